@@ -1,0 +1,56 @@
+/*
+ * guc.c
+ *	  All settings, sorted by name, one block each.
+ *
+ * Settings hold limits, never decisions: what is allowed is a policy entry in
+ * the ledger.  A setting that could weaken the guard is superuser-only.
+ */
+#include "postgres.h"
+
+#include "utils/guc.h"
+
+#include "guc.h"
+
+int			guc_apply_wait = 1000;
+int			guc_lock_timeout = 2000;
+int			guc_max_script_size = 16 * 1024;
+int			guc_small_relation = 16 * 1024;
+
+/* Defines the settings and reserves the prefix; called once, on load. */
+void
+guc_init(void)
+{
+	DefineCustomIntVariable("migmgr.apply_wait",
+							"Sets how long an apply waits for another one to finish.",
+							"Then it fails and names the session that holds the lock.",
+							&guc_apply_wait,
+							1000, 0, 10000,
+							PGC_USERSET, GUC_UNIT_MS,
+							NULL, NULL, NULL);
+
+	DefineCustomIntVariable("migmgr.lock_timeout",
+							"Sets the lock budget of one script.",
+							"All statements of a script together wait no longer than this for locks.",
+							&guc_lock_timeout,
+							2000, 1, 600000,
+							PGC_USERSET, GUC_UNIT_MS,
+							NULL, NULL, NULL);
+
+	DefineCustomIntVariable("migmgr.max_script_size",
+							"Sets the largest script that is accepted.",
+							NULL,
+							&guc_max_script_size,
+							16 * 1024, 1, 512 * 1024,
+							PGC_SUSET, GUC_UNIT_KB,
+							NULL, NULL, NULL);
+
+	DefineCustomIntVariable("migmgr.small_relation",
+							"Sets the size below which blocking and rewriting do not count.",
+							"A statement that rewrites or locks a smaller relation is judged as if it did not.",
+							&guc_small_relation,
+							16 * 1024, 0, 1024 * 1024,
+							PGC_SUSET, GUC_UNIT_KB,
+							NULL, NULL, NULL);
+
+	MarkGUCPrefixReserved("migmgr");
+}

@@ -1,0 +1,15 @@
+/*
+ * guc.h
+ *	  All settings.  None of them opens a door: what weakens is superuser-only.
+ */
+#ifndef MIGMGR_GUC_H
+#define MIGMGR_GUC_H
+
+extern int	guc_apply_wait;			/* ms to wait for another apply */
+extern int	guc_lock_timeout;		/* ms of lock budget for one script */
+extern int	guc_max_script_size;	/* kB */
+extern int	guc_small_relation;		/* kB: blocking and rewriting do not count below */
+
+extern void guc_init(void);
+
+#endif							/* MIGMGR_GUC_H */

@@ -1,0 +1,20 @@
+/*
+ * lock.h
+ *	  migmgr's own locks, on no table: LOCKTAG_OBJECT on (pg_extension, migmgr, n).
+ */
+#ifndef MIGMGR_LOCK_H
+#define MIGMGR_LOCK_H
+
+typedef enum OwnLock
+{
+	LOCK_APPLY = 1,				/* one apply or rollback at a time */
+	LOCK_CHAIN = 2				/* one appender at a time; taken last */
+} OwnLock;
+
+/*
+ * Held to the end of the transaction.  Waits up to wait_ms, interruptible,
+ * then raises MG204 naming the holder.  Also keeps DROP EXTENSION away.
+ */
+extern void own_lock(OwnLock lock, int wait_ms);
+
+#endif							/* MIGMGR_LOCK_H */

@@ -1,0 +1,12 @@
+/*
+ * migmgr.h
+ *	  Names that every room shares.
+ */
+#ifndef MIGMGR_H
+#define MIGMGR_H
+
+#define MIGMGR_EXTENSION	"migmgr"
+#define MIGMGR_SCHEMA		"migmgr"
+#define MIGMGR_INTERNAL		"migmgr_internal"
+
+#endif							/* MIGMGR_H */

@@ -1,0 +1,35 @@
+/*
+ * policy.h
+ *	  What is allowed here: environment, class to action, exemptions, waivers.
+ */
+#ifndef MIGMGR_POLICY_H
+#define MIGMGR_POLICY_H
+
+#include "classify.h"
+#include "nodes/pg_list.h"
+
+typedef enum PolicyEnvironment
+{
+	ENV_DEVELOPMENT, ENV_STAGING, ENV_PRODUCTION
+} PolicyEnvironment;
+
+typedef enum PolicyAction
+{
+	ACTION_ALLOW, ACTION_WARN, ACTION_ASK, ACTION_DENY
+} PolicyAction;
+
+extern void policy_init(void);
+extern PolicyEnvironment policy_environment(void);
+extern const char *policy_environment_name(PolicyEnvironment env);
+extern const char *policy_action_name(PolicyAction action);
+
+/* the action for this verdict, the caller's role, the state of the ledger */
+extern PolicyAction policy_action(const Verdict *verdict);
+
+/*
+ * Raises one error that lists every violation (List of Verdict *), worst
+ * first for message and SQLSTATE, all in detail, hint with the next call.
+ */
+extern void policy_refuse(List *violations) pg_attribute_noreturn();
+
+#endif							/* MIGMGR_POLICY_H */

@@ -1,0 +1,56 @@
+/*
+ * script.h
+ *	  The text of a migration: canonical form, checksum, statements, sections.
+ */
+#ifndef MIGMGR_SCRIPT_H
+#define MIGMGR_SCRIPT_H
+
+#include "nodes/parsenodes.h"
+#include "nodes/pg_list.h"
+
+/* one statement of a script */
+typedef struct ScriptStatement
+{
+	RawStmt    *raw;			/* as the server's own parser made it */
+	int			number;			/* 1-based */
+	int			line;			/* 1-based line of its first token */
+	int			offset;			/* byte offset of its first token in text */
+	char	   *text;			/* its own text, without leading comments and
+								 * trailing semicolon */
+} ScriptStatement;
+
+/* a parsed script; everything lives in the context current at script_parse */
+typedef struct Script
+{
+	char	   *text;			/* what was parsed; raw locations point into it */
+	List	   *statements;		/* of ScriptStatement */
+} Script;
+
+/* a migration file taken apart; a section that is absent is NULL */
+typedef struct ScriptFile
+{
+	char	   *version;
+	char	   *name;
+	char	   *up;				/* up section, blank lines kept so that line
+								 * numbers are those of the file */
+	char	   *down;			/* likewise */
+	char	   *verify;			/* likewise */
+	List	   *flags;			/* of char *: -- migmgr:flag NAME */
+	List	   *requires;		/* of char *: -- migmgr:requires VERSION */
+	List	   *replaces;		/* of char *: -- migmgr:replaces VERSION ... */
+	char	   *lock_timeout;	/* -- migmgr:lock_timeout 2s */
+	bool		online;			/* -- migmgr:online */
+} ScriptFile;
+
+extern char *script_canonical(const char *text);
+extern char *script_checksum(const char *text);
+extern void script_check_checksum(const char *checksum);
+extern char *script_shape_hash(const char *text);
+extern char *script_redact(const char *text, bool *redacted);
+extern Script *script_parse(const char *text, const char *what);
+extern ScriptFile *script_file(const char *file, const char *text);
+
+extern void script_check_version(const char *version);
+extern int	script_compare_versions(const char *a, const char *b);
+
+#endif							/* MIGMGR_SCRIPT_H */
