@@ -37,7 +37,8 @@ static int	peek(const Lexer *lex, int ahead);
 static void scan_space(Lexer *lex);
 static void scan_line_comment(Lexer *lex);
 static void scan_block_comment(Lexer *lex);
-static void scan_quoted(Lexer *lex, LexKind kind, int quote_at, bool escapes);
+static void scan_quoted(Lexer *lex, LexKind kind, int quote_at,
+						QuoteRule rule);
 static bool scan_prefixed(Lexer *lex);
 static bool scan_dollar(Lexer *lex);
 static void scan_word(Lexer *lex);
@@ -85,10 +86,11 @@ script_lex_next(Lexer *lex)
 	{
 		lex->continues = may_continue;
 		scan_quoted(lex, LEX_STRING, lex->pos,
-					may_continue ? lex->escapes : !lex->standard_strings);
+					may_continue ? lex->rule :
+					lex->standard_strings ? QUOTE_DOUBLED : QUOTE_ESCAPED);
 	}
 	else if (c == '"')
-		scan_quoted(lex, LEX_IDENTIFIER, lex->pos, false);
+		scan_quoted(lex, LEX_IDENTIFIER, lex->pos, QUOTE_DOUBLED);
 	else if (IS_LETTER(c))
 	{
 		if (!scan_prefixed(lex))
@@ -195,12 +197,12 @@ scan_block_comment(Lexer *lex)
 
 /* A string or identifier whose opening quote is at quote_at. */
 static void
-scan_quoted(Lexer *lex, LexKind kind, int quote_at, bool escapes)
+scan_quoted(Lexer *lex, LexKind kind, int quote_at, QuoteRule rule)
 {
 	char		quote = lex->text[quote_at];
 
 	lex->kind = kind;
-	lex->escapes = escapes;
+	lex->rule = rule;
 	lex->adjacent = kind == LEX_STRING ? ADJACENT_SPACE : ADJACENT_NO;
 	lex->pos = quote_at + 1;
 	lex->body_start = lex->pos;
@@ -210,14 +212,14 @@ scan_quoted(Lexer *lex, LexKind kind, int quote_at, bool escapes)
 
 		if (c == quote)
 		{
-			if (peek(lex, 1) != quote)
+			if (peek(lex, 1) != quote || rule == QUOTE_BITS)
 			{
 				lex->body_end = lex->pos++;
 				return;
 			}
 			lex->pos += 2;
 		}
-		else if (c == '\\' && escapes && lex->pos + 1 < lex->end)
+		else if (c == '\\' && rule == QUOTE_ESCAPED && lex->pos + 1 < lex->end)
 			lex->pos += 2;
 		else
 			lex->pos++;
@@ -234,14 +236,16 @@ scan_prefixed(Lexer *lex)
 	if (peek(lex, 1) == '\'' && (c == 'e' || c == 'b' || c == 'x' || c == 'n'))
 	{
 		scan_quoted(lex, LEX_STRING, lex->pos + 1,
-					c == 'e' || (c == 'n' && !lex->standard_strings));
+					c == 'b' || c == 'x' ? QUOTE_BITS :
+					c == 'e' || !lex->standard_strings ? QUOTE_ESCAPED :
+					QUOTE_DOUBLED);
 		return true;
 	}
 	if (c == 'u' && peek(lex, 1) == '&' &&
 		(peek(lex, 2) == '\'' || peek(lex, 2) == '"'))
 	{
 		scan_quoted(lex, peek(lex, 2) == '"' ? LEX_IDENTIFIER : LEX_STRING,
-					lex->pos + 2, false);
+					lex->pos + 2, QUOTE_DOUBLED);
 		return true;
 	}
 	return false;
@@ -300,23 +304,34 @@ scan_word(Lexer *lex)
 static void
 scan_number(Lexer *lex)
 {
-	bool		exponent = true;
+	bool		exponent = true;	/* may one come? */
+	bool		point = true;	/* may a decimal point come? */
 
 	lex->kind = LEX_NUMBER;
 	lex->adjacent = ADJACENT_NO;
 	if (peek(lex, 0) == '0' && tolower(peek(lex, 1)) == 'x')
-		exponent = false;
+		exponent = point = false;
 	while (lex->pos < lex->end)
 	{
 		int			c = peek(lex, 0);
 
-		if (exponent && (c == 'e' || c == 'E') &&
-			(peek(lex, 1) == '+' || peek(lex, 1) == '-') &&
-			IS_DIGIT(peek(lex, 2)))
-			lex->pos += 3;
-		else if (IS_DIGIT(c) || IS_LETTER(c) ||
-				 (c == '.' && peek(lex, 1) != '.'))
+		if (c == '.' && point && peek(lex, 1) != '.')
+		{
+			point = false;
 			lex->pos++;
+		}
+		else if (exponent && (c == 'e' || c == 'E') &&
+				 (peek(lex, 1) == '+' || peek(lex, 1) == '-') &&
+				 IS_DIGIT(peek(lex, 2)))
+		{
+			exponent = point = false;
+			lex->pos += 3;
+		}
+		else if (IS_DIGIT(c) || IS_LETTER(c))
+		{
+			point = point && IS_DIGIT(c);
+			lex->pos++;
+		}
 		else
 			break;
 	}

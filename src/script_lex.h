@@ -19,6 +19,14 @@ typedef enum LexKind
 	LEX_SYMBOL					/* operator or punctuation */
 } LexKind;
 
+/* what may stand in quotes */
+typedef enum QuoteRule
+{
+	QUOTE_DOUBLED,				/* the quote itself, doubled */
+	QUOTE_ESCAPED,				/* the same, or after a backslash */
+	QUOTE_BITS					/* neither: B'x' and X'x' */
+} QuoteRule;
+
 /* a position in a text and the token that ends there */
 typedef struct Lexer
 {
@@ -33,6 +41,7 @@ typedef struct Lexer
 	int			body_start;
 	int			body_end;
 	bool		continues;		/* string that goes on from the one before */
+	QuoteRule	rule;			/* of the last string */
 
 	/* where it stands */
 	int			statement;		/* number of the statement, 1-based */
@@ -43,7 +52,6 @@ typedef struct Lexer
 	int			atomic;			/* open BEGIN ATOMIC, and CASE within */
 
 	/* private */
-	bool		escapes;		/* last string had backslash escapes */
 	int			adjacent;		/* may the next string continue the last? */
 	int			words;			/* words of the statement so far */
 	char		initials[4];	/* of its first words, see track_word */

@@ -392,7 +392,8 @@ redact_string(StringInfo out, const Lexer *lex, int depth)
 	for (i = 0; i < body_len; i++)
 	{
 		if (i + 1 < body_len && body[i + 1] == '\'' &&
-			(body[i] == '\'' || (body[i] == '\\' && lex->escapes)))
+			(body[i] == '\'' ||
+			 (body[i] == '\\' && lex->rule == QUOTE_ESCAPED)))
 			i++;
 		appendStringInfoChar(&inner, body[i]);
 	}
