@@ -27,6 +27,7 @@
 #include "guc.h"
 #include "ledger.h"
 #include "lock.h"
+#include "notices.h"
 #include "run.h"
 #include "spi_util.h"
 #include "subxact.h"
@@ -51,6 +52,7 @@ static char *object_list(const List *objects, bool with_counts);
 void
 run_init(void)
 {
+	notices_init();
 }
 
 /*
@@ -83,6 +85,7 @@ run_request(const RunRequest *request)
 		run->current = NULL;
 		error = subxact_run(run_in_subxact, run);
 		guard_end();
+		notices_end();
 		if (error == NULL || !worth_a_retry(error) ||
 			run->attempts > request->options.max_retries || waited >= MAX_TOTAL_WAIT_MS)
 			break;
@@ -193,6 +196,7 @@ run_fenced(Run *run)
 	int			nestlevel = NewGUCNestLevel();
 
 	GetUserIdAndSecContext(&user, &context);
+	notices_begin(GetMemoryChunkContext(run));
 	run_statements(run, run->script, "statement");
 	run_verify(run);
 	run_effect(run);

@@ -74,6 +74,7 @@ typedef struct RunStatement
 	const char *text;
 	double		ms;
 	int64		rows;			/* -1: a utility statement */
+	List	   *notices;		/* of char * */
 } RunStatement;
 
 /* a run while it goes on */

@@ -151,17 +151,18 @@ write_statements(const Run *run)
 		if (done->rows >= 0)
 			json_int(&json, "row_count", done->rows);
 		json_text(&json, "sql", script_redact(done->text, &redacted));
+		json_list(&json, "notices", done->notices);
 		appendStringInfoChar(&json, '}');
 	}
 	appendStringInfoChar(&json, ']');
 
 	args[0] = psprintf(INT64_FORMAT, run->seq);
 	args[1] = json.data;
-	spi_exec("INSERT INTO migmgr_internal.statement (seq, n, line, command, object, class, rule, ms, row_count, sql)"
+	spi_exec("INSERT INTO migmgr_internal.statement (seq, n, line, command, object, class, rule, ms, row_count, sql, notices)"
 			 " SELECT $1::pg_catalog.int8, s.* FROM pg_catalog.jsonb_to_recordset($2::pg_catalog.jsonb)"
 			 " AS s (n pg_catalog.int4, line pg_catalog.int4, command pg_catalog.text, object pg_catalog.text,"
 			 " class pg_catalog.text, rule pg_catalog.text, ms pg_catalog.numeric, row_count pg_catalog.int8,"
-			 " sql pg_catalog.text)",
+			 " sql pg_catalog.text, notices pg_catalog.text[])",
 			 SPI_OK_INSERT, 2, args);
 }
 

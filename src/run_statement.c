@@ -31,6 +31,7 @@
 
 #include "compat.h"
 #include "errors.h"
+#include "notices.h"
 #include "run.h"
 #include "subxact.h"
 
@@ -129,6 +130,7 @@ run_one(Run *run, ScriptStatement *statement, Script *script, Verdict *verdict)
 	RunStatement *done;
 	int64		rows;
 
+	(void) notices_take();
 	INSTR_TIME_SET_CURRENT(start);
 	rows = execute_raw(copyObject(statement->raw), script->text, None_Receiver);
 	INSTR_TIME_SET_CURRENT(duration);
@@ -145,6 +147,7 @@ run_one(Run *run, ScriptStatement *statement, Script *script, Verdict *verdict)
 	done->text = statement->text;
 	done->ms = INSTR_TIME_GET_MILLISEC(duration);
 	done->rows = rows;
+	done->notices = notices_take();
 	run->done = lappend(run->done, done);
 	MemoryContextSwitchTo(scratch);
 }
