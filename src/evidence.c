@@ -39,7 +39,7 @@
 #include "run.h"
 #include "spi_util.h"
 
-#define NUM_FIELDS 15
+#define NUM_FIELDS 16
 #define FIELD_ACTION 0
 #define FIELD_VERSION 1
 #define FIELD_SQLSTATE 8
@@ -63,7 +63,7 @@ extern PGDLLEXPORT void migmgr_evidence_main(Datum arg);
 static const char *const attempt_insert =
 "INSERT INTO migmgr_internal.attempt (at, action, version, name, checksum, session_role, role, client,"
 " application, sqlstate, message, detail, hint, statement, line, ms)"
-" SELECT pg_catalog.clock_timestamp(), $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12,"
+" SELECT '2000-01-01 00:00:00+00'::pg_catalog.timestamptz + $16::pg_catalog.int8 * '1 microsecond'::pg_catalog.interval, $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12,"
 " NULLIF($13, '0')::pg_catalog.int4, NULLIF($14, '0')::pg_catalog.int4, $15::pg_catalog.int8";
 
 static void attempt_fields(const Attempt *attempt, const char **fields);
@@ -114,6 +114,7 @@ attempt_fields(const Attempt *attempt, const char **fields)
 	fields[12] = psprintf("%d", attempt->statement);
 	fields[13] = psprintf("%d", attempt->line);
 	fields[14] = psprintf(INT64_FORMAT, (int64) attempt->ms);
+	fields[15] = psprintf(INT64_FORMAT, (int64) GetCurrentTimestamp());
 }
 
 /*
