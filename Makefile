@@ -53,7 +53,7 @@ demo:
 	@$(TOOL_ENV) test/tools/sandbox test/demo/demo
 
 bench:
-	@$(TOOL_ENV) test/tools/sandbox test/bench/run
+	@$(TOOL_ENV) test/tools/sandbox test/bench/run $(ONLY)
 
 lint:
 	@test/tools/lint
