@@ -41,6 +41,7 @@ extern Oid	ledger_relid(void);
 extern Oid	ledger_owner(void);
 extern Oid	ledger_extension(void);
 extern LedgerState ledger_state(void);
+extern bool ledger_recording(void);
 extern char *ledger_home(void);
 
 /* takes CHAIN, writes the epoch first when this home has none; returns seq */

@@ -1,0 +1,495 @@
+/*
+ * ledger.c
+ *	  The append-only chain of everything that happened.
+ *
+ * Rows get in only while the static flag "recording" is up, and only C code
+ * of this library raises it.  A flag that a session could set (a setting, a
+ * key of an advisory lock) would be a door; so would a privilege, because
+ * pg_write_all_data has it.  The flag falls with the transaction or the
+ * subtransaction that raised it.
+ *
+ * What the chain proves is forward integrity: a superuser can cut its tail or
+ * build it anew, and that shows only against a head that was kept elsewhere.
+ * So every new head goes to the server log.
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "access/xact.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_class.h"
+#include "commands/dbcommands.h"
+#include "commands/extension.h"
+#include "miscadmin.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
+#include "utils/guc.h"
+#include "utils/inval.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/snapmgr.h"
+#include "utils/syscache.h"
+
+#include "errors.h"
+#include "ledger.h"
+#include "lock.h"
+#include "migmgr.h"
+#include "spi_util.h"
+
+#define CHAIN_WAIT_MS 5000
+
+/* head of the chain as an appender needs it */
+typedef struct Head
+{
+	int64		seq;
+	char	   *hash;
+} Head;
+
+PG_FUNCTION_INFO_V1(migmgr_ledger_append);
+PG_FUNCTION_INFO_V1(migmgr_ledger_state);
+PG_FUNCTION_INFO_V1(migmgr_resume);
+
+static bool recording = false;
+static SubTransactionId recording_subid = InvalidSubTransactionId;
+static bool appended = false;	/* in this transaction */
+static bool head_uncertain = false; /* a subtransaction was undone since */
+static char head_message[256];	/* logged at commit */
+static Oid	state_relid = InvalidOid;
+static LedgerState state_cache = LEDGER_ABSENT;
+
+static void ledger_xact_callback(XactEvent event, void *arg);
+static void ledger_subxact_callback(SubXactEvent event, SubTransactionId mySubid,
+									SubTransactionId parentSubid, void *arg);
+static void ledger_relcache_callback(Datum arg, Oid relid);
+static void ledger_format_head(const char *seq, const char *event, const char *hash);
+static void ledger_refresh_head(void);
+static Head ledger_head(void);
+static Head ledger_write(Head head, const LedgerEntry *entry);
+static void ledger_write_epoch(Head *head, const char *reason);
+
+void
+ledger_init(void)
+{
+	RegisterXactCallback(ledger_xact_callback, NULL);
+	RegisterSubXactCallback(ledger_subxact_callback, NULL);
+	CacheRegisterRelcacheCallback(ledger_relcache_callback, (Datum) 0);
+}
+
+/* OID of the extension, or InvalidOid where migmgr is not installed. */
+Oid
+ledger_extension(void)
+{
+	return get_extension_oid(MIGMGR_EXTENSION, true);
+}
+
+/* OID of migmgr.ledger, or InvalidOid. */
+Oid
+ledger_relid(void)
+{
+	Oid			namespace = get_namespace_oid(MIGMGR_SCHEMA, true);
+
+	return OidIsValid(namespace) ? get_relname_relid("ledger", namespace) : InvalidOid;
+}
+
+/* Owner of the ledger: the role that records. */
+Oid
+ledger_owner(void)
+{
+	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(ledger_relid()));
+	Oid			owner;
+
+	if (!HeapTupleIsValid(tuple))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("table migmgr.ledger does not exist"),
+				 errhint("Run CREATE EXTENSION migmgr.")));
+	owner = ((Form_pg_class) GETSTRUCT(tuple))->relowner;
+	ReleaseSysCache(tuple);
+	return owner;
+}
+
+/*
+ * What ties a ledger to this database: pg_upgrade keeps both numbers, a
+ * restore, a template copy and a new CREATE EXTENSION do not.
+ */
+char *
+ledger_home(void)
+{
+	return psprintf("%u/%u", MyDatabaseId, ledger_relid());
+}
+
+/* May migmgr's own code write now?  For other rooms' row guards and hooks. */
+bool
+ledger_recording(void)
+{
+	return recording;
+}
+
+/*
+ * From here to record_end, SQL is migmgr's own.  Everything comes back by
+ * itself when the transaction or subtransaction aborts.
+ */
+void
+record_begin(RecordScope *scope)
+{
+	GetUserIdAndSecContext(&scope->save_userid, &scope->save_sec_context);
+	scope->save_recording = recording;
+	scope->save_nestlevel = NewGUCNestLevel();
+
+	(void) set_config_option("search_path", "pg_catalog, pg_temp",
+							 PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+	SetUserIdAndSecContext(ledger_owner(),
+						   scope->save_sec_context | SECURITY_LOCAL_USERID_CHANGE | SECURITY_NOFORCE_RLS);
+	if (!recording)
+		recording_subid = GetCurrentSubTransactionId();
+	recording = true;
+}
+
+void
+record_end(RecordScope *scope)
+{
+	recording = scope->save_recording;
+	SetUserIdAndSecContext(scope->save_userid, scope->save_sec_context);
+	AtEOXact_GUC(true, scope->save_nestlevel);
+}
+
+/*
+ * Where the ledger stands, cached until an entry about a setting (an epoch is
+ * one) is appended by anyone.  Reads with a snapshot of its own, assigns no
+ * transaction id.
+ */
+LedgerState
+ledger_state(void)
+{
+	Oid			relid = ledger_relid();
+	RecordScope scope;
+	char	   *home;
+	MemoryContext context = CurrentMemoryContext;
+	const char *args[1];
+
+	if (!OidIsValid(relid) || !OidIsValid(ledger_extension()))
+		return LEDGER_ABSENT;
+	if (relid == state_relid)
+		return state_cache;
+
+	home = ledger_home();
+	args[0] = home;
+	SPI_connect();
+	record_begin(&scope);
+	spi_exec("SELECT (SELECT e.detail::pg_catalog.jsonb ->> 'home' = $1 FROM migmgr.ledger AS e"
+			 " WHERE e.event = 'epoch' ORDER BY e.seq DESC LIMIT 1) AS here,"
+			 " EXISTS (SELECT FROM migmgr.ledger) AS some",
+			 SPI_OK_SELECT, 1, args);
+	if (spi_bool(0, "here", false))
+		state_cache = LEDGER_IN_FORCE;
+	else
+		state_cache = spi_bool(0, "some", false) ? LEDGER_RESTORED : LEDGER_NEW;
+	record_end(&scope);
+	SPI_finish();
+	MemoryContextSwitchTo(context);
+
+	state_relid = relid;
+	return state_cache;
+}
+
+/*
+ * Appends one entry; returns its seq.  Takes CHAIN to the end of the
+ * transaction, so call it last.  The first append in a home writes the epoch
+ * before it; a restored ledger takes nothing before resume().
+ */
+int64
+ledger_append(const LedgerEntry *entry)
+{
+	RecordScope scope;
+	Head		head;
+
+	PreventCommandIfReadOnly("writing to the migmgr ledger");
+	own_lock(LOCK_CHAIN, CHAIN_WAIT_MS);
+	if (ledger_state() == LEDGER_RESTORED && strcmp(entry->event, "epoch") != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_MG_RESTORED),
+				 errmsg("this database is a restored or copied one, and its ledger has not been resumed"),
+				 errdetail("The last epoch of the ledger names another home than %s.", ledger_home()),
+				 errhint("Check it with SELECT * FROM migmgr.verify(); then SELECT migmgr.resume('reason');")));
+
+	SPI_connect();
+	record_begin(&scope);
+	head = ledger_head();
+	if (ledger_state() == LEDGER_NEW)
+		ledger_write_epoch(&head, NULL);
+	head = ledger_write(head, entry);
+	record_end(&scope);
+	SPI_finish();
+
+	if (strcmp(entry->event, "applied") != 0 && strcmp(entry->event, "rolled back") != 0 &&
+		strcmp(entry->event, "seal") != 0)
+		CacheInvalidateRelcacheByRelid(ledger_relid());
+	appended = true;
+	return head.seq;
+}
+
+/*
+ * Head of the chain, read after CHAIN was taken and with the newest snapshot.
+ * A transaction whose own snapshot is older than the head must not go on: it
+ * decided on what is no longer true.  Connected to SPI, recording.
+ */
+static Head
+ledger_head(void)
+{
+	Head		head = {0, ""};
+
+	spi_exec_latest("SELECT l.seq, l.hash FROM migmgr.ledger AS l ORDER BY l.seq DESC LIMIT 1");
+	if (SPI_processed > 0)
+	{
+		head.seq = spi_int64(0, "seq", 0);
+		head.hash = spi_text(0, "hash");
+	}
+
+	if (IsolationUsesXactSnapshot())
+	{
+		spi_exec("SELECT l.seq FROM migmgr.ledger AS l ORDER BY l.seq DESC LIMIT 1",
+				 SPI_OK_SELECT, 0, NULL);
+		if ((SPI_processed > 0 ? spi_int64(0, "seq", 0) : 0) != head.seq)
+			ereport(ERROR,
+					(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+					 errmsg("could not write to the migmgr ledger: another session has written to it since this transaction began"),
+					 errhint("Try the transaction again, or use READ COMMITTED.")));
+	}
+	return head;
+}
+
+/* Writes one row after head; connected to SPI, recording. */
+static Head
+ledger_write(Head head, const LedgerEntry *entry)
+{
+	const char *args[10];
+	Head		result;
+
+	args[0] = head.hash;
+	args[1] = psprintf(INT64_FORMAT, head.seq + 1);
+	args[2] = entry->event;
+	args[3] = entry->version;
+	args[4] = entry->name;
+	args[5] = entry->checksum;
+	args[6] = GetUserNameFromId(GetSessionUserId(), false);
+	args[7] = GetUserNameFromId(GetOuterUserId(), false);
+	args[8] = application_name && application_name[0] ? application_name : NULL;
+	args[9] = entry->detail ? entry->detail : "{}";
+
+	spi_exec("INSERT INTO migmgr.ledger AS l (seq, at, event, version, name, checksum, session_role, role,"
+			 " client, application, detail, prev_hash, hash)"
+			 " SELECT $2::pg_catalog.int8, t.at, $3, $4, $5, $6, $7, $8, t.client, $9, $10, $1,"
+			 " migmgr_internal.ledger_hash($1, $2::pg_catalog.int8, t.at, $3, $4, $5, $6, $7, $8, t.client, $9, $10)"
+			 " FROM (SELECT pg_catalog.clock_timestamp() AS at, pg_catalog.host(pg_catalog.inet_client_addr()) AS client"
+			 " OFFSET 0) AS t RETURNING l.seq, l.hash",
+			 SPI_OK_INSERT_RETURNING, 10, args);
+	result.seq = spi_int64(0, "seq", 0);
+	result.hash = spi_text(0, "hash");
+	ledger_format_head(spi_text(0, "seq"), entry->event, result.hash);
+	return result;
+}
+
+/* Writes the entry that makes this database the ledger's home. */
+static void
+ledger_write_epoch(Head *head, const char *reason)
+{
+	LedgerEntry epoch = {.event = "epoch"};
+	const char *args[3];
+
+	args[0] = ledger_home();
+	args[1] = reason;
+	args[2] = MIGMGR_VERSION;
+	spi_exec("SELECT pg_catalog.jsonb_strip_nulls(pg_catalog.jsonb_build_object("
+			 "'home', $1, 'reason', $2, 'migmgr', $3,"
+			 " 'database', pg_catalog.current_database(),"
+			 " 'server', pg_catalog.current_setting('server_version')))::pg_catalog.text AS detail",
+			 SPI_OK_SELECT, 3, args);
+	epoch.detail = spi_text(0, "detail");
+	*head = ledger_write(*head, &epoch);
+	state_relid = InvalidOid;
+	CacheInvalidateRelcacheByRelid(ledger_relid());
+}
+
+/* The head for the server log; formatted before the commit, logged after it. */
+static void
+ledger_format_head(const char *seq, const char *event, const char *hash)
+{
+	snprintf(head_message, sizeof(head_message),
+			 "migmgr ledger of database %u: entry %s, %s, head %s", MyDatabaseId, seq, event, hash);
+}
+
+/*
+ * Before the commit: a subtransaction that wrote an entry may have been undone
+ * since, so ask what the head is.
+ */
+static void
+ledger_refresh_head(void)
+{
+	RecordScope scope;
+
+	head_message[0] = '\0';
+	PushActiveSnapshot(GetTransactionSnapshot());
+	SPI_connect();
+	record_begin(&scope);
+	spi_exec_latest("SELECT l.seq, l.hash, l.event FROM migmgr.ledger AS l ORDER BY l.seq DESC LIMIT 1");
+	if (SPI_processed > 0)
+		ledger_format_head(spi_text(0, "seq"), spi_text(0, "event"), spi_text(0, "hash"));
+	record_end(&scope);
+	SPI_finish();
+	PopActiveSnapshot();
+}
+
+static void
+ledger_xact_callback(XactEvent event, void *arg)
+{
+	switch (event)
+	{
+		case XACT_EVENT_PRE_COMMIT:
+			if (appended && head_uncertain)
+				ledger_refresh_head();
+			break;
+		case XACT_EVENT_PRE_PREPARE:
+			if (appended)
+				ereport(ERROR,
+						(errcode(ERRCODE_MG_PREPARE),
+						 errmsg("cannot prepare a transaction that has written to the migmgr ledger"),
+						 errhint("Use COMMIT instead of PREPARE TRANSACTION.")));
+			break;
+		case XACT_EVENT_COMMIT:
+			if (appended && head_message[0] != '\0')
+				ereport(LOG, (errmsg_internal("%s", head_message)));
+			/* FALLTHROUGH */
+		case XACT_EVENT_ABORT:
+			if (event == XACT_EVENT_ABORT && appended)
+				state_relid = InvalidOid;
+			appended = false;
+			head_uncertain = false;
+			head_message[0] = '\0';
+			recording = false;
+			recording_subid = InvalidSubTransactionId;
+			break;
+		default:
+			break;
+	}
+}
+
+/* The flag falls with the subtransaction that raised it. */
+static void
+ledger_subxact_callback(SubXactEvent event, SubTransactionId mySubid,
+						SubTransactionId parentSubid, void *arg)
+{
+	if (event != SUBXACT_EVENT_ABORT_SUB)
+		return;
+	if (appended)
+	{
+		state_relid = InvalidOid;
+		head_uncertain = true;
+	}
+	if (recording && recording_subid >= mySubid)
+		recording = false;
+}
+
+static void
+ledger_relcache_callback(Datum arg, Oid relid)
+{
+	if (!OidIsValid(relid) || relid == state_relid)
+		state_relid = InvalidOid;
+}
+
+/*
+ * migmgr_internal.ledger_append(event, version, detail): for migmgr's own
+ * SECURITY DEFINER functions.  What proves that a migration ran is not to be
+ * had here, whoever asks.
+ */
+Datum
+migmgr_ledger_append(PG_FUNCTION_ARGS)
+{
+	static const char *const reserved[] = {
+		"applied", "rolled back", "epoch", "resume", "unprotect",
+	};
+	LedgerEntry entry = {0};
+
+	if (PG_ARGISNULL(0))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("event must not be null")));
+	entry.event = text_to_cstring(PG_GETARG_TEXT_PP(0));
+	for (int i = 0; i < lengthof(reserved); i++)
+	{
+		if (strcmp(entry.event, reserved[i]) == 0)
+			ereport(ERROR,
+					(errcode(ERRCODE_MG_LEDGER_ROW),
+					 errmsg("cannot append event \"%s\" to the ledger by hand", entry.event),
+					 errdetail("Only migmgr itself records it, when it happens.")));
+	}
+	if (!PG_ARGISNULL(1))
+		entry.version = text_to_cstring(PG_GETARG_TEXT_PP(1));
+	if (!PG_ARGISNULL(2))
+		entry.detail = JsonbToCString(NULL, &PG_GETARG_JSONB_P(2)->root, 0);
+	PG_RETURN_INT64(ledger_append(&entry));
+}
+
+/* migmgr_internal.ledger_state(): the state in words. */
+Datum
+migmgr_ledger_state(PG_FUNCTION_ARGS)
+{
+	static const char *const names[] = {
+		[LEDGER_ABSENT] = "absent",
+		[LEDGER_NEW] = "new",
+		[LEDGER_RESTORED] = "restored",
+		[LEDGER_IN_FORCE] = "in force",
+	};
+
+	PG_RETURN_TEXT_P(cstring_to_text(names[ledger_state()]));
+}
+
+/*
+ * migmgr.resume(reason): this database is the ledger's home from here on.
+ * The chain is checked first; a broken one is not taken over.
+ */
+Datum
+migmgr_resume(PG_FUNCTION_ARGS)
+{
+	RecordScope scope;
+	Head		head;
+	char	   *reason;
+	char	   *broken = NULL;
+	LedgerState state;
+
+	if (PG_ARGISNULL(0) || VARSIZE_ANY_EXHDR(PG_GETARG_TEXT_PP(0)) == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("resume() needs a reason"),
+				 errhint("SELECT migmgr.resume('restored from the backup of ...');")));
+	reason = text_to_cstring(PG_GETARG_TEXT_PP(0));
+	state = ledger_state();
+	if (state == LEDGER_IN_FORCE)
+		PG_RETURN_TEXT_P(cstring_to_text("nothing to resume: this database is the ledger's home already"));
+
+	PreventCommandIfReadOnly("migmgr.resume()");
+	own_lock(LOCK_APPLY, 0);
+	own_lock(LOCK_CHAIN, CHAIN_WAIT_MS);
+	SPI_connect();
+	record_begin(&scope);
+	spi_exec("SELECT c.seq FROM (SELECT l.*, pg_catalog.lag(l.hash, 1, '') OVER w AS before,"
+			 " pg_catalog.row_number() OVER w AS place FROM migmgr.ledger AS l WINDOW w AS (ORDER BY l.seq)) AS c"
+			 " WHERE c.seq <> c.place OR c.prev_hash <> c.before OR c.hash IS DISTINCT FROM"
+			 " migmgr_internal.ledger_hash(c.prev_hash, c.seq, c.at, c.event, c.version, c.name, c.checksum,"
+			 " c.session_role, c.role, c.client, c.application, c.detail) ORDER BY c.seq LIMIT 1",
+			 SPI_OK_SELECT, 0, NULL);
+	if (SPI_processed > 0)
+		broken = spi_text(0, "seq");
+	if (broken != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_MG_LEDGER_CHAIN),
+				 errmsg("cannot resume: the ledger is broken at entry %s", broken),
+				 errhint("SELECT * FROM migmgr.verify(); shows every break.  Restore from an undamaged backup.")));
+	head = ledger_head();
+	ledger_write_epoch(&head, reason);
+	record_end(&scope);
+	SPI_finish();
+	appended = true;
+
+	PG_RETURN_TEXT_P(cstring_to_text(psprintf("resumed at entry " INT64_FORMAT ": the guard is in force in database %s",
+											  head.seq, get_database_name(MyDatabaseId))));
+}
