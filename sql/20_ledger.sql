@@ -11,7 +11,7 @@ CREATE TABLE migmgr.ledger (
   role         text        NOT NULL,
   client       text,
   application  text,
-  detail       text        NOT NULL,
+  detail       text        NOT NULL CHECK (pg_catalog.jsonb_typeof(detail::pg_catalog.jsonb) OPERATOR(pg_catalog.=) 'object'),
   prev_hash    text        NOT NULL UNIQUE,
   hash         text        NOT NULL
 );
