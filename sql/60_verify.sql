@@ -45,9 +45,9 @@ BEGIN
   IF NOT FOUND THEN
     RETURN QUERY
     SELECT 'chain', NULL::text, 'ok',
-           COALESCE(format('%s entries, each continues the one before; head %s', max(l.seq), migmgr.head()), 'no entry yet'),
+           CASE count(*) WHEN 0 THEN 'no entry yet' ELSE format('%s entries, each continues the one before; head %s', count(*), migmgr.head()) END,
            'Keep the head outside this database and hand it to verify(expected_head): only that shows a tail cut off.'
-      FROM migmgr.ledger AS l HAVING true;
+      FROM migmgr.ledger AS l;
   END IF;
 END
 $$;
@@ -219,7 +219,7 @@ CREATE FUNCTION migmgr_internal.check_guard()
        AND t.tgfoid = 'migmgr_internal.row_guard()'::regprocedure
      WHERE t.tgenabled IS DISTINCT FROM 'A' GROUP BY o.name
   )
-  SELECT 'guard', 'event trigger ' || e.name, 'failed', 'missing: DDL is not judged at this event', 'DROP EXTENSION migmgr and CREATE EXTENSION migmgr, or restore.'
+  SELECT 'guard', 'event trigger ' || e.name, 'failed', 'missing: DDL is not judged at this event', 'Make it again as superuser, after migmgr.unprotect(reason, valid_for), as the install script has it.'
     FROM event AS e WHERE NOT EXISTS (SELECT FROM watcher AS w WHERE w.evtevent = e.name)
   UNION ALL
   SELECT 'guard', 'event trigger ' || w.evtname, 'failed',
