@@ -30,8 +30,9 @@ typedef struct GuardObject
 	int32		objsubid;
 	/* data lost when dropped in a rollback; -1 not data-bearing */
 	int64		data_count;		/* rows of a table, non-null values of a column */
-	char	   *relation;		/* for a dropped table or column: qualified name */
-	char	   *column;			/* for a dropped column: its name */
+	char	   *schema;			/* for a dropped relation or column, else NULL */
+	char	   *relation;		/* its name, without schema */
+	char	   *column;			/* for a dropped column: its name, else NULL */
 } GuardObject;
 
 typedef struct GuardResult
@@ -60,6 +61,12 @@ extern GuardResult *guard_result(void);
 
 /* stop watching; safe to call when nothing is watched */
 extern void guard_end(void);
+
+/*
+ * Is this verdict about the drop of a definition, inside a script, so that the
+ * net effect of the script decides and not the statement?
+ */
+extern bool guard_deferred(const Verdict *verdict);
 
 /* is a script being watched: nothing else may start one */
 extern bool guard_active(void);

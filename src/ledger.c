@@ -52,6 +52,7 @@ PG_FUNCTION_INFO_V1(migmgr_resume);
 static bool recording = false;
 static SubTransactionId recording_subid = InvalidSubTransactionId;
 static bool appended = false;	/* in this transaction */
+static bool head_uncertain = false; /* a subtransaction was undone since */
 static char head_message[256];	/* logged at commit */
 static Oid	state_relid = InvalidOid;
 static LedgerState state_cache = LEDGER_ABSENT;
@@ -60,7 +61,8 @@ static void ledger_xact_callback(XactEvent event, void *arg);
 static void ledger_subxact_callback(SubXactEvent event, SubTransactionId mySubid,
 									SubTransactionId parentSubid, void *arg);
 static void ledger_relcache_callback(Datum arg, Oid relid);
-static void ledger_remember_head(void);
+static void ledger_format_head(const char *seq, const char *event, const char *hash);
+static void ledger_refresh_head(void);
 static Head ledger_head(void);
 static Head ledger_write(Head head, const LedgerEntry *entry);
 static void ledger_write_epoch(Head *head, const char *reason);
@@ -234,15 +236,9 @@ ledger_append(const LedgerEntry *entry)
 static Head
 ledger_head(void)
 {
-	static const char *sql =
-	"SELECT l.seq, l.hash FROM migmgr.ledger AS l ORDER BY l.seq DESC LIMIT 1";
-	SPIPlanPtr	plan = SPI_prepare(sql, 0, NULL);
 	Head		head = {0, ""};
 
-	if (plan == NULL ||
-		SPI_execute_snapshot(plan, NULL, NULL, GetLatestSnapshot(), InvalidSnapshot,
-							 true, false, 1) != SPI_OK_SELECT)
-		elog(ERROR, "could not read the head of the ledger");
+	spi_exec_latest("SELECT l.seq, l.hash FROM migmgr.ledger AS l ORDER BY l.seq DESC LIMIT 1");
 	if (SPI_processed > 0)
 	{
 		head.seq = spi_int64(0, "seq", 0);
@@ -289,6 +285,7 @@ ledger_write(Head head, const LedgerEntry *entry)
 			 SPI_OK_INSERT_RETURNING, 10, args);
 	result.seq = spi_int64(0, "seq", 0);
 	result.hash = spi_text(0, "hash");
+	ledger_format_head(spi_text(0, "seq"), entry->event, result.hash);
 	return result;
 }
 
@@ -313,25 +310,30 @@ ledger_write_epoch(Head *head, const char *reason)
 	CacheInvalidateRelcacheByRelid(ledger_relid());
 }
 
+/* The head for the server log; formatted before the commit, logged after it. */
+static void
+ledger_format_head(const char *seq, const char *event, const char *hash)
+{
+	snprintf(head_message, sizeof(head_message),
+			 "migmgr ledger of database %u: entry %s, %s, head %s", MyDatabaseId, seq, event, hash);
+}
+
 /*
- * Keeps the head for the server log: it is formatted before the commit, where
- * an error can still be raised, and logged after it, when it is true.
+ * Before the commit: a subtransaction that wrote an entry may have been undone
+ * since, so ask what the head is.
  */
 static void
-ledger_remember_head(void)
+ledger_refresh_head(void)
 {
 	RecordScope scope;
 
+	head_message[0] = '\0';
 	PushActiveSnapshot(GetTransactionSnapshot());
 	SPI_connect();
 	record_begin(&scope);
-	spi_exec("SELECT l.seq, l.hash, l.event FROM migmgr.ledger AS l ORDER BY l.seq DESC LIMIT 1",
-			 SPI_OK_SELECT, 0, NULL);
+	spi_exec_latest("SELECT l.seq, l.hash, l.event FROM migmgr.ledger AS l ORDER BY l.seq DESC LIMIT 1");
 	if (SPI_processed > 0)
-		snprintf(head_message, sizeof(head_message),
-				 "migmgr ledger of database \"%s\": entry %s, %s, head %s",
-				 get_database_name(MyDatabaseId), spi_text(0, "seq"),
-				 spi_text(0, "event"), spi_text(0, "hash"));
+		ledger_format_head(spi_text(0, "seq"), spi_text(0, "event"), spi_text(0, "hash"));
 	record_end(&scope);
 	SPI_finish();
 	PopActiveSnapshot();
@@ -343,8 +345,8 @@ ledger_xact_callback(XactEvent event, void *arg)
 	switch (event)
 	{
 		case XACT_EVENT_PRE_COMMIT:
-			if (appended)
-				ledger_remember_head();
+			if (appended && head_uncertain)
+				ledger_refresh_head();
 			break;
 		case XACT_EVENT_PRE_PREPARE:
 			if (appended)
@@ -361,6 +363,7 @@ ledger_xact_callback(XactEvent event, void *arg)
 			if (event == XACT_EVENT_ABORT && appended)
 				state_relid = InvalidOid;
 			appended = false;
+			head_uncertain = false;
 			head_message[0] = '\0';
 			recording = false;
 			recording_subid = InvalidSubTransactionId;
@@ -378,7 +381,10 @@ ledger_subxact_callback(SubXactEvent event, SubTransactionId mySubid,
 	if (event != SUBXACT_EVENT_ABORT_SUB)
 		return;
 	if (appended)
+	{
 		state_relid = InvalidOid;
+		head_uncertain = true;
+	}
 	if (recording && recording_subid >= mySubid)
 		recording = false;
 }
