@@ -137,7 +137,7 @@ CREATE VIEW migmgr.objects WITH (security_invoker = false) AS
     SELECT s.object, max(s.seq) AS seq
       FROM migmgr_internal.statement AS s WHERE s.sql ~* '\mRENAME\M|\mSET\s+SCHEMA\M' AND s.object IS NOT NULL GROUP BY s.object
   )
-  SELECT m.version, m.action, m.type, m.identity AS object, p.identity IS NOT NULL AS present,
+  SELECT m.version, m.action, m.type, m.identity, p.identity IS NOT NULL AS present,
          CASE WHEN m.action = 'dropped' THEN CASE WHEN p.identity IS NULL THEN 'dropped' ELSE 'made again' END
               WHEN p.identity IS NOT NULL THEN 'there'
               WHEN undone.seq IS NOT NULL THEN 'rolled back'

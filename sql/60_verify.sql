@@ -350,7 +350,7 @@ CREATE FUNCTION migmgr_internal.check_objects()
 #variable_conflict use_column
 BEGIN
   RETURN QUERY
-  SELECT 'objects', o.type || ' ' || o.object,
+  SELECT 'objects', o.type || ' ' || o.identity,
          CASE WHEN o.type IN ('table', 'table column', 'materialized view') THEN 'failed' ELSE 'warning' END,
          format('missing: %s by version %s, and gone without a migration', o.action, o.version),
          'SELECT * FROM migmgr.ddl_log ORDER BY at DESC; shows DDL from outside.'

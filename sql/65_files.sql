@@ -1,85 +1,84 @@
 -- The files of a repository against what is recorded here.
 
--- Lines as sha256sum, shasum -a 256 and both with --tag print them.
-CREATE FUNCTION migmgr_internal.parse_listing(listing text)
-  RETURNS TABLE(line integer, file text, checksum text)
+-- One line as sha256sum, shasum -a 256 and both with --tag print it; NULL for
+-- a line without meaning.
+CREATE FUNCTION migmgr_internal.listing_line(number integer, content text, OUT file text, OUT checksum text)
   LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp
   AS $$
 DECLARE
-  content text;
   part text[];
 BEGIN
-  line := 0;
-  FOREACH content IN ARRAY string_to_array(ltrim(COALESCE(listing, ''), chr(65279)), E'\n') LOOP
-    line := line + 1;
-    content := btrim(content, E' \t\r');
-    CONTINUE WHEN content = '' OR content ~ '^(#|--)';
-
-    part := regexp_match(content, '^\\?([0-9A-Fa-f]+)(?:[ \t]+\*?)(\S.*)$');
-    IF part IS NULL THEN
-      part := (SELECT ARRAY[m[2], m[1]] FROM regexp_match(content, '^\\?SHA256 \((.+)\) = ([0-9A-Fa-f]+)$') AS m);
-    END IF;
-    IF part[1] IS NULL THEN
-      RAISE EXCEPTION USING ERRCODE = 'MG002',
-        MESSAGE = format('line %s of the listing is not a checksum and a file', line),
-        DETAIL = format('It reads "%s".', left(content, 100)),
-        HINT = 'Pass what this prints, or a checksum.txt made with it: sha256sum migrations/*.sql';
-    ELSIF length(part[1]) <> 64 THEN
-      RAISE EXCEPTION USING ERRCODE = 'MG004',
-        MESSAGE = format('line %s of the listing has no sha256 checksum', line),
-        DETAIL = format('A sha256 checksum has 64 hexadecimal digits; "%s" has %s%s.', left(part[1], 100), length(part[1]),
-          CASE length(part[1]) WHEN 32 THEN ', as an md5 has' WHEN 40 THEN ', as a sha1 has' WHEN 128 THEN ', as a sha512 has' ELSE '' END),
-        HINT = 'Pass what this prints, or a checksum.txt made with it: sha256sum migrations/*.sql';
-    END IF;
-
-    checksum := lower(part[1]);
-    file := part[2];
-    IF left(content, 1) = '\' THEN
-      file := replace(replace(replace(file, '\\', chr(1)), '\n', E'\n'), chr(1), '\');
-    END IF;
-    RETURN NEXT;
-  END LOOP;
-END
-$$;
-REVOKE ALL ON FUNCTION migmgr_internal.parse_listing(text) FROM PUBLIC;
-COMMENT ON FUNCTION migmgr_internal.parse_listing(text) IS 'lines of a checksum listing; raises MG002 or MG004 with the number of the first bad line';
-
--- A name is taken apart by the function that apply_file() uses; what it would
--- refuse is a bad name here.
-CREATE FUNCTION migmgr_internal.listed_files(listing text)
-  RETURNS TABLE(file text, version text, name text, checksum text, problem text)
-  LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
-  AS $$
-#variable_conflict use_column
-DECLARE
-  item record;
-  twice record;
-BEGIN
-  SELECT l.file, max(l.line) AS line INTO twice FROM migmgr_internal.parse_listing(listing) AS l
-   GROUP BY l.file HAVING count(DISTINCT l.checksum) > 1 ORDER BY 2 LIMIT 1;
-  IF FOUND THEN
-    RAISE EXCEPTION USING ERRCODE = 'MG002',
-      MESSAGE = format('line %s of the listing gives file "%s" a second checksum', twice.line, twice.file),
-      HINT = 'Make the listing anew: sha256sum migrations/*.sql';
+  content := btrim(content, E' \t\r');
+  IF content = '' OR content ~ '^(#|--)' THEN
+    RETURN;
   END IF;
 
-  FOR item IN SELECT DISTINCT l.file, l.checksum FROM migmgr_internal.parse_listing(listing) AS l LOOP
-    file := item.file;
-    checksum := item.checksum;
-    version := NULL;
-    name := NULL;
+  part := regexp_match(content, '^\\?([0-9A-Fa-f]+)(?:[ \t]+\*?)(\S.*)$');
+  IF part IS NULL THEN
+    part := (SELECT ARRAY[m[2], m[1]] FROM regexp_match(content, '^\\?SHA256 \((.+)\) = ([0-9A-Fa-f]+)$') AS m);
+  END IF;
+  IF part[1] IS NULL THEN
+    RAISE EXCEPTION USING ERRCODE = 'MG002',
+      MESSAGE = format('line %s of the listing is not a checksum and a file', number),
+      DETAIL = format('It reads "%s".', left(content, 100)),
+      HINT = 'Pass what this prints, or a checksum.txt made with it: sha256sum migrations/*.sql';
+  ELSIF length(part[1]) <> 64 THEN
+    RAISE EXCEPTION USING ERRCODE = 'MG004',
+      MESSAGE = format('line %s of the listing has no sha256 checksum', number),
+      DETAIL = format('A sha256 checksum has 64 hexadecimal digits; "%s" has %s%s.', left(part[1], 100), length(part[1]),
+        CASE length(part[1]) WHEN 32 THEN ', as an md5 has' WHEN 40 THEN ', as a sha1 has' WHEN 128 THEN ', as a sha512 has' ELSE '' END),
+      HINT = 'Pass what this prints, or a checksum.txt made with it: sha256sum migrations/*.sql';
+  END IF;
+
+  checksum := lower(part[1]);
+  file := part[2];
+  -- how sha256sum writes a name with a newline or a backslash in it
+  IF left(content, 1) = '\' THEN
+    file := replace(replace(replace(file, '\\', chr(1)), '\n', E'\n'), chr(1), '\');
+  END IF;
+END
+$$;
+REVOKE ALL ON FUNCTION migmgr_internal.listing_line(integer, text) FROM PUBLIC;
+COMMENT ON FUNCTION migmgr_internal.listing_line(integer, text) IS 'file and checksum of one line of a listing; raises MG002 or MG004 with the number of a bad one';
+
+-- A name is taken apart by the function that apply_file() uses; what it would
+-- refuse is a problem here.
+CREATE FUNCTION migmgr_internal.listed_files(listing text) RETURNS jsonb
+  LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+  AS $$
+DECLARE
+  number integer := 0;
+  content text;
+  item record;
+  part record;
+  problem text;
+  listed jsonb := '{}';
+BEGIN
+  FOREACH content IN ARRAY string_to_array(ltrim(COALESCE(listing, ''), chr(65279)), E'\n') LOOP
+    number := number + 1;
+    item := migmgr_internal.listing_line(number, content);
+    CONTINUE WHEN item.file IS NULL OR listed -> item.file ->> 'checksum' = item.checksum;
+    IF listed ? item.file THEN
+      RAISE EXCEPTION USING ERRCODE = 'MG002',
+        MESSAGE = format('line %s of the listing gives file "%s" a second checksum', number, item.file),
+        HINT = 'Make the listing anew: sha256sum migrations/*.sql';
+    END IF;
+
     problem := NULL;
     BEGIN
-      SELECT p.version, p.name INTO STRICT version, name FROM migmgr_internal.file_parts(item.file, 'SELECT 1;') AS p;
+      SELECT p.version, p.name INTO STRICT part FROM migmgr_internal.file_parts(item.file, 'SELECT 1;') AS p;
     EXCEPTION WHEN OTHERS THEN
+      SELECT NULL::text AS version, NULL::text AS name INTO part;
       problem := SQLERRM;
     END;
-    RETURN NEXT;
+    listed := listed || jsonb_build_object(item.file, jsonb_build_object('file', item.file, 'version', part.version,
+      'name', part.name, 'checksum', item.checksum, 'problem', problem));
   END LOOP;
+  RETURN listed;
 END
 $$;
 REVOKE ALL ON FUNCTION migmgr_internal.listed_files(text) FROM PUBLIC;
-COMMENT ON FUNCTION migmgr_internal.listed_files(text) IS 'files of a listing with the version and name that apply_file() would give them';
+COMMENT ON FUNCTION migmgr_internal.listed_files(text) IS 'an object of the files of a listing, with the version and name that apply_file() would give them';
 
 CREATE FUNCTION migmgr_internal.remembered_files()
   RETURNS TABLE(file text, version text, name text, checksum text)
@@ -99,9 +98,9 @@ CREATE FUNCTION migmgr_internal.compare_listed(listed jsonb)
   AS $$
   WITH f AS (
     SELECT j.*, migmgr_internal.version_key(j.version) AS key,
-           string_agg(j.file, ', ') OVER (PARTITION BY j.version) AS files, count(j.version) OVER (PARTITION BY j.version) AS n
-      FROM (SELECT * FROM jsonb_to_recordset(compare_listed.listed) AS i(file text, version text, name text, checksum text, problem text)
-            ORDER BY i.file COLLATE "C") AS j
+           string_agg(j.file, ', ') OVER w AS files, count(j.version) OVER w AS n
+      FROM jsonb_to_recordset(compare_listed.listed) AS j(file text, version text, name text, checksum text, problem text)
+    WINDOW w AS (PARTITION BY j.version ORDER BY j.file COLLATE "C" ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING)
   ), h AS (
     SELECT v.*, v.status IN ('applied', 'baseline', 'marked applied') AS done, migmgr_internal.version_key(v.version) AS key,
            (SELECT l.detail::jsonb ->> 'received' FROM migmgr.ledger AS l
@@ -164,23 +163,24 @@ DECLARE
   kept jsonb;
   remembered text;
 BEGIN
-  SELECT jsonb_agg(to_jsonb(l) ORDER BY l.file COLLATE "C"),
-         jsonb_agg(jsonb_build_object('file', l.file, 'version', l.version, 'name', l.name, 'checksum', l.checksum)
-                   ORDER BY migmgr_internal.version_key(l.version), l.file COLLATE "C") FILTER (WHERE l.version IS NOT NULL AND l.files = 1)
-    INTO listed, kept
-    FROM (SELECT m.*, count(*) OVER (PARTITION BY m.version) AS files FROM migmgr_internal.listed_files(listing) AS m) AS l;
-  IF listed IS NULL THEN
+  listed := migmgr_internal.listed_files(listing);
+  IF listed = '{}' THEN
     RAISE EXCEPTION USING ERRCODE = 'MG002',
       MESSAGE = 'the listing is empty',
       DETAIL = 'It has no line with a checksum and a file.',
       HINT = 'In psql: \set listing `cat migrations/checksum.txt` and then SELECT * FROM migmgr.compare_files(:''listing'');';
   END IF;
+  listed := jsonb_path_query_array(listed, '$.*');
 
   IF remember THEN
+    SELECT COALESCE(jsonb_agg(l.file - 'problem' ORDER BY migmgr_internal.version_key(l.version), l.version), '[]') INTO kept
+      FROM (SELECT f.file, f.file ->> 'version' AS version, count(*) OVER (PARTITION BY f.file ->> 'version') AS files
+              FROM jsonb_array_elements(listed) AS f(file)) AS l
+     WHERE l.version IS NOT NULL AND l.files = 1;
     remembered := ', remembered already';
-    IF COALESCE(kept, '[]') IS DISTINCT FROM
+    IF kept IS DISTINCT FROM
        (SELECT l.detail::jsonb -> 'files' FROM migmgr.ledger AS l WHERE l.event = 'files' ORDER BY l.seq DESC LIMIT 1) THEN
-      PERFORM migmgr_internal.ledger_append('files', NULL, jsonb_build_object('files', COALESCE(kept, '[]')));
+      PERFORM migmgr_internal.ledger_append('files', NULL, jsonb_build_object('files', kept));
       remembered := format(', remembered: apply in database %I refuses other checksums', current_database());
     END IF;
   END IF;
