@@ -47,7 +47,7 @@ BEGIN
     FROM migmgr_internal.sum_checks('check_guard') AS c;
 
   RETURN QUERY
-  WITH h AS MATERIALIZED (SELECT v.*, row_number() OVER () AS place FROM migmgr.history AS v),
+  WITH h AS MATERIALIZED (SELECT v.version, v.name, v.status, v.applied_at, v.applied_by FROM migmgr.history AS v),
   f AS (SELECT r.version, r.file FROM migmgr_internal.remembered_files() AS r
          WHERE NOT EXISTS (SELECT FROM h WHERE h.version = r.version AND h.status IN ('applied', 'baseline', 'marked applied')))
   SELECT 'applied', format('%s applied, %s rolled back, %s failed', count(*) FILTER (WHERE h.status IN ('applied', 'baseline', 'marked applied')),
@@ -62,13 +62,11 @@ BEGIN
          CASE WHEN count(*) = 0 AND NOT EXISTS (SELECT FROM migmgr_internal.remembered_files()) THEN 'SELECT * FROM migmgr.compare_files(listing);' END
     FROM f
   UNION ALL
-  (SELECT 'last', format('%s %s %s %s by %s', h.version, h.name, h.status, date_trunc('second', h.applied_at), h.applied_by),
-          CASE h.status WHEN 'failed' THEN 'warning' ELSE 'ok' END,
-          CASE h.status WHEN 'failed' THEN 'SELECT * FROM migmgr.attempts;' ELSE 'SELECT * FROM migmgr.history;' END
-     FROM h ORDER BY h.applied_at DESC LIMIT 1);
-  IF NOT EXISTS (SELECT FROM migmgr.history) THEN
-    RETURN QUERY SELECT 'last', 'nothing applied yet', 'ok', NULL::text;
-  END IF;
+  SELECT 'last', CASE WHEN l.version IS NULL THEN 'nothing applied yet'
+              ELSE format('%s %s %s %s by %s', l.version, l.name, l.status, date_trunc('second', l.applied_at), l.applied_by) END,
+         CASE l.status WHEN 'failed' THEN 'warning' ELSE 'ok' END,
+         CASE WHEN l.status = 'failed' THEN 'SELECT * FROM migmgr.attempts;' WHEN l.status IS NOT NULL THEN 'SELECT * FROM migmgr.history;' END
+    FROM (SELECT) AS one LEFT JOIN LATERAL (SELECT h.* FROM h ORDER BY h.applied_at DESC LIMIT 1) AS l ON true;
 
   RETURN QUERY SELECT 'problems', CASE c.state WHEN 'ok' THEN 'none found (quick checks only)' ELSE c.value END, c.state, 'SELECT * FROM migmgr.verify();'
     FROM migmgr_internal.sum_checks('check_indexes', 'check_constraints', 'check_objects', 'check_access') AS c;
