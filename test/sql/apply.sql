@@ -1,6 +1,8 @@
 -- apply(): once, in order, judged, recorded; every refusal leaves all as it was.
 \set test apply
-\ir include/database.sql
+\set ECHO none
+\i test/include/database.sql
+\set ECHO all
 
 -- the plain way
 SELECT version, name, status, environment, class, statements, reversible, detail

@@ -1,6 +1,8 @@
 -- rollback(): drops what the version made and nothing else, and loses no data unasked.
 \set test rollback
-\ir include/database.sql
+\set ECHO none
+\i test/include/database.sql
+\set ECHO all
 
 CREATE TABLE customers (id int PRIMARY KEY, name text);
 INSERT INTO customers VALUES (1, 'Ada'), (2, 'Grace');

@@ -1,4 +1,4 @@
--- A database of its own for a test file: \set test NAME, then \ir this.
+-- A database of its own for a test file: \set test NAME, then \i this from the top folder.
 -- public.caught(sql) runs sql and says how it failed, with what differs from
 -- run to run masked; public.fingerprint() changes when anything is left behind.
 SET client_min_messages = warning;
