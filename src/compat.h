@@ -5,10 +5,13 @@
 #ifndef MIGMGR_COMPAT_H
 #define MIGMGR_COMPAT_H
 
-#include "executor/executor.h"
-
 #if PG_VERSION_NUM < 150000
 #error "migmgr needs PostgreSQL 15 or newer"
+#endif
+
+/* 18: a prefix instead of a suffix, and the suffix is gone */
+#ifndef pg_noreturn
+#define pg_noreturn pg_attribute_noreturn()
 #endif
 
 /* 18: ExecutorRun lost execute_once */

@@ -6,6 +6,7 @@
 #define MIGMGR_POLICY_H
 
 #include "classify.h"
+#include "compat.h"
 #include "nodes/pg_list.h"
 
 typedef enum PolicyEnvironment
@@ -30,6 +31,6 @@ extern PolicyAction policy_action(const Verdict *verdict);
  * Raises one error that lists every violation (List of Verdict *), worst
  * first for message and SQLSTATE, all in detail, hint with the next call.
  */
-extern void policy_refuse(List *violations) pg_attribute_noreturn();
+pg_noreturn extern void policy_refuse(List *violations);
 
 #endif							/* MIGMGR_POLICY_H */
