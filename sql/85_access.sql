@@ -152,6 +152,8 @@ BEGIN
       SELECT 'ROUTINE' AS kind, p.oid::regprocedure::text AS object, p.proowner AS owner, COALESCE(p.proacl, acldefault('f', p.proowner)) AS acl
         FROM pg_proc AS p WHERE p.pronamespace IN ('migmgr'::regnamespace, 'migmgr_internal'::regnamespace)
       UNION ALL
+      SELECT 'SCHEMA', format('%I', n.nspname), n.nspowner, n.nspacl FROM pg_namespace AS n WHERE n.nspname IN ('migmgr', 'migmgr_internal')
+      UNION ALL
       SELECT CASE c.relkind WHEN 'S' THEN 'SEQUENCE' ELSE 'TABLE' END, c.oid::regclass::text, c.relowner, c.relacl
         FROM pg_class AS c WHERE c.relnamespace IN ('migmgr'::regnamespace, 'migmgr_internal'::regnamespace) AND c.relkind IN ('r', 'v', 'S')
     )
