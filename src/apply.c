@@ -86,7 +86,7 @@ migmgr_apply(PG_FUNCTION_ARGS)
 	char	   *sql = text_arg(fcinfo, 2);
 	RunRow	   *row;
 
-	run_begin();
+	run_begin("migmgr.apply()");
 	request.version = text_arg(fcinfo, 0);
 	script_check_version(request.version);
 	request.name = text_arg(fcinfo, 1);
@@ -117,7 +117,7 @@ migmgr_apply_file(PG_FUNCTION_ARGS)
 	ScriptFile *parts;
 	RunRow	   *row;
 
-	run_begin();
+	run_begin("migmgr.apply_file()");
 	if (file == NULL || sql == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_MG_BAD_SCRIPT),
@@ -168,6 +168,7 @@ apply_request(RunRequest *request, const char *expected, const char *received)
 		script_check_checksum(expected);
 
 	own_lock(LOCK_APPLY, guc_apply_wait);
+	ledger_check_snapshot();
 	state = version_state(request->version);
 	if (state->event != NULL && strcmp(state->event, "applied") == 0)
 		return already_applied(request, state);

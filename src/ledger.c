@@ -64,6 +64,7 @@ static void ledger_relcache_callback(Datum arg, Oid relid);
 static void ledger_format_head(const char *seq, const char *event, const char *hash);
 static void ledger_refresh_head(void);
 static Head ledger_head(void);
+static void check_stale(int64 seq);
 static Head ledger_write(Head head, const LedgerEntry *entry);
 static void ledger_write_epoch(Head *head, const char *reason);
 
@@ -229,9 +230,8 @@ ledger_append(const LedgerEntry *entry)
 }
 
 /*
- * Head of the chain, read after CHAIN was taken and with the newest snapshot.
- * A transaction whose own snapshot is older than the head must not go on: it
- * decided on what is no longer true.  Connected to SPI, recording.
+ * Head of the chain, read with the newest snapshot, after CHAIN or APPLY was
+ * taken.  Connected to SPI, recording.
  */
 static Head
 ledger_head(void)
@@ -245,17 +245,41 @@ ledger_head(void)
 		head.hash = spi_text(0, "hash");
 	}
 
-	if (IsolationUsesXactSnapshot())
-	{
-		spi_exec("SELECT l.seq FROM migmgr.ledger AS l ORDER BY l.seq DESC LIMIT 1",
-				 SPI_OK_SELECT, 0, NULL);
-		if ((SPI_processed > 0 ? spi_int64(0, "seq", 0) : 0) != head.seq)
-			ereport(ERROR,
-					(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
-					 errmsg("could not write to the migmgr ledger: another session has written to it since this transaction began"),
-					 errhint("Try the transaction again, or use READ COMMITTED.")));
-	}
+	check_stale(head.seq);
 	return head;
+}
+
+/*
+ * Raises 40001 when this transaction does not see entry seq, the newest there
+ * is.  Only REPEATABLE READ and SERIALIZABLE can be that far behind.
+ */
+static void
+check_stale(int64 seq)
+{
+	if (!IsolationUsesXactSnapshot())
+		return;
+	spi_exec("SELECT l.seq FROM migmgr.ledger AS l ORDER BY l.seq DESC LIMIT 1",
+			 SPI_OK_SELECT, 0, NULL);
+	if ((SPI_processed > 0 ? spi_int64(0, "seq", 0) : 0) != seq)
+		ereport(ERROR,
+				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+				 errmsg("the migmgr ledger was written to by another session since this transaction began"),
+				 errhint("Try the transaction again, or use READ COMMITTED.")));
+}
+
+/* See ledger.h; for callers that hold APPLY and are about to decide. */
+void
+ledger_check_snapshot(void)
+{
+	RecordScope scope;
+
+	if (!IsolationUsesXactSnapshot())
+		return;
+	SPI_connect();
+	record_begin(&scope);
+	(void) ledger_head();
+	record_end(&scope);
+	SPI_finish();
 }
 
 /* Writes one row after head; connected to SPI, recording. */

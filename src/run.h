@@ -133,7 +133,7 @@ extern void run_init(void);
 
 /* run.c */
 extern RunRow *run_request(const RunRequest *request);
-extern void run_begin(void);
+extern void run_begin(const char *function);
 extern Datum run_return(FunctionCallInfo fcinfo, const RunRow *row);
 
 /* run_options.c */
