@@ -61,9 +61,9 @@ diff migrations/001_create_job_dlq.sql 001_edited.sql"
 sql "\\set sql \`cat 001_edited.sql\`
 SELECT * FROM migmgr.apply_file('001_create_job_dlq.sql', :'sql');"
 demo_sum=$(sha256sum <001_edited.sql)
-refused "$demo_changed_state" "${demo_sum%% *}"
+refused MG201 "${demo_sum%% *}"
 demo_sum=$(sha256sum <migrations/001_create_job_dlq.sql)
-refused "$demo_changed_state" "${demo_sum%% *}"
+refused MG201 "${demo_sum%% *}"
 
 part "001 fails, and psql goes on"
 say "A copy of the database, staging.  The file of 001 has a table misspelt:" \
