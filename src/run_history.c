@@ -102,7 +102,7 @@ check_order(const RunRequest *request)
 			 "   WHERE a.action = 'apply' AND migmgr_internal.version_key(a.version) < k.key"
 			 "   AND NOT EXISTS (SELECT FROM migmgr.ledger AS l WHERE l.version = a.version AND l.at > a.at"
 			 "     AND l.event IN ('applied', 'rolled back'))"
-			 "   ORDER BY migmgr_internal.version_key(a.version), a.id DESC LIMIT 1) AS f ON true",
+			 "   ORDER BY migmgr_internal.version_key(a.version), a.at DESC LIMIT 1) AS f ON true",
 			 SPI_OK_SELECT, 2, args);
 	same = keep(context, spi_text(0, "same"));
 	later = keep(context, spi_text(0, "later"));
