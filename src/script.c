@@ -18,6 +18,7 @@
 #include "parser/parser.h"
 #include "utils/builtins.h"
 
+#include "compat.h"
 #include "errors.h"
 #include "guc.h"
 #include "script.h"
@@ -90,7 +91,7 @@ static List *parse_text(const char *text, const char *what);
 static List *list_statements(const char *text, List *raw);
 static void unwrap(Script *script);
 static void check_statements(const Script *script, const char *what);
-static void report_parse_error(ErrorData *edata, int position, const char *text, const char *what) pg_attribute_noreturn();
+pg_noreturn static void report_parse_error(ErrorData *edata, int position, const char *text, const char *what);
 static void find_place(ErrorPlace *place, const char *text, int offset);
 static void report_copy(const ErrorPlace *place, const char *text, const char *what);
 static void report_psql_command(const ErrorPlace *place, const char *text, const char *what);

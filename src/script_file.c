@@ -21,6 +21,7 @@
 #include "utils/builtins.h"
 #include "utils/guc.h"
 
+#include "compat.h"
 #include "errors.h"
 #include "script.h"
 #include "script_lex.h"
@@ -117,11 +118,11 @@ static const char *const strict_prefixes[] = {OURS, "+goose", "+migrate"};
 
 static void parse_name(const char *file, ScriptFile *result);
 static char *base_name(const char *file);
-static void bad_name(const char *file, const char *detail, const char *hint) pg_attribute_noreturn();
+pg_noreturn static void bad_name(const char *file, const char *detail, const char *hint);
 static void read_marker(FileReader *reader, const Lexer *lex, bool own_line);
 static const char *after_prefix(const char *comment, const char *prefix);
 static const char *after_name(const char *comment, const char *name);
-static void unknown_marker(FileReader *reader, const Lexer *lex, const char *prefix) pg_attribute_noreturn();
+pg_noreturn static void unknown_marker(FileReader *reader, const Lexer *lex, const char *prefix);
 static void end_section(FileReader *reader, int to);
 static void check_place(FileReader *reader, const Lexer *lex, bool own_line);
 static void add_words(List **list, char *value);
