@@ -98,8 +98,7 @@ finding_of(const Judgement *j, AlterTableCmd *cmd, const AlterRule *rule)
 	if (rule->deed != NULL && cmd->name != NULL)
 	{
 		finding.column = cmd->name;
-		finding.deed = psprintf("%s %s of %s %s", rule->deed, quote_identifier(cmd->name),
-								kind_of_relation(j->rel.relkind), j->rel.name);
+		finding.deed = psprintf("%s %s.%s", rule->deed, j->rel.name, quote_identifier(cmd->name));
 	}
 	return finding;
 }

@@ -109,7 +109,7 @@ find_in_column(Judgement *j, ColumnDef *def, MigClass class, const char *rule,
 		.scans = class == CLASS_BLOCKING ? TRI_YES : TRI_NO,
 	};
 
-	finding.deed = psprintf("add column %s to table %s", quote_identifier(def->colname), j->rel.name);
+	finding.deed = psprintf("add column %s.%s", j->rel.name, quote_identifier(def->colname));
 	judge_find(j, &j->rel, &finding);
 }
 
@@ -300,7 +300,7 @@ judge_column_type(Judgement *j, AlterTableCmd *cmd, const AlterRule *rule)
 	};
 	bool		redoes;
 
-	finding.deed = psprintf("change the type of column %s of %s", quote_identifier(cmd->name), j->rel.name);
+	finding.deed = psprintf("change the type of column %s.%s", j->rel.name, quote_identifier(cmd->name));
 	if (attnum == InvalidAttrNumber || fact_column_new(j->rel.relid, cmd->name))
 		finding.class = CLASS_ADDITIVE;
 	judge_find(j, &j->rel, &finding);
@@ -348,7 +348,7 @@ judge_set_not_null(Judgement *j, AlterTableCmd *cmd, const AlterRule *rule)
 		attnum = ((Form_pg_attribute) GETSTRUCT(tuple))->attnum;
 		ReleaseSysCache(tuple);
 	}
-	finding.deed = psprintf("set NOT NULL on column %s of table %s", quote_identifier(cmd->name), j->rel.name);
+	finding.deed = psprintf("set NOT NULL on column %s.%s", j->rel.name, quote_identifier(cmd->name));
 	if (already)
 	{
 		finding.class = CLASS_ADDITIVE;

@@ -5,10 +5,13 @@
 #ifndef MIGMGR_COMPAT_H
 #define MIGMGR_COMPAT_H
 
-#include "executor/executor.h"
-
 #if PG_VERSION_NUM < 150000
 #error "migmgr needs PostgreSQL 15 or newer"
+#endif
+
+/* 18: a prefix instead of a suffix, and the suffix is gone */
+#ifndef pg_noreturn
+#define pg_noreturn pg_attribute_noreturn()
 #endif
 
 /* 18: ExecutorRun lost execute_once */
@@ -24,13 +27,6 @@
 	object_ownercheck(RelationRelationId, relid, role)
 #else
 #define mg_relation_ownercheck(relid, role) pg_class_ownercheck(relid, role)
-#endif
-
-/* 18: pg_noreturn, before the declaration, replaces pg_attribute_noreturn() */
-#if PG_VERSION_NUM >= 180000
-#define mg_noreturn pg_noreturn
-#else
-#define mg_noreturn pg_attribute_noreturn()
 #endif
 
 /* 17: the test for an autovacuum worker has another name */

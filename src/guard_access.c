@@ -348,9 +348,7 @@ judge_data(const DropRule *rule, const ObjectAddress *address, const RelFacts *r
 		verdict->namespace = address->objectId;
 	verdict->drops = true;
 	verdict->deed = address->objectSubId != 0 ?
-		psprintf("drop column %s of table %s",
-				 quote_identifier(get_attname(address->objectId, address->objectSubId, true)),
-				 rel != NULL ? rel->name : identity) :
+		psprintf("drop column %s", identity) :
 		psprintf("drop %s %s", type, identity);
 	verdict->reason = address->objectSubId != 0 ? "the data in the column is lost" : "what it holds is lost";
 

@@ -52,6 +52,7 @@ PG_FUNCTION_INFO_V1(migmgr_resume);
 static bool recording = false;
 static SubTransactionId recording_subid = InvalidSubTransactionId;
 static bool appended = false;	/* in this transaction */
+static bool head_uncertain = false; /* a subtransaction was undone since */
 static char head_message[256];	/* logged at commit */
 static Oid	state_relid = InvalidOid;
 static LedgerState state_cache = LEDGER_ABSENT;
@@ -60,8 +61,10 @@ static void ledger_xact_callback(XactEvent event, void *arg);
 static void ledger_subxact_callback(SubXactEvent event, SubTransactionId mySubid,
 									SubTransactionId parentSubid, void *arg);
 static void ledger_relcache_callback(Datum arg, Oid relid);
-static void ledger_remember_head(void);
+static void ledger_format_head(const char *seq, const char *event, const char *hash);
+static void ledger_refresh_head(void);
 static Head ledger_head(void);
+static void check_stale(int64 seq);
 static Head ledger_write(Head head, const LedgerEntry *entry);
 static void ledger_write_epoch(Head *head, const char *reason);
 
@@ -240,39 +243,56 @@ ledger_append(const LedgerEntry *entry)
 }
 
 /*
- * Head of the chain, read after CHAIN was taken and with the newest snapshot.
- * A transaction whose own snapshot is older than the head must not go on: it
- * decided on what is no longer true.  Connected to SPI, recording.
+ * Head of the chain, read with the newest snapshot, after CHAIN or APPLY was
+ * taken.  Connected to SPI, recording.
  */
 static Head
 ledger_head(void)
 {
-	static const char *sql =
-	"SELECT l.seq, l.hash FROM migmgr.ledger AS l ORDER BY l.seq DESC LIMIT 1";
-	SPIPlanPtr	plan = SPI_prepare(sql, 0, NULL);
 	Head		head = {0, ""};
 
-	if (plan == NULL ||
-		SPI_execute_snapshot(plan, NULL, NULL, GetLatestSnapshot(), InvalidSnapshot,
-							 true, false, 1) != SPI_OK_SELECT)
-		elog(ERROR, "could not read the head of the ledger");
+	spi_exec_latest("SELECT l.seq, l.hash FROM migmgr.ledger AS l ORDER BY l.seq DESC LIMIT 1");
 	if (SPI_processed > 0)
 	{
 		head.seq = spi_int64(0, "seq", 0);
 		head.hash = spi_text(0, "hash");
 	}
 
-	if (IsolationUsesXactSnapshot())
-	{
-		spi_exec("SELECT l.seq FROM migmgr.ledger AS l ORDER BY l.seq DESC LIMIT 1",
-				 SPI_OK_SELECT, 0, NULL);
-		if ((SPI_processed > 0 ? spi_int64(0, "seq", 0) : 0) != head.seq)
-			ereport(ERROR,
-					(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
-					 errmsg("could not write to the migmgr ledger: another session has written to it since this transaction began"),
-					 errhint("Try the transaction again, or use READ COMMITTED.")));
-	}
+	check_stale(head.seq);
 	return head;
+}
+
+/*
+ * Raises 40001 when this transaction does not see entry seq, the newest there
+ * is.  Only REPEATABLE READ and SERIALIZABLE can be that far behind.
+ */
+static void
+check_stale(int64 seq)
+{
+	if (!IsolationUsesXactSnapshot())
+		return;
+	spi_exec("SELECT l.seq FROM migmgr.ledger AS l ORDER BY l.seq DESC LIMIT 1",
+			 SPI_OK_SELECT, 0, NULL);
+	if ((SPI_processed > 0 ? spi_int64(0, "seq", 0) : 0) != seq)
+		ereport(ERROR,
+				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+				 errmsg("the migmgr ledger was written to by another session since this transaction began"),
+				 errhint("Try the transaction again, or use READ COMMITTED.")));
+}
+
+/* See ledger.h; for callers that hold APPLY and are about to decide. */
+void
+ledger_check_snapshot(void)
+{
+	RecordScope scope;
+
+	if (!IsolationUsesXactSnapshot())
+		return;
+	SPI_connect();
+	record_begin(&scope);
+	(void) ledger_head();
+	record_end(&scope);
+	SPI_finish();
 }
 
 /* Writes one row after head; connected to SPI, recording. */
@@ -302,6 +322,7 @@ ledger_write(Head head, const LedgerEntry *entry)
 			 SPI_OK_INSERT_RETURNING, 10, args);
 	result.seq = spi_int64(0, "seq", 0);
 	result.hash = spi_text(0, "hash");
+	ledger_format_head(spi_text(0, "seq"), entry->event, result.hash);
 	return result;
 }
 
@@ -326,25 +347,30 @@ ledger_write_epoch(Head *head, const char *reason)
 	CacheInvalidateRelcacheByRelid(ledger_relid());
 }
 
+/* The head for the server log; formatted before the commit, logged after it. */
+static void
+ledger_format_head(const char *seq, const char *event, const char *hash)
+{
+	snprintf(head_message, sizeof(head_message),
+			 "migmgr ledger of database %u: entry %s, %s, head %s", MyDatabaseId, seq, event, hash);
+}
+
 /*
- * Keeps the head for the server log: it is formatted before the commit, where
- * an error can still be raised, and logged after it, when it is true.
+ * Before the commit: a subtransaction that wrote an entry may have been undone
+ * since, so ask what the head is.
  */
 static void
-ledger_remember_head(void)
+ledger_refresh_head(void)
 {
 	RecordScope scope;
 
+	head_message[0] = '\0';
 	PushActiveSnapshot(GetTransactionSnapshot());
 	SPI_connect();
 	record_begin(&scope);
-	spi_exec("SELECT l.seq, l.hash, l.event FROM migmgr.ledger AS l ORDER BY l.seq DESC LIMIT 1",
-			 SPI_OK_SELECT, 0, NULL);
+	spi_exec_latest("SELECT l.seq, l.hash, l.event FROM migmgr.ledger AS l ORDER BY l.seq DESC LIMIT 1");
 	if (SPI_processed > 0)
-		snprintf(head_message, sizeof(head_message),
-				 "migmgr ledger of database \"%s\": entry %s, %s, head %s",
-				 get_database_name(MyDatabaseId), spi_text(0, "seq"),
-				 spi_text(0, "event"), spi_text(0, "hash"));
+		ledger_format_head(spi_text(0, "seq"), spi_text(0, "event"), spi_text(0, "hash"));
 	record_end(&scope);
 	SPI_finish();
 	PopActiveSnapshot();
@@ -356,8 +382,8 @@ ledger_xact_callback(XactEvent event, void *arg)
 	switch (event)
 	{
 		case XACT_EVENT_PRE_COMMIT:
-			if (appended)
-				ledger_remember_head();
+			if (appended && head_uncertain)
+				ledger_refresh_head();
 			break;
 		case XACT_EVENT_PRE_PREPARE:
 			if (appended)
@@ -374,6 +400,7 @@ ledger_xact_callback(XactEvent event, void *arg)
 			if (event == XACT_EVENT_ABORT && appended)
 				state_relid = InvalidOid;
 			appended = false;
+			head_uncertain = false;
 			head_message[0] = '\0';
 			recording = false;
 			recording_subid = InvalidSubTransactionId;
@@ -391,7 +418,10 @@ ledger_subxact_callback(SubXactEvent event, SubTransactionId mySubid,
 	if (event != SUBXACT_EVENT_ABORT_SUB)
 		return;
 	if (appended)
+	{
 		state_relid = InvalidOid;
+		head_uncertain = true;
+	}
 	if (recording && recording_subid >= mySubid)
 		recording = false;
 }

@@ -48,6 +48,12 @@ extern char *ledger_home(void);
 extern int64 ledger_append(const LedgerEntry *entry);
 
 /*
+ * Raises 40001 when this transaction's snapshot is older than the head: what
+ * it would decide on is no longer true.
+ */
+extern void ledger_check_snapshot(void);
+
+/*
  * Between the two, SQL run through SPI is migmgr's own: current user is the
  * ledger's owner, search_path is pinned, the row guard admits its rows.
  * Never run a caller's SQL inside.  On error the state comes back by itself

@@ -37,6 +37,6 @@ extern void policy_set_version(const char *version);
  * Raises one error that lists every violation (List of Verdict *), worst
  * first for message and SQLSTATE, all in detail, hint with the next call.
  */
-mg_noreturn extern void policy_refuse(List *violations);
+pg_noreturn extern void policy_refuse(List *violations);
 
 #endif							/* MIGMGR_POLICY_H */

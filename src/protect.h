@@ -14,6 +14,6 @@ extern bool protect_owns(const ObjectAddress *address);
 extern bool protect_owns_schema(Oid namespace);
 extern Oid	protect_relation_of(Oid classid, Oid objid, bool self);
 extern bool protect_lifted(void);
-mg_noreturn extern void protect_refuse(const ObjectAddress *address, const char *verb);
+pg_noreturn extern void protect_refuse(const ObjectAddress *address, const char *verb);
 
 #endif							/* MIGMGR_PROTECT_H */

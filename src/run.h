@@ -1,10 +1,176 @@
 /*
  * run.h
  *	  apply and rollback: the way of a script from request to ledger.
+ *
+ *	  apply.c, rollback.c   the SQL functions: read arguments, make a request
+ *	  run.c                 the one way of a request
+ *	  run_history.c         what the ledger says about a version
+ *	  run_statement.c       executing one statement, and what it says on error
+ *	  run_record.c          what a run leaves behind
+ *	  evidence.c            what a failed run leaves behind
  */
 #ifndef MIGMGR_RUN_H
 #define MIGMGR_RUN_H
 
+#include "fmgr.h"
+
+#include "guard.h"
+#include "nodes/pg_list.h"
+#include "policy.h"
+#include "script.h"
+#include "utils/elog.h"
+#include "utils/jsonb.h"
+
+typedef enum RunAction
+{
+	RUN_APPLY, RUN_ROLLBACK
+} RunAction;
+
+typedef enum OnData
+{
+	ON_DATA_REFUSE, ON_DATA_DISCARD
+} OnData;
+
+/* keys of options */
+typedef struct RunOptions
+{
+	int			lock_timeout;	/* ms */
+	int			max_retries;
+	bool		allow_out_of_order;
+	bool		skip_failed;
+	bool		report;			/* on_error => 'report' */
+} RunOptions;
+
+/* what is asked for; strings in the function's context, NULL where absent */
+typedef struct RunRequest
+{
+	RunAction	action;
+	const char *version;
+	const char *name;
+	const char *file;			/* as given to apply_file */
+	const char *text;			/* canonical; its checksum identifies it */
+	const char *checksum;		/* of text */
+	const char *up;				/* script to run */
+	const char *down;			/* canonical script of the way back */
+	const char *verify;			/* canonical script that must hold */
+	const char *note;			/* note, or reason of a rollback */
+	List	   *requires;		/* of char *: versions applied before */
+	List	   *flags;			/* of char * */
+	bool		dry_run;
+	OnData		on_data;
+	int64		undoes;			/* rollback: seq of the entry it undoes */
+	RunOptions	options;
+} RunRequest;
+
+/* one executed statement */
+typedef struct RunStatement
+{
+	int			number;
+	int			line;
+	const char *command;
+	const char *object;
+	const char *class;
+	const char *rule;
+	const char *text;
+	double		ms;
+	int64		rows;			/* -1: a utility statement */
+	List	   *notices;		/* of char * */
+} RunStatement;
+
+/* a run while it goes on */
+typedef struct Run
+{
+	const RunRequest *request;
+	const char *what;			/* 'migration "001"' for messages */
+	PolicyEnvironment environment;
+	Script	   *script;
+	Script	   *down;
+	Script	   *verify;
+	List	   *owned;			/* rollback: "type identity" of what it made */
+	List	   *done;			/* of RunStatement * */
+	ScriptStatement *current;	/* executing now, for messages */
+	const Script *current_script;
+	const char *current_part;	/* "statement", "verify statement" */
+	GuardResult *effect;
+	MigClass	class;
+	int			attempts;
+	double		ms;
+	const char *reversible;
+	int64		seq;
+} Run;
+
+/* the row that every run returns */
+typedef struct RunRow
+{
+	const char *version;
+	const char *name;
+	const char *status;
+	const char *environment;
+	const char *class;
+	int			statements;
+	int64		ms;
+	const char *reversible;
+	const char *detail;
+} RunRow;
+
+/* what the ledger says about a version */
+typedef struct VersionState
+{
+	const char *event;			/* last event, NULL: never seen */
+	int64		seq;
+	const char *name;
+	const char *checksum;
+	const char *at;
+	const char *role;
+	const char *class;
+	const char *reversible;
+	const char *down;			/* checksum of its way back */
+	int			statements;
+	int64		ms;
+} VersionState;
+
 extern void run_init(void);
+
+/* run.c */
+extern RunRow *run_request(const RunRequest *request);
+extern void run_begin(const char *function);
+extern Datum run_return(FunctionCallInfo fcinfo, const RunRow *row);
+
+/* run_options.c */
+extern void run_options(RunOptions *options, Jsonb *json);
+extern void run_option(RunOptions *options, const char *key, const char *value);
+
+/* run_history.c */
+extern VersionState *version_state(const char *version);
+extern void check_order(const RunRequest *request);
+extern const char *remembered_checksum(const char *version);
+extern char *script_text(const char *checksum, bool *redacted);
+extern List *version_objects(int64 seq);
+extern bool same_shape(const char *checksum, const char *text);
+
+/* run_statement.c */
+extern void run_statements(Run *run, Script *script, const char *part);
+extern void run_verify(Run *run);
+extern ErrorData *run_error(const Run *run, ErrorData *error);
+extern List *run_judge(Run *run, Script *script);
+
+/* run_record.c */
+extern void run_record(Run *run);
+
+/* evidence.c */
+typedef struct Attempt
+{
+	const char *action;
+	const char *version;
+	const char *name;
+	const char *checksum;
+	const ErrorData *error;
+	int			statement;		/* 0: before the first */
+	int			line;
+	double		ms;
+} Attempt;
+
+extern void attempt_write(const Attempt *attempt);
+extern bool attempt_send(const Attempt *attempt);
 
 #endif							/* MIGMGR_RUN_H */

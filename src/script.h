@@ -26,13 +26,16 @@ typedef struct Script
 	List	   *statements;		/* of ScriptStatement */
 } Script;
 
-/* a migration file taken apart; a section that is absent is NULL */
+/*
+ * A migration file taken apart; a section that is absent or has no statement
+ * is NULL.
+ */
 typedef struct ScriptFile
 {
 	char	   *version;
 	char	   *name;
 	char	   *up;				/* up section, blank lines kept so that line
-								 * numbers are those of the file */
+								 * numbers are those of the file; not NULL */
 	char	   *down;			/* likewise */
 	char	   *verify;			/* likewise */
 	List	   *flags;			/* of char *: -- migmgr:flag NAME */
@@ -42,12 +45,18 @@ typedef struct ScriptFile
 	bool		online;			/* -- migmgr:online */
 } ScriptFile;
 
+/*
+ * Canonical form once, when a text comes in: one leading newline is dropped
+ * each time.  script_checksum hashes the bytes it is given.
+ */
 extern char *script_canonical(const char *text);
 extern char *script_checksum(const char *text);
 extern void script_check_checksum(const char *checksum);
+extern bool script_checksum_matches(const char *text, const char *expected);
 extern char *script_shape_hash(const char *text);
 extern char *script_redact(const char *text, bool *redacted);
 extern Script *script_parse(const char *text, const char *what);
+extern char *script_brief(const char *text);
 extern ScriptFile *script_file(const char *file, const char *text);
 
 extern void script_check_version(const char *version);

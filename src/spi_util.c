@@ -1,41 +1,97 @@
 /*
  * spi_util.c
  *	  SPI without the ceremony.
+ *
+ * The texts that spi_exec gets are string literals, so their address is their
+ * identity: each is planned once a session.  An apply asks the ledger half a
+ * dozen questions, and planning them anew took longer than answering them.
  */
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
 #include "utils/builtins.h"
+#include "utils/hsearch.h"
+#include "utils/snapmgr.h"
 
 #include "spi_util.h"
 
 #define MAX_ARGS 24
 
+typedef struct KeptPlan
+{
+	const char *sql;			/* hash key: address of the literal */
+	SPIPlanPtr	plan;
+} KeptPlan;
+
+static HTAB *kept_plans = NULL;
+
+static SPIPlanPtr spi_plan(const char *sql, int nargs);
+
 /*
- * Runs one statement with text parameters; the caller is connected to SPI.
- * A result code other than expect is a bug of migmgr's and raised as such.
- * Results are in SPI_tuptable until the next call.
+ * Runs one statement (a string literal) with text parameters; the caller is
+ * connected to SPI.  A result code other than expect is a bug of migmgr's and
+ * raised as such.  Results are in SPI_tuptable until the next call.
  */
 void
 spi_exec(const char *sql, int expect, int nargs, const char *const *args)
 {
-	Oid			types[MAX_ARGS];
 	Datum		values[MAX_ARGS];
 	char		nulls[MAX_ARGS] = {0};
 	int			result;
 
-	if (nargs > MAX_ARGS)
-		elog(ERROR, "too many parameters: %d", nargs);
 	for (int i = 0; i < nargs; i++)
 	{
-		types[i] = TEXTOID;
 		nulls[i] = args[i] == NULL ? 'n' : ' ';
 		values[i] = args[i] == NULL ? (Datum) 0 : CStringGetTextDatum(args[i]);
 	}
 
-	result = SPI_execute_with_args(sql, nargs, types, values, nulls, false, 0);
+	result = SPI_execute_plan(spi_plan(sql, nargs), values, nulls, false, 0);
 	if (result != expect)
 		elog(ERROR, "SPI returned %s for: %s", SPI_result_code_string(result), sql);
+}
+
+/*
+ * Runs a SELECT without parameters with the newest snapshot there is, whatever
+ * the isolation level.
+ */
+void
+spi_exec_latest(const char *sql)
+{
+	int			result = SPI_execute_snapshot(spi_plan(sql, 0), NULL, NULL, GetLatestSnapshot(),
+											  InvalidSnapshot, true, false, 0);
+
+	if (result != SPI_OK_SELECT)
+		elog(ERROR, "SPI returned %s for: %s", SPI_result_code_string(result), sql);
+}
+
+/* The kept plan of a literal; made on first use. */
+static SPIPlanPtr
+spi_plan(const char *sql, int nargs)
+{
+	Oid			types[MAX_ARGS];
+	KeptPlan   *entry;
+	SPIPlanPtr	plan;
+
+	if (nargs > MAX_ARGS)
+		elog(ERROR, "too many parameters: %d", nargs);
+	if (kept_plans == NULL)
+	{
+		HASHCTL		ctl = {.keysize = sizeof(const char *), .entrysize = sizeof(KeptPlan)};
+
+		kept_plans = hash_create("migmgr plans", 64, &ctl, HASH_ELEM | HASH_BLOBS);
+	}
+	entry = hash_search(kept_plans, &sql, HASH_FIND, NULL);
+	if (entry != NULL)
+		return entry->plan;
+
+	for (int i = 0; i < nargs; i++)
+		types[i] = TEXTOID;
+	plan = SPI_prepare(sql, nargs, types);
+	if (plan == NULL || SPI_keepplan(plan) != 0)
+		elog(ERROR, "SPI could not prepare (%s): %s", SPI_result_code_string(SPI_result), sql);
+	entry = hash_search(kept_plans, &sql, HASH_ENTER, NULL);
+	entry->plan = plan;
+	return plan;
 }
 
 /* Value of a column as text, in the SPI procedure's context; NULL when null. */

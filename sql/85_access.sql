@@ -1,0 +1,171 @@
+-- Who may do what.  Levels: viewer < author < operator; approver is a viewer
+-- who approves; admin has them all.  This list is the contract: whatever is
+-- public in schema migmgr is in it once, at the lowest level that gets it.
+
+CREATE FUNCTION migmgr_internal.access() RETURNS TABLE(object text, level text)
+  LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
+  AS $$
+  VALUES
+    ('migmgr.ledger', 'viewer'),
+    ('migmgr.history', 'viewer'),
+    ('migmgr.attempts', 'viewer'),
+    ('migmgr.statements', 'viewer'),
+    ('migmgr.objects', 'viewer'),
+    ('migmgr.status', 'viewer'),
+    ('migmgr_internal.status_rows(text)', 'viewer'),
+    ('migmgr.verify(text)', 'viewer'),
+    ('migmgr.health()', 'viewer'),
+    ('migmgr.head()', 'viewer'),
+    ('migmgr.version()', 'viewer'),
+    ('migmgr.checksum(text)', 'viewer'),
+    ('migmgr.environment()', 'viewer'),
+    ('migmgr.apply(text,text,text,text,text,text,boolean,text,jsonb)', 'operator'),
+    ('migmgr.apply_file(text,text,boolean,text,jsonb)', 'operator'),
+    ('migmgr.rollback(text,text,text,boolean)', 'operator'),
+    ('migmgr.compare_files(text,boolean)', 'operator'),
+    ('migmgr.seal()', 'operator'),
+    ('migmgr.resume(text)', 'admin'),
+    ('migmgr.grant_access(text,text)', 'admin'),
+    ('migmgr.revoke_access(text)', 'admin')
+$$;
+REVOKE ALL ON FUNCTION migmgr_internal.access() FROM PUBLIC;
+COMMENT ON FUNCTION migmgr_internal.access() IS 'every function, procedure, view and table that a level gets, at the lowest such level';
+
+CREATE FUNCTION migmgr_internal.level_includes() RETURNS TABLE(level text, includes text[])
+  LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
+  AS $$
+  VALUES ('viewer', '{viewer}'::text[]),
+         ('author', '{viewer,author}'),
+         ('operator', '{viewer,author,operator}'),
+         ('approver', '{viewer,approver}'),
+         ('admin', '{viewer,author,operator,approver,admin}')
+$$;
+REVOKE ALL ON FUNCTION migmgr_internal.level_includes() FROM PUBLIC;
+COMMENT ON FUNCTION migmgr_internal.level_includes() IS 'the levels, and which others each has in it';
+
+CREATE FUNCTION migmgr_internal.levels_of(role oid) RETURNS text[]
+  LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+  AS $$
+  SELECT array_agg(l.level ORDER BY array_position('{admin,approver,operator,author,viewer}', l.level))
+    FROM (SELECT a.level,
+                 bool_and(CASE WHEN a.object LIKE '%)' THEN has_function_privilege(role, a.object::regprocedure, 'EXECUTE')
+                               ELSE has_table_privilege(role, a.object::regclass, 'SELECT') END) AS has
+            FROM migmgr_internal.access() AS a
+           WHERE has_schema_privilege(role, 'migmgr', 'USAGE')
+           GROUP BY a.level) AS l
+   WHERE l.has
+$$;
+REVOKE ALL ON FUNCTION migmgr_internal.levels_of(oid) FROM PUBLIC;
+COMMENT ON FUNCTION migmgr_internal.levels_of(oid) IS 'levels whose own rights a role has in full, the highest first';
+
+CREATE FUNCTION migmgr_internal.access_role(role text) RETURNS void
+  LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+  AS $$
+BEGIN
+  IF role IS NULL OR role = 'public' THEN
+    RAISE EXCEPTION USING ERRCODE = 'MG006',
+      MESSAGE = CASE WHEN role IS NULL THEN 'role must not be null' ELSE 'PUBLIC gets no access to migmgr' END,
+      HINT = 'Name a role: SELECT * FROM migmgr.grant_access(''deployer'', ''operator'');';
+  ELSIF NOT EXISTS (SELECT FROM pg_roles AS r WHERE r.rolname = role) THEN
+    RAISE EXCEPTION USING ERRCODE = 'undefined_object',
+      MESSAGE = format('role "%s" does not exist', role),
+      HINT = 'migmgr makes no roles; names are case-sensitive here.';
+  ELSIF role LIKE 'pg\_%' THEN
+    RAISE EXCEPTION USING ERRCODE = 'MG006',
+      MESSAGE = format('access of predefined role "%s" cannot be changed', role),
+      DETAIL = 'The owner of the database needs what it has to dump the database.';
+  END IF;
+END
+$$;
+REVOKE ALL ON FUNCTION migmgr_internal.access_role(text) FROM PUBLIC;
+COMMENT ON FUNCTION migmgr_internal.access_role(text) IS 'raises unless access of the role can be changed';
+
+-- Whoever may call this has all levels already, so it hands out nothing that
+-- the caller lacks; the grants are the owner's.
+CREATE FUNCTION migmgr.grant_access(role text, level text)
+  RETURNS TABLE(granted_to text, levels text, detail text)
+  LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+  AS $$
+DECLARE
+  included text[];
+  routines text;
+  relations text;
+  n bigint;
+BEGIN
+  PERFORM migmgr_internal.access_role(grant_access.role);
+  SELECT l.includes INTO included FROM migmgr_internal.level_includes() AS l WHERE l.level = grant_access.level;
+  IF NOT FOUND THEN
+    RAISE EXCEPTION USING ERRCODE = 'MG006',
+      MESSAGE = format('access level "%s" does not exist', COALESCE(grant_access.level, 'null')),
+      HINT = 'Levels are viewer, author, operator, approver and admin.';
+  END IF;
+
+  SELECT string_agg(a.object, ', ') FILTER (WHERE a.object LIKE '%)'), string_agg(a.object, ', ') FILTER (WHERE a.object NOT LIKE '%)'), count(*)
+    INTO routines, relations, n
+    FROM migmgr_internal.access() AS a WHERE a.level = ANY (included);
+  EXECUTE format('GRANT USAGE ON SCHEMA migmgr TO %I', grant_access.role);
+  EXECUTE format('GRANT EXECUTE ON ROUTINE %s TO %I', routines, grant_access.role);
+  EXECUTE format('GRANT SELECT ON TABLE %s TO %I', relations, grant_access.role);
+  PERFORM migmgr_internal.ledger_append('grant', NULL, jsonb_build_object('role', grant_access.role, 'level', grant_access.level));
+
+  granted_to := grant_access.role;
+  levels := array_to_string(migmgr_internal.levels_of((SELECT r.oid FROM pg_roles AS r WHERE r.rolname = grant_access.role)), ', ');
+  detail := format('%s may use %s functions and views of migmgr in database %s (%s)', grant_access.role, n, current_database(), migmgr.environment());
+  RETURN NEXT;
+END
+$$;
+REVOKE ALL ON FUNCTION migmgr.grant_access(text, text) FROM PUBLIC;
+COMMENT ON FUNCTION migmgr.grant_access(text, text) IS 'give a role what its level needs: viewer, author, operator, approver or admin; levels add up';
+
+CREATE FUNCTION migmgr.revoke_access(role text)
+  RETURNS TABLE(revoked_from text, levels text, detail text)
+  LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+  AS $$
+DECLARE
+  left_over text[];
+  who oid;
+BEGIN
+  PERFORM migmgr_internal.access_role(revoke_access.role);
+  SELECT r.oid INTO who FROM pg_roles AS r WHERE r.rolname = revoke_access.role;
+  EXECUTE format('REVOKE ALL ON ALL ROUTINES IN SCHEMA migmgr, migmgr_internal FROM %I', revoke_access.role);
+  EXECUTE format('REVOKE ALL ON ALL TABLES IN SCHEMA migmgr, migmgr_internal FROM %I', revoke_access.role);
+  EXECUTE format('REVOKE ALL ON ALL SEQUENCES IN SCHEMA migmgr, migmgr_internal FROM %I', revoke_access.role);
+  EXECUTE format('REVOKE ALL ON SCHEMA migmgr, migmgr_internal FROM %I', revoke_access.role);
+  PERFORM migmgr_internal.ledger_append('revoke', NULL, jsonb_build_object('role', revoke_access.role));
+
+  left_over := migmgr_internal.levels_of(who);
+  revoked_from := revoke_access.role;
+  levels := array_to_string(left_over, ', ');
+  detail := CASE WHEN left_over IS NULL THEN format('%s has no access to migmgr in database %s (%s)', revoke_access.role, current_database(), migmgr.environment())
+                 ELSE format('%s still has access: as superuser, or as member of another role', revoke_access.role) END;
+  RETURN NEXT;
+END
+$$;
+REVOKE ALL ON FUNCTION migmgr.revoke_access(text) FROM PUBLIC;
+COMMENT ON FUNCTION migmgr.revoke_access(text) IS 'take everything of migmgr from a role';
+
+-- Default privileges of the installer may have given more than this script
+-- said (platforms grant EXECUTE on every new function to their API roles).
+DO $$
+DECLARE
+  item record;
+BEGIN
+  FOR item IN
+    WITH acl AS (
+      SELECT 'ROUTINE' AS kind, p.oid::regprocedure::text AS object, p.proowner AS owner, COALESCE(p.proacl, acldefault('f', p.proowner)) AS acl
+        FROM pg_proc AS p WHERE p.pronamespace IN ('migmgr'::regnamespace, 'migmgr_internal'::regnamespace)
+      UNION ALL
+      SELECT 'SCHEMA', format('%I', n.nspname), n.nspowner, n.nspacl FROM pg_namespace AS n WHERE n.nspname IN ('migmgr', 'migmgr_internal')
+      UNION ALL
+      SELECT CASE c.relkind WHEN 'S' THEN 'SEQUENCE' ELSE 'TABLE' END, c.oid::regclass::text, c.relowner, c.relacl
+        FROM pg_class AS c WHERE c.relnamespace IN ('migmgr'::regnamespace, 'migmgr_internal'::regnamespace) AND c.relkind IN ('r', 'v', 'S')
+    )
+    SELECT DISTINCT format('REVOKE ALL ON %s %s FROM %s', a.kind, a.object,
+             CASE x.grantee WHEN 0 THEN 'PUBLIC' ELSE x.grantee::regrole::text END) AS command
+      FROM acl AS a CROSS JOIN LATERAL aclexplode(a.acl) AS x
+     WHERE x.grantee NOT IN (a.owner, 'pg_database_owner'::regrole)
+  LOOP
+    EXECUTE item.command;
+  END LOOP;
+END
+$$;

@@ -1,0 +1,234 @@
+/*
+ * apply.c
+ *	  The SQL functions apply() and apply_file(): from arguments to a request.
+ */
+#include "postgres.h"
+
+#include "fmgr.h"
+#include "mb/pg_wchar.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+
+#include "errors.h"
+#include "guc.h"
+#include "ledger.h"
+#include "lock.h"
+#include "run.h"
+
+PG_FUNCTION_INFO_V1(migmgr_apply);
+PG_FUNCTION_INFO_V1(migmgr_apply_file);
+
+static char *text_arg(FunctionCallInfo fcinfo, int arg);
+static bool bool_arg(FunctionCallInfo fcinfo, int arg);
+static const char *canonical_or_null(const char *text);
+static bool is_blank(const char *text);
+static void check_name(const char *name);
+static void check_expected(const RunRequest *request, const char *expected, const char *received);
+static RunRow *apply_request(RunRequest *request, const char *expected, const char *received);
+static RunRow *already_applied(const RunRequest *request, const VersionState *state);
+
+static char *
+text_arg(FunctionCallInfo fcinfo, int arg)
+{
+	return PG_ARGISNULL(arg) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(arg));
+}
+
+static bool
+bool_arg(FunctionCallInfo fcinfo, int arg)
+{
+	return !PG_ARGISNULL(arg) && PG_GETARG_BOOL(arg);
+}
+
+static bool
+is_blank(const char *text)
+{
+	return text[strspn(text, " \t\r\n\f\v")] == '\0';
+}
+
+/* Canonical form, or NULL for a script that is absent or blank. */
+static const char *
+canonical_or_null(const char *text)
+{
+	return text == NULL || is_blank(text) ? NULL : script_canonical(text);
+}
+
+/* Raises MG001 unless the name can be shown in one line of a report. */
+static void
+check_name(const char *name)
+{
+	if (name == NULL || is_blank(name))
+		ereport(ERROR,
+				(errcode(ERRCODE_MG_BAD_VERSION),
+				 errmsg("the migration needs a name"),
+				 errhint("For example 'create_job_dlq'.")));
+	if (pg_mbstrlen(name) > 200)
+		ereport(ERROR,
+				(errcode(ERRCODE_MG_BAD_VERSION),
+				 errmsg("the name of the migration is too long: %d characters, 200 at most",
+						pg_mbstrlen(name))));
+	for (const char *p = name; *p; p++)
+	{
+		if ((unsigned char) *p < 0x20 || *p == 0x7f)
+			ereport(ERROR,
+					(errcode(ERRCODE_MG_BAD_VERSION),
+					 errmsg("the name of the migration has a control character in it")));
+	}
+}
+
+/*
+ * apply(version, name, sql, rollback_sql, checksum, verify_sql, dry_run, note,
+ * options): one row.
+ */
+Datum
+migmgr_apply(PG_FUNCTION_ARGS)
+{
+	RunRequest	request = {.action = RUN_APPLY};
+	char	   *sql = text_arg(fcinfo, 2);
+	RunRow	   *row;
+
+	run_begin("migmgr.apply()");
+	request.version = text_arg(fcinfo, 0);
+	script_check_version(request.version);
+	request.name = text_arg(fcinfo, 1);
+	check_name(request.name);
+	if (sql == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_MG_BAD_SCRIPT),
+				 errmsg("migration \"%s\" has no SQL: it is null", request.version)));
+	request.text = script_canonical(sql);
+	request.up = request.text;
+	request.down = canonical_or_null(text_arg(fcinfo, 3));
+	request.verify = canonical_or_null(text_arg(fcinfo, 5));
+	request.dry_run = bool_arg(fcinfo, 6);
+	request.note = text_arg(fcinfo, 7);
+	run_options(&request.options, PG_ARGISNULL(8) ? NULL : PG_GETARG_JSONB_P(8));
+
+	row = apply_request(&request, text_arg(fcinfo, 4), sql);
+	return run_return(fcinfo, row);
+}
+
+/* apply_file(file, sql, dry_run, note, options): one row. */
+Datum
+migmgr_apply_file(PG_FUNCTION_ARGS)
+{
+	RunRequest	request = {.action = RUN_APPLY};
+	char	   *file = text_arg(fcinfo, 0);
+	char	   *sql = text_arg(fcinfo, 1);
+	ScriptFile *parts;
+	RunRow	   *row;
+
+	run_begin("migmgr.apply_file()");
+	if (file == NULL || sql == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_MG_BAD_SCRIPT),
+				 errmsg("apply_file() needs the name of the file and its text"),
+				 errhint("In psql: \\set sql `cat 001_name.sql` and SELECT * FROM migmgr.apply_file('001_name.sql', :'sql');")));
+	request.text = script_canonical(sql);
+	parts = script_file(file, request.text);
+	if (parts->online)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("file \"%s\" is marked -- migmgr:online, which apply_file() cannot run", file),
+				 errdetail("Its statements refuse a transaction block; a function always runs in one."),
+				 errhint("Run these statements by themselves outside a transaction; take the marker out where a plain CREATE INDEX is good enough.")));
+	if (parts->replaces != NIL)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("file \"%s\" says -- migmgr:replaces, which this version of migmgr does not do", file)));
+
+	request.file = file;
+	request.version = parts->version;
+	request.name = parts->name;
+	request.up = parts->up == NULL ? "" : parts->up;
+	request.down = parts->down == NULL || is_blank(parts->down) ? NULL : parts->down;
+	request.verify = parts->verify == NULL || is_blank(parts->verify) ? NULL : parts->verify;
+	request.requires = parts->requires;
+	request.flags = parts->flags;
+	request.dry_run = bool_arg(fcinfo, 2);
+	request.note = text_arg(fcinfo, 3);
+	run_options(&request.options, PG_ARGISNULL(4) ? NULL : PG_GETARG_JSONB_P(4));
+	if (parts->lock_timeout != NULL)
+		run_option(&request.options, "lock_timeout", parts->lock_timeout);
+
+	row = apply_request(&request, NULL, sql);
+	return run_return(fcinfo, row);
+}
+
+/*
+ * The common way of both: the lock, the questions to the ledger, the run.
+ * received is the text before it was made canonical.
+ */
+static RunRow *
+apply_request(RunRequest *request, const char *expected, const char *received)
+{
+	VersionState *state;
+
+	request->checksum = script_checksum(request->text);
+	if (expected != NULL)
+		script_check_checksum(expected);
+
+	own_lock(LOCK_APPLY, guc_apply_wait);
+	ledger_check_snapshot();
+	state = version_state(request->version);
+	if (state->event != NULL && strcmp(state->event, "applied") == 0)
+		return already_applied(request, state);
+	check_expected(request, expected, received);
+	check_order(request);
+	return run_request(request);
+}
+
+/* Same text: nothing to do.  Another text under the same version: MG201. */
+static RunRow *
+already_applied(const RunRequest *request, const VersionState *state)
+{
+	RunRow	   *row;
+
+	if (strcmp(state->checksum, request->checksum) != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_MG_VERSION_CHANGED),
+				 errmsg("migration \"%s\" is applied already, with another text", request->version),
+				 errdetail("Applied: %s (%s by %s).\nHanded in: %s.%s",
+						   state->checksum, state->at, state->role, request->checksum,
+						   same_shape(state->checksum, request->text)
+						   ? "\nThe text changed, the meaning is the same: only comments or white space differ." : ""),
+				 errhint("Put the applied text back, and make the change a new version.")));
+
+	row = palloc0(sizeof(RunRow));
+	row->version = request->version;
+	row->name = state->name;
+	row->status = "already applied";
+	row->environment = policy_environment_name(policy_environment());
+	row->class = state->class;
+	row->statements = state->statements;
+	row->ms = 0;
+	row->reversible = state->reversible;
+	row->detail = psprintf("applied %s by %s; nothing was done", state->at, state->role);
+	return row;
+}
+
+/*
+ * Raises MG005 when the text is not the one expected: by the caller (who may
+ * have summed the bytes as sent), or by compare_files().
+ */
+static void
+check_expected(const RunRequest *request, const char *expected, const char *received)
+{
+	const char *remembered;
+
+	if (expected != NULL && pg_strcasecmp(expected, request->checksum) != 0 &&
+		pg_strcasecmp(expected, script_checksum(received)) != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_MG_CHECKSUM_MISMATCH),
+				 errmsg("migration \"%s\" is not the text that was expected", request->version),
+				 errdetail("Expected checksum: %s.\nChecksum of the text: %s.", expected, request->checksum),
+				 errhint("Compare with: shasum -a 256 FILE")));
+
+	remembered = remembered_checksum(request->version);
+	if (remembered != NULL && strcmp(remembered, request->checksum) != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_MG_CHECKSUM_MISMATCH),
+				 errmsg("migration \"%s\" is not the text of the remembered file", request->version),
+				 errdetail("Checksum that compare_files() has seen: %s.\nChecksum of the text: %s.",
+						   remembered, request->checksum),
+				 errhint("If the file was changed on purpose, hand the new checksums to migmgr.compare_files() first.")));
+}

@@ -1,0 +1,310 @@
+/*
+ * evidence.c
+ *	  A failed attempt is evidence: it must outlive the rollback it causes.
+ *
+ * A row written by the failing transaction goes with it.  So a background
+ * worker of its own writes it: it gets the text through shared memory, copies
+ * it before it does anything else, connects as the owner of the ledger and
+ * runs one fixed INSERT, no SQL of any caller.  We wait until it has copied,
+ * and only for a bounded moment until it has committed: if this transaction
+ * holds anything the worker needs, nobody would detect the deadlock.  For the
+ * same reason the row is not chained at once; a later entry seals it.
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "commands/async.h"
+#include "miscadmin.h"
+#include "pgstat.h"
+#include "port/atomics.h"
+#include "postmaster/bgworker.h"
+#include "storage/dsm.h"
+#include "storage/ipc.h"
+#include "storage/latch.h"
+#include "storage/proc.h"
+#include "storage/procarray.h"
+#include "storage/shm_toc.h"
+#include "tcop/tcopprot.h"
+#include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
+#include "utils/guc.h"
+#include "utils/json.h"
+#include "utils/memutils.h"
+#include "utils/snapmgr.h"
+#include "utils/timestamp.h"
+#include "utils/wait_event.h"
+
+#include "ledger.h"
+#include "migmgr.h"
+#include "run.h"
+#include "spi_util.h"
+
+#define NUM_FIELDS 16
+#define FIELD_ACTION 0
+#define FIELD_VERSION 1
+#define FIELD_SQLSTATE 8
+#define FIELD_MESSAGE 9
+#define COPY_WAIT_MS 2000
+#define RECORD_WAIT_MS 500
+#define MAX_FIELD 100000		/* longer texts are cut */
+
+/* how far the worker is */
+#define STAGE_COPIED 1
+#define STAGE_RECORDED 2
+
+/* the segment: this header, then NUM_FIELDS zero-terminated strings */
+typedef struct Envelope
+{
+	pg_atomic_uint32 stage;
+	Oid			database;
+	pid_t		sender;
+	Size		length;
+	bool		null[NUM_FIELDS];
+	char		data[FLEXIBLE_ARRAY_MEMBER];
+} Envelope;
+
+extern PGDLLEXPORT void migmgr_evidence_main(Datum arg);
+
+static const char *const attempt_insert =
+"INSERT INTO migmgr_internal.attempt (at, action, version, name, checksum, session_role, role, client,"
+" application, sqlstate, message, detail, hint, statement, line, ms)"
+" SELECT '2000-01-01 00:00:00+00'::pg_catalog.timestamptz + $16::pg_catalog.int8 * '1 microsecond'::pg_catalog.interval, $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12,"
+" NULLIF($13, '0')::pg_catalog.int4, NULLIF($14, '0')::pg_catalog.int4, $15::pg_catalog.int8";
+
+static void attempt_fields(const Attempt *attempt, const char **fields);
+static char *clip(const char *text);
+static char *client_address(void);
+static bool wait_for_worker(Envelope *envelope, BackgroundWorkerHandle *handle);
+static void set_stage(Envelope *envelope, uint32 stage);
+static void notify_failure(const char *const *fields);
+
+/* NULL stays NULL; a text that is too long is cut. */
+static char *
+clip(const char *text)
+{
+	if (text == NULL)
+		return NULL;
+	return pnstrdup(text, Min(strlen(text), MAX_FIELD));
+}
+
+/* Address of the client, NULL for a local socket. */
+static char *
+client_address(void)
+{
+	LOCAL_FCINFO(fcinfo, 0);
+	Datum		address;
+
+	InitFunctionCallInfoData(*fcinfo, NULL, 0, InvalidOid, NULL, NULL);
+	address = inet_client_addr(fcinfo);
+	return fcinfo->isnull ? NULL : TextDatumGetCString(DirectFunctionCall1(network_host, address));
+}
+
+/* The parameters of attempt_insert. */
+static void
+attempt_fields(const Attempt *attempt, const char **fields)
+{
+	const ErrorData *error = attempt->error;
+
+	fields[FIELD_ACTION] = attempt->action;
+	fields[FIELD_VERSION] = attempt->version;
+	fields[2] = attempt->name;
+	fields[3] = attempt->checksum;
+	fields[4] = GetUserNameFromId(GetSessionUserId(), true);
+	fields[5] = GetUserNameFromId(GetOuterUserId(), true);
+	fields[6] = client_address();
+	fields[7] = application_name && application_name[0] ? application_name : NULL;
+	fields[FIELD_SQLSTATE] = pstrdup(unpack_sql_state(error->sqlerrcode));
+	fields[FIELD_MESSAGE] = clip(error->message ? error->message : "");
+	fields[10] = clip(error->detail);
+	fields[11] = clip(error->hint);
+	fields[12] = psprintf("%d", attempt->statement);
+	fields[13] = psprintf("%d", attempt->line);
+	fields[14] = psprintf(INT64_FORMAT, (int64) attempt->ms);
+	fields[15] = psprintf(INT64_FORMAT, (int64) GetCurrentTimestamp());
+}
+
+/*
+ * Writes the attempt in this transaction: for callers that go on and commit.
+ * The caller is not connected to SPI.
+ */
+void
+attempt_write(const Attempt *attempt)
+{
+	const char *fields[NUM_FIELDS];
+	RecordScope scope;
+
+	attempt_fields(attempt, fields);
+	SPI_connect();
+	record_begin(&scope);
+	spi_exec(attempt_insert, SPI_OK_INSERT, NUM_FIELDS, fields);
+	record_end(&scope);
+	SPI_finish();
+	notify_failure(fields);
+}
+
+/*
+ * Hands the attempt to a worker that writes it whatever becomes of this
+ * transaction.  False when no worker could be had: then the server log, which
+ * has it in any case, is all there is.
+ */
+bool
+attempt_send(const Attempt *attempt)
+{
+	const char *fields[NUM_FIELDS];
+	BackgroundWorker worker = {0};
+	BackgroundWorkerHandle *handle;
+	Size		length = 0;
+	dsm_segment *segment;
+	Envelope   *envelope;
+	char	   *p;
+	bool		copied;
+
+	attempt_fields(attempt, fields);
+	ereport(LOG,
+			(errmsg_internal("migmgr: %s of \"%s\" failed: %s", attempt->action,
+							 attempt->version, fields[FIELD_MESSAGE])));
+
+	for (int i = 0; i < NUM_FIELDS; i++)
+		length += fields[i] == NULL ? 1 : strlen(fields[i]) + 1;
+	segment = dsm_create(offsetof(Envelope, data) + length, DSM_CREATE_NULL_IF_MAXSEGMENTS);
+	if (segment == NULL)
+		return false;
+	envelope = dsm_segment_address(segment);
+	pg_atomic_init_u32(&envelope->stage, 0);
+	envelope->database = MyDatabaseId;
+	envelope->sender = MyProcPid;
+	envelope->length = length;
+	p = envelope->data;
+	for (int i = 0; i < NUM_FIELDS; i++)
+	{
+		const char *field = fields[i] == NULL ? "" : fields[i];
+
+		envelope->null[i] = fields[i] == NULL;
+		memcpy(p, field, strlen(field) + 1);
+		p += strlen(field) + 1;
+	}
+
+	worker.bgw_flags = BGWORKER_SHMEM_ACCESS | BGWORKER_BACKEND_DATABASE_CONNECTION;
+	worker.bgw_start_time = BgWorkerStart_ConsistentState;
+	worker.bgw_restart_time = BGW_NEVER_RESTART;
+	worker.bgw_main_arg = UInt32GetDatum(dsm_segment_handle(segment));
+	strlcpy(worker.bgw_library_name, MIGMGR_EXTENSION, sizeof(worker.bgw_library_name));
+	strlcpy(worker.bgw_function_name, "migmgr_evidence_main", sizeof(worker.bgw_function_name));
+	strlcpy(worker.bgw_name, "migmgr evidence", sizeof(worker.bgw_name));
+	strlcpy(worker.bgw_type, "migmgr evidence", sizeof(worker.bgw_type));
+
+	copied = RegisterDynamicBackgroundWorker(&worker, &handle) &&
+		wait_for_worker(envelope, handle);
+	dsm_detach(segment);
+	return copied;
+}
+
+/*
+ * Waits until the worker has copied the text, and for a moment longer until it
+ * has committed: the next migration of the same script, sent at once by a psql
+ * without ON_ERROR_STOP, must find the record.  True when the text is safe.
+ */
+static bool
+wait_for_worker(Envelope *envelope, BackgroundWorkerHandle *handle)
+{
+	TimestampTz start = GetCurrentTimestamp();
+
+	for (;;)
+	{
+		uint32		stage = pg_atomic_read_u32(&envelope->stage);
+		pid_t		pid;
+
+		if (stage == STAGE_RECORDED ||
+			GetBackgroundWorkerPid(handle, &pid) == BGWH_STOPPED ||
+			TimestampDifferenceExceeds(start, GetCurrentTimestamp(),
+									   stage == STAGE_COPIED ? RECORD_WAIT_MS : COPY_WAIT_MS))
+			return pg_atomic_read_u32(&envelope->stage) != 0;
+		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
+						 1, PG_WAIT_EXTENSION);
+		ResetLatch(MyLatch);
+	}
+}
+
+/* The worker says how far it is. */
+static void
+set_stage(Envelope *envelope, uint32 stage)
+{
+	PGPROC	   *sender = BackendPidGetProc(envelope->sender);
+
+	pg_atomic_write_u32(&envelope->stage, stage);
+	if (sender != NULL)
+		SetLatch(&sender->procLatch);
+}
+
+/* Tells listeners of channel migmgr; goes out when the writer commits. */
+static void
+notify_failure(const char *const *fields)
+{
+	StringInfoData payload;
+
+	initStringInfo(&payload);
+	appendStringInfoString(&payload, "{\"event\": \"failed\", \"action\": ");
+	escape_json(&payload, fields[FIELD_ACTION]);
+	appendStringInfoString(&payload, ", \"version\": ");
+	escape_json(&payload, fields[FIELD_VERSION] ? fields[FIELD_VERSION] : "");
+	appendStringInfoString(&payload, ", \"sqlstate\": ");
+	escape_json(&payload, fields[FIELD_SQLSTATE]);
+	appendStringInfoChar(&payload, '}');
+	if (payload.len < 7999)
+		Async_Notify("migmgr", payload.data);
+}
+
+/*
+ * The worker: copy, acknowledge, connect, insert, commit.  It ignores what a
+ * role or database default could set to stop it.
+ */
+void
+migmgr_evidence_main(Datum arg)
+{
+	dsm_segment *segment;
+	Envelope   *envelope;
+	const char *fields[NUM_FIELDS];
+	Oid			database;
+	char	   *p;
+
+	pqsignal(SIGTERM, die);
+	BackgroundWorkerUnblockSignals();
+	CurrentResourceOwner = NULL;
+
+	segment = dsm_attach(DatumGetUInt32(arg));
+	if (segment == NULL)
+		return;
+	envelope = dsm_segment_address(segment);
+	database = envelope->database;
+	p = MemoryContextAlloc(TopMemoryContext, envelope->length);
+	memcpy(p, envelope->data, envelope->length);
+	for (int i = 0; i < NUM_FIELDS; i++)
+	{
+		fields[i] = envelope->null[i] ? NULL : p;
+		p += strlen(p) + 1;
+	}
+	set_stage(envelope, STAGE_COPIED);
+
+	BackgroundWorkerInitializeConnectionByOid(database, InvalidOid, 0);
+	SetConfigOption("default_transaction_read_only", "off", PGC_SUSET, PGC_S_OVERRIDE);
+	SetConfigOption("lock_timeout", "30s", PGC_SUSET, PGC_S_OVERRIDE);
+	SetConfigOption("session_replication_role", "origin", PGC_SUSET, PGC_S_OVERRIDE);
+
+	StartTransactionCommand();
+	if (OidIsValid(ledger_relid()))
+	{
+		RecordScope scope;
+
+		PushActiveSnapshot(GetTransactionSnapshot());
+		SPI_connect();
+		record_begin(&scope);
+		spi_exec(attempt_insert, SPI_OK_INSERT, NUM_FIELDS, fields);
+		record_end(&scope);
+		SPI_finish();
+		PopActiveSnapshot();
+		notify_failure(fields);
+	}
+	CommitTransactionCommand();
+	set_stage(envelope, STAGE_RECORDED);
+	dsm_detach(segment);
+}

@@ -1,0 +1,15 @@
+/*
+ * notices.h
+ *	  The messages that a script raises.
+ */
+#ifndef MIGMGR_NOTICES_H
+#define MIGMGR_NOTICES_H
+
+#include "nodes/pg_list.h"
+
+extern void notices_init(void);
+extern void notices_begin(MemoryContext context);
+extern List *notices_take(void);
+extern void notices_end(void);
+
+#endif							/* MIGMGR_NOTICES_H */

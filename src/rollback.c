@@ -1,0 +1,94 @@
+/*
+ * rollback.c
+ *	  The SQL function rollback(): from arguments to a request.
+ *
+ * A rollback may drop exactly what the ledger says its version made, judged by
+ * the data in it; every other effect of the way back is judged as usual.
+ */
+#include "postgres.h"
+
+#include "fmgr.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+
+#include "errors.h"
+#include "guc.h"
+#include "ledger.h"
+#include "lock.h"
+#include "run.h"
+
+PG_FUNCTION_INFO_V1(migmgr_rollback);
+
+static OnData on_data_arg(const char *value);
+static void check_applied(const char *version, const VersionState *state);
+
+/* rollback(version, reason, on_data, dry_run): one row. */
+Datum
+migmgr_rollback(PG_FUNCTION_ARGS)
+{
+	RunRequest	request = {.action = RUN_ROLLBACK};
+	VersionState *state;
+	bool		redacted = false;
+
+	run_begin("migmgr.rollback()");
+	request.version = PG_ARGISNULL(0) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(0));
+	script_check_version(request.version);
+	request.note = PG_ARGISNULL(1) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(1));
+	request.on_data = on_data_arg(PG_ARGISNULL(2) ? "refuse" : text_to_cstring(PG_GETARG_TEXT_PP(2)));
+	request.dry_run = !PG_ARGISNULL(3) && PG_GETARG_BOOL(3);
+	run_options(&request.options, NULL);
+
+	own_lock(LOCK_APPLY, guc_apply_wait);
+	ledger_check_snapshot();
+	state = version_state(request.version);
+	check_applied(request.version, state);
+	if (state->down == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_MG_NO_ROLLBACK),
+				 errmsg("migration \"%s\" has no rollback script", request.version),
+				 errdetail("It was applied %s by %s without rollback_sql and without a -- migmgr:down section.",
+						   state->at, state->role),
+				 errhint("Write the way back as a new migration and apply that.")));
+
+	request.up = script_text(state->down, &redacted);
+	if (redacted)
+		ereport(ERROR,
+				(errcode(ERRCODE_MG_NO_ROLLBACK),
+				 errmsg("the rollback script of \"%s\" was stored without its passwords, so it cannot be run", request.version),
+				 errhint("Write the way back as a new migration and apply that.")));
+	request.name = state->name;
+	request.text = request.up;
+	request.checksum = state->checksum;
+	request.undoes = state->seq;
+	return run_return(fcinfo, run_request(&request));
+}
+
+static OnData
+on_data_arg(const char *value)
+{
+	if (strcmp(value, "refuse") == 0)
+		return ON_DATA_REFUSE;
+	if (strcmp(value, "discard") == 0)
+		return ON_DATA_DISCARD;
+	ereport(ERROR,
+			(errcode(ERRCODE_MG_BAD_OPTION),
+			 errmsg("invalid value for on_data: \"%s\"", value),
+			 errdetail("It is \"refuse\" (stop when data would be lost) or \"discard\" (give it up).")));
+}
+
+/* Raises MG007 or MG209 unless the version is applied now. */
+static void
+check_applied(const char *version, const VersionState *state)
+{
+	if (state->event == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_MG_UNKNOWN_VERSION),
+				 errmsg("version \"%s\" is not known here", version),
+				 errdetail("The ledger has no entry for it."),
+				 errhint("SELECT version, name, status FROM migmgr.history;")));
+	if (strcmp(state->event, "applied") != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_MG_NOT_APPLIED),
+				 errmsg("version \"%s\" is not applied: it was rolled back", version),
+				 errdetail("Rolled back %s by %s.", state->at, state->role)));
+}

@@ -1,0 +1,475 @@
+/*
+ * run.c
+ *	  The one way of a request: lock, ask, judge, run, look, record.
+ *
+ * Two locks, APPLY before and CHAIN after; between them one subtransaction
+ * that holds everything of the caller's SQL.  Whatever goes wrong inside it
+ * is undone, recorded as an attempt, and told with statement and line.
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "common/pg_prng.h"
+#include "funcapi.h"
+#include "miscadmin.h"
+#include "pgstat.h"
+#include "portability/instr_time.h"
+#include "storage/latch.h"
+#include "tcop/tcopprot.h"
+#include "utils/builtins.h"
+#include "utils/guc.h"
+#include "utils/memutils.h"
+#include "utils/snapmgr.h"
+#include "utils/timestamp.h"
+#include "utils/wait_event.h"
+
+#include "errors.h"
+#include "guc.h"
+#include "ledger.h"
+#include "lock.h"
+#include "notices.h"
+#include "run.h"
+#include "spi_util.h"
+#include "subxact.h"
+#include "watch.h"
+
+#define MAX_TOTAL_WAIT_MS 10000 /* a function keeps its snapshot while it waits */
+#define MAX_RETRIES 100
+
+static bool run_in_subxact(void *arg);
+static void run_fenced(Run *run);
+static void run_effect(Run *run);
+static void check_handed_in_rollback(Run *run);
+static void check_rollback_data(const Run *run);
+static void check_rollback_watches(const Run *run);
+static bool created_here(const Run *run, const Verdict *verdict);
+static bool worth_a_retry(const ErrorData *error);
+static void wait_before_retry(int attempt, int *waited);
+static RunRow *run_failed(Run *run, ErrorData *error);
+static RunRow *run_row(const Run *run, const char *status, const char *detail);
+static char *object_list(const List *objects, bool with_counts);
+
+void
+run_init(void)
+{
+	notices_init();
+}
+
+/*
+ * Runs a request to its end and returns the row for the caller.  Raises what
+ * went wrong, unless options say on_error => report.
+ */
+RunRow *
+run_request(const RunRequest *request)
+{
+	Run		   *run = palloc0(sizeof(Run));
+	const char *activity = debug_query_string;
+	ErrorData  *error;
+	instr_time	start,
+				duration;
+	int			waited = 0;
+
+	run->request = request;
+	run->what = psprintf("%s \"%s\"", request->action == RUN_APPLY ? "migration" : "rollback of",
+						 request->version);
+	run->environment = policy_environment();
+	if (request->action == RUN_ROLLBACK)
+		run->owned = version_objects(request->undoes);
+
+	INSTR_TIME_SET_CURRENT(start);
+	for (;;)
+	{
+		run->attempts++;
+		run->done = NIL;
+		run->class = CLASS_NONE;
+		run->current = NULL;
+		error = subxact_run(run_in_subxact, run);
+		guard_end();
+		notices_end();
+		if (error == NULL || !worth_a_retry(error) ||
+			run->attempts > request->options.max_retries || waited >= MAX_TOTAL_WAIT_MS)
+			break;
+		wait_before_retry(run->attempts, &waited);
+	}
+	INSTR_TIME_SET_CURRENT(duration);
+	INSTR_TIME_SUBTRACT(duration, start);
+	run->ms = INSTR_TIME_GET_MILLISEC(duration);
+	pgstat_report_activity(STATE_RUNNING, activity);
+
+	if (error != NULL)
+		return run_failed(run, error);
+	if (request->dry_run)
+		return run_row(run, "dry run", run->effect->objects == NIL
+					   ? "nothing was kept"
+					   : psprintf("would leave: %s; nothing was kept",
+								  object_list(run->effect->objects, false)));
+
+	run_record(run);
+	return run_row(run, request->action == RUN_APPLY ? "applied" : "rolled back",
+				   run->effect->objects == NIL ? NULL : object_list(run->effect->objects, true));
+}
+
+/*
+ * First of every SQL function that runs a script: raises what forbids it
+ * before anything is looked at.
+ */
+void
+run_begin(const char *function)
+{
+	if (guard_active())
+		ereport(ERROR,
+				(errcode(ERRCODE_MG_NESTED),
+				 errmsg("cannot run a migration from inside another one"),
+				 errhint("Apply them one after the other.")));
+	if (ledger_state() == LEDGER_ABSENT)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("extension \"migmgr\" is not installed in this database")));
+	if (InSecurityRestrictedOperation())
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("cannot call %s within a security-restricted operation", function)));
+	PreventCommandDuringRecovery(function);
+	PreventCommandIfReadOnly(function);
+	PreventCommandIfParallelMode(function);
+}
+
+/* The row as the one row of a set-returning function. */
+Datum
+run_return(FunctionCallInfo fcinfo, const RunRow *row)
+{
+	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
+	const char *texts[] = {row->version, row->name, row->status, row->environment, row->class};
+	Datum		values[9] = {0};
+	bool		nulls[9] = {0};
+
+	InitMaterializedSRF(fcinfo, 0);
+	for (int i = 0; i < lengthof(texts); i++)
+	{
+		nulls[i] = texts[i] == NULL;
+		values[i] = nulls[i] ? (Datum) 0 : CStringGetTextDatum(texts[i]);
+	}
+	values[5] = Int32GetDatum(row->statements);
+	values[6] = Int64GetDatum(row->ms);
+	nulls[7] = row->reversible == NULL;
+	values[7] = nulls[7] ? (Datum) 0 : CStringGetTextDatum(row->reversible);
+	nulls[8] = row->detail == NULL;
+	values[8] = nulls[8] ? (Datum) 0 : CStringGetTextDatum(row->detail);
+	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
+	return (Datum) 0;
+}
+
+/* Everything of the caller's SQL; true keeps it. */
+static bool
+run_in_subxact(void *arg)
+{
+	Run		   *run = arg;
+	const RunRequest *request = run->request;
+	List	   *violations;
+
+	run->script = script_parse(request->up, run->what);
+	run->down = NULL;
+	if (request->action == RUN_APPLY && request->down != NULL)
+		run->down = script_parse(request->down, psprintf("the way back of %s", run->what));
+	run->verify = request->verify == NULL ? NULL :
+		script_parse(request->verify, psprintf("the verify SQL of %s", run->what));
+
+	guard_begin(request->action == RUN_APPLY ? GUARD_APPLY : GUARD_ROLLBACK, run->owned);
+	violations = run_judge(run, run->script);
+	if (violations != NIL)
+		policy_refuse(violations);
+	run_fenced(run);
+	guard_end();
+	return !request->dry_run;
+}
+
+/*
+ * Runs the script between two fences: its settings end with it, and it must
+ * leave user, session user and security context as they were.
+ */
+static void
+run_fenced(Run *run)
+{
+	Oid			user,
+				session_user = GetSessionUserId(),
+				now_user;
+	int			context,
+				now_context;
+	int			nestlevel = NewGUCNestLevel();
+
+	GetUserIdAndSecContext(&user, &context);
+	notices_begin(GetMemoryChunkContext(run));
+	run_statements(run, run->script, "statement");
+	run_verify(run);
+	run_effect(run);
+	AtEOXact_GUC(false, nestlevel);
+
+	GetUserIdAndSecContext(&now_user, &now_context);
+	if (now_user != user || now_context != context || GetSessionUserId() != session_user)
+		ereport(ERROR,
+				(errcode(ERRCODE_MG_IDENTITY_CHANGED),
+				 errmsg("%s left another role in effect than it found", run->what),
+				 errdetail("It began as \"%s\" and ended as \"%s\".",
+						   GetUserNameFromId(user, true), GetUserNameFromId(now_user, true)),
+				 errhint("Take SET ROLE and SET SESSION AUTHORIZATION out of the script.")));
+}
+
+/* What the script really did, and whether that may stay. */
+static void
+run_effect(Run *run)
+{
+	ListCell   *lc;
+
+	run->effect = guard_result();
+	run->class = Max(run->class, run->effect->class);
+	if (run->effect->violations != NIL)
+		policy_refuse(run->effect->violations);
+	foreach(lc, run->effect->warnings)
+	{
+		const Verdict *verdict = lfirst(lc);
+
+		ereport(WARNING,
+				(errmsg("%s: %s", run->what, verdict->reason ? verdict->reason : verdict->rule),
+				 verdict->hint ? errhint("%s", verdict->hint) : 0));
+	}
+
+	if (run->request->action == RUN_ROLLBACK)
+	{
+		check_rollback_watches(run);
+		check_rollback_data(run);
+		run->reversible = NULL;
+	}
+	else if (run->down == NULL)
+		run->reversible = "no: no rollback script was given";
+	else
+	{
+		check_handed_in_rollback(run);
+		run->reversible = "by script";
+	}
+}
+
+/*
+ * The author's way back is judged when it is handed in: apart from what this
+ * migration has just made (new in this transaction, so free), it may destroy
+ * nothing that policy forbids.
+ */
+static void
+check_handed_in_rollback(Run *run)
+{
+	List	   *violations = NIL;
+	ListCell   *lc;
+
+	foreach(lc, run->down->statements)
+	{
+		ScriptStatement *statement = lfirst(lc);
+		Verdict    *verdict = classify_statement(statement->raw->stmt);
+		PolicyAction action;
+
+		verdict->statement = statement->number;
+		verdict->line = statement->line;
+		if (verdict->class < CLASS_DESTRUCTIVE || created_here(run, verdict))
+			continue;
+		action = policy_action(verdict);
+		if (action == ACTION_ASK || action == ACTION_DENY)
+			violations = lappend(violations, verdict);
+	}
+	if (violations != NIL)
+		policy_refuse(violations);
+}
+
+/*
+ * Is the object of a verdict one that this run created or changed, or a part
+ * of one?  The identity of a part starts with that of the whole, or ends with
+ * " on <whole>" as policies, triggers, rules and constraints do.
+ */
+static bool
+created_here(const Run *run, const Verdict *verdict)
+{
+	ListCell   *lc;
+
+	if (verdict->object == NULL || verdict->class == CLASS_PROTECTED)
+		return false;
+	foreach(lc, run->effect->objects)
+	{
+		const GuardObject *object = lfirst(lc);
+		size_t		length = strlen(object->identity);
+
+		if (strncmp(verdict->object, object->identity, length) == 0 &&
+			(verdict->object[length] == '\0' || verdict->object[length] == '.' ||
+			 verdict->object[length] == '('))
+			return true;
+		if (strncmp(verdict->rule, "drop-column", 11) == 0 &&
+			strcmp(object->type, "table column") == 0 &&
+			strncmp(object->identity, verdict->object, strlen(verdict->object)) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* Raises MG211 while a watch needs what the rollback has dropped. */
+static void
+check_rollback_watches(const Run *run)
+{
+	ListCell   *lc;
+
+	foreach(lc, run->effect->objects)
+	{
+		const GuardObject *object = lfirst(lc);
+		char	   *watch;
+
+		if (strcmp(object->action, "dropped") != 0 || object->schema == NULL)
+			continue;
+		watch = watch_depends(object->schema, object->relation, object->column);
+		if (watch != NULL)
+			ereport(ERROR,
+					(errcode(ERRCODE_MG_ROLLBACK_DEPENDS),
+					 errmsg("cannot roll back \"%s\": %s \"%s\" is in use by a watch",
+							run->request->version, object->type, object->identity),
+					 errdetail("%s", watch),
+					 errhint("Stop the watch first: SELECT * FROM migmgr.unwatch('...');")));
+	}
+}
+
+/* Raises MG210 when data would be lost and the caller has not agreed to it. */
+static void
+check_rollback_data(const Run *run)
+{
+	StringInfoData lost;
+	ListCell   *lc;
+
+	if (run->request->on_data != ON_DATA_REFUSE)
+		return;
+	initStringInfo(&lost);
+	foreach(lc, run->effect->objects)
+	{
+		const GuardObject *object = lfirst(lc);
+
+		if (strcmp(object->action, "dropped") != 0 || object->data_count <= 0)
+			continue;
+		if (lost.len > 0)
+			appendStringInfoString(&lost, "\n");
+		if (object->column != NULL)
+			appendStringInfo(&lost, INT64_FORMAT " values of column %s",
+							 object->data_count, object->identity);
+		else
+			appendStringInfo(&lost, INT64_FORMAT " rows of %s %s",
+							 object->data_count, object->type, object->identity);
+	}
+	if (lost.len > 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_MG_ROLLBACK_DATA),
+				 errmsg("cannot roll back \"%s\": data would be lost", run->request->version),
+				 errdetail("%s", lost.data),
+				 errhint("Save or resolve it first, or give it up: SELECT * FROM migmgr.rollback(%s, 'reason', on_data => 'discard');",
+						 quote_literal_cstr(run->request->version))));
+}
+
+/* Locks that were not to be had come free by themselves: try again. */
+static bool
+worth_a_retry(const ErrorData *error)
+{
+	return error->sqlerrcode == ERRCODE_LOCK_NOT_AVAILABLE ||
+		error->sqlerrcode == ERRCODE_T_R_DEADLOCK_DETECTED;
+}
+
+/*
+ * Exponential backoff with full jitter; only APPLY is held meanwhile.  Raises
+ * on a cancel.
+ */
+static void
+wait_before_retry(int attempt, int *waited)
+{
+	int			cap = Min(100 << Min(attempt, 6), MAX_TOTAL_WAIT_MS - *waited);
+	int			nap = 1 + (int) (pg_prng_double(&pg_global_prng_state) * cap);
+	TimestampTz start = GetCurrentTimestamp();
+
+	while (!TimestampDifferenceExceeds(start, GetCurrentTimestamp(), nap))
+	{
+		CHECK_FOR_INTERRUPTS();
+		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
+						 Min(nap, 100), PG_WAIT_EXTENSION);
+		ResetLatch(MyLatch);
+	}
+	*waited += nap;
+}
+
+/* Records the failed attempt; raises the error, or returns a row about it. */
+static RunRow *
+run_failed(Run *run, ErrorData *error)
+{
+	const RunRequest *request = run->request;
+	Attempt		attempt = {0};
+
+	error = run_error(run, error);
+	if (run->attempts > 1)
+		error->detail = psprintf("%s%sIt was tried %d times.",
+								 error->detail ? error->detail : "",
+								 error->detail ? "\n" : "", run->attempts);
+	attempt.action = request->action == RUN_APPLY ? "apply" : "rollback";
+	attempt.version = request->version;
+	attempt.name = request->name;
+	attempt.checksum = request->checksum;
+	attempt.error = error;
+	attempt.statement = run->current ? run->current->number : 0;
+	attempt.line = run->current ? run->current->line : 0;
+	attempt.ms = run->ms;
+
+	if (request->options.report &&
+		error->sqlerrcode != ERRCODE_QUERY_CANCELED && error->sqlerrcode != ERRCODE_ADMIN_SHUTDOWN)
+	{
+		if (!request->dry_run)
+			attempt_write(&attempt);
+		return run_row(run, "failed", psprintf("%s: %s", unpack_sql_state(error->sqlerrcode),
+											   error->message));
+	}
+	if (!request->dry_run && !attempt_send(&attempt))
+		error->detail = psprintf("%s%sThis attempt was not recorded: no free background worker.",
+								 error->detail ? error->detail : "", error->detail ? "\n" : "");
+	ReThrowError(error);
+	return NULL;				/* keep compiler quiet */
+}
+
+static RunRow *
+run_row(const Run *run, const char *status, const char *detail)
+{
+	RunRow	   *row = palloc0(sizeof(RunRow));
+
+	row->version = run->request->version;
+	row->name = run->request->name;
+	row->status = status;
+	row->environment = policy_environment_name(run->environment);
+	row->class = class_name(run->class);
+	row->statements = list_length(run->done);
+	row->ms = (int64) run->ms;
+	row->reversible = run->reversible;
+	row->detail = detail;
+	return row;
+}
+
+/* "created 6: table public.job_dlq, index ..., and 3 more" */
+static char *
+object_list(const List *objects, bool with_counts)
+{
+	StringInfoData text;
+	ListCell   *lc;
+	int			shown = 0;
+
+	initStringInfo(&text);
+	foreach(lc, objects)
+	{
+		const GuardObject *object = lfirst(lc);
+
+		if (shown == 3)
+		{
+			appendStringInfo(&text, ", and %d more", list_length(objects) - shown);
+			break;
+		}
+		appendStringInfo(&text, "%s%s %s %s", shown ? ", " : "", object->action,
+						 object->type, object->identity);
+		if (with_counts && object->data_count > 0)
+			appendStringInfo(&text, " (" INT64_FORMAT " %s)", object->data_count,
+							 object->column ? "values" : "rows");
+		shown++;
+	}
+	return text.data;
+}

@@ -1,0 +1,254 @@
+/*
+ * run_history.c
+ *	  What the ledger says about a version, and whether it is its turn.
+ *
+ * Everything here is asked after the APPLY lock was taken, with a snapshot
+ * newer than the lock, so the answers hold until the run is recorded.
+ */
+#include "postgres.h"
+
+#include "miscadmin.h"
+#include "utils/memutils.h"
+
+#include "errors.h"
+#include "ledger.h"
+#include "run.h"
+#include "spi_util.h"
+
+static char *keep(MemoryContext context, char *text);
+static void check_requires(const RunRequest *request);
+
+/* Copies a value of the SPI context into the caller's; NULL stays NULL. */
+static char *
+keep(MemoryContext context, char *text)
+{
+	return text == NULL ? NULL : MemoryContextStrdup(context, text);
+}
+
+/* The last thing that happened to a version; event is NULL when nothing did. */
+VersionState *
+version_state(const char *version)
+{
+	MemoryContext context = CurrentMemoryContext;
+	VersionState *state = palloc0(sizeof(VersionState));
+	RecordScope scope;
+
+	SPI_connect();
+	record_begin(&scope);
+	spi_exec("SELECT l.event, l.seq, l.name, l.checksum, l.role,"
+			 " pg_catalog.to_char(l.at, 'YYYY-MM-DD HH24:MI:SS TZ') AS at,"
+			 " l.detail::pg_catalog.jsonb ->> 'class' AS class,"
+			 " l.detail::pg_catalog.jsonb ->> 'reversible' AS reversible,"
+			 " l.detail::pg_catalog.jsonb ->> 'down' AS down,"
+			 " l.detail::pg_catalog.jsonb ->> 'statements' AS statements,"
+			 " l.detail::pg_catalog.jsonb ->> 'ms' AS ms"
+			 " FROM migmgr.ledger AS l WHERE l.version = $1 AND l.event IN ('applied', 'rolled back')"
+			 " ORDER BY l.seq DESC LIMIT 1",
+			 SPI_OK_SELECT, 1, &version);
+	if (SPI_processed > 0)
+	{
+		state->event = keep(context, spi_text(0, "event"));
+		state->seq = spi_int64(0, "seq", 0);
+		state->name = keep(context, spi_text(0, "name"));
+		state->checksum = keep(context, spi_text(0, "checksum"));
+		state->at = keep(context, spi_text(0, "at"));
+		state->role = keep(context, spi_text(0, "role"));
+		state->class = keep(context, spi_text(0, "class"));
+		state->reversible = keep(context, spi_text(0, "reversible"));
+		state->down = keep(context, spi_text(0, "down"));
+		state->statements = spi_int64(0, "statements", 0);
+		state->ms = spi_int64(0, "ms", 0);
+	}
+	record_end(&scope);
+	SPI_finish();
+	return state;
+}
+
+/*
+ * Raises when it is not this version's turn: the same content is applied under
+ * another version (MG008), a version after it is applied (MG202), one before
+ * it failed or is known and missing (MG203).
+ */
+void
+check_order(const RunRequest *request)
+{
+	MemoryContext context = CurrentMemoryContext;
+	RecordScope scope;
+	const char *args[2] = {request->version, request->checksum};
+	char	   *same,
+			   *later,
+			   *failed,
+			   *message,
+			   *missing;
+
+	SPI_connect();
+	record_begin(&scope);
+	spi_exec("WITH k AS (SELECT migmgr_internal.version_key($1) AS key)"
+			 " SELECT (SELECT l.version FROM migmgr.ledger AS l WHERE l.checksum = $2 AND l.event = 'applied'"
+			 "   AND l.version <> $1 AND NOT EXISTS (SELECT FROM migmgr.ledger AS r WHERE r.version = l.version"
+			 "     AND r.seq > l.seq AND r.event IN ('applied', 'rolled back')) LIMIT 1) AS same,"
+			 " (SELECT l.version FROM migmgr.ledger AS l, k WHERE l.event = 'applied'"
+			 "   AND migmgr_internal.version_key(l.version) > k.key"
+			 "   AND NOT EXISTS (SELECT FROM migmgr.ledger AS r WHERE r.version = l.version"
+			 "     AND r.seq > l.seq AND r.event IN ('applied', 'rolled back'))"
+			 "   ORDER BY migmgr_internal.version_key(l.version) LIMIT 1) AS later,"
+			 " f.version AS failed, f.message,"
+			 " (SELECT m.version FROM migmgr_internal.remembered_files() AS m, k"
+			 "   WHERE migmgr_internal.version_key(m.version) < k.key"
+			 "   AND COALESCE((SELECT l.event <> 'applied' FROM migmgr.ledger AS l WHERE l.version = m.version"
+			 "     AND l.event IN ('applied', 'rolled back') ORDER BY l.seq DESC LIMIT 1), true)"
+			 "   ORDER BY migmgr_internal.version_key(m.version) LIMIT 1) AS missing"
+			 " FROM (VALUES (true)) AS v LEFT JOIN (SELECT a.version, a.message FROM migmgr_internal.attempt AS a, k"
+			 "   WHERE a.action = 'apply' AND migmgr_internal.version_key(a.version) < k.key"
+			 "   AND NOT EXISTS (SELECT FROM migmgr.ledger AS l WHERE l.version = a.version AND l.at > a.at"
+			 "     AND l.event IN ('applied', 'rolled back'))"
+			 "   ORDER BY migmgr_internal.version_key(a.version), a.at DESC LIMIT 1) AS f ON true",
+			 SPI_OK_SELECT, 2, args);
+	same = keep(context, spi_text(0, "same"));
+	later = keep(context, spi_text(0, "later"));
+	failed = keep(context, spi_text(0, "failed"));
+	message = keep(context, spi_text(0, "message"));
+	missing = keep(context, spi_text(0, "missing"));
+	record_end(&scope);
+	SPI_finish();
+
+	if (same != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_MG_SAME_CONTENT),
+				 errmsg("migration \"%s\" has the same content as version \"%s\", which is applied",
+						request->version, same),
+				 errdetail("Both have checksum %s.", request->checksum),
+				 errhint("Drop one of the two files, or change the text if it really is to run twice.")));
+	if (failed != NULL && !request->options.skip_failed)
+		ereport(ERROR,
+				(errcode(ERRCODE_MG_EARLIER_FAILED),
+				 errmsg("cannot apply \"%s\": version \"%s\" before it failed and is not applied",
+						request->version, failed),
+				 errdetail("Its last attempt: %s", message),
+				 errhint("Apply \"%s\" first, or pass options => '{\"skip_failed\": true}' to leave it out.", failed)));
+	if (missing != NULL && !request->options.skip_failed)
+		ereport(ERROR,
+				(errcode(ERRCODE_MG_EARLIER_FAILED),
+				 errmsg("cannot apply \"%s\": version \"%s\" before it is known and not applied",
+						request->version, missing),
+				 errdetail("compare_files() has seen a file of version \"%s\".", missing),
+				 errhint("Apply \"%s\" first, or pass options => '{\"skip_failed\": true}' to leave it out.", missing)));
+	if (later != NULL && !request->options.allow_out_of_order)
+		ereport(ERROR,
+				(errcode(ERRCODE_MG_OUT_OF_ORDER),
+				 errmsg("cannot apply \"%s\": version \"%s\", which comes after it, is applied already",
+						request->version, later),
+				 errhint("Give it a later version, or pass options => '{\"allow_out_of_order\": true}'.")));
+	check_requires(request);
+}
+
+/* Raises MG203 when a version that the file requires is not applied. */
+static void
+check_requires(const RunRequest *request)
+{
+	ListCell   *lc;
+
+	foreach(lc, request->requires)
+	{
+		const char *version = lfirst(lc);
+		VersionState *state = version_state(version);
+
+		if (state->event == NULL || strcmp(state->event, "applied") != 0)
+			ereport(ERROR,
+					(errcode(ERRCODE_MG_EARLIER_FAILED),
+					 errmsg("cannot apply \"%s\": it requires version \"%s\", which is not applied",
+							request->version, version),
+					 errhint("Apply \"%s\" first.", version)));
+	}
+}
+
+/* The checksum that compare_files() remembers for a version, or NULL. */
+const char *
+remembered_checksum(const char *version)
+{
+	MemoryContext context = CurrentMemoryContext;
+	RecordScope scope;
+	char	   *checksum = NULL;
+
+	SPI_connect();
+	record_begin(&scope);
+	spi_exec("SELECT m.checksum FROM migmgr_internal.remembered_files() AS m WHERE m.version = $1",
+			 SPI_OK_SELECT, 1, &version);
+	if (SPI_processed > 0)
+		checksum = keep(context, spi_text(0, "checksum"));
+	record_end(&scope);
+	SPI_finish();
+	return checksum;
+}
+
+/* The kept text of a script; raises when it is gone. */
+char *
+script_text(const char *checksum, bool *redacted)
+{
+	MemoryContext context = CurrentMemoryContext;
+	RecordScope scope;
+	char	   *text = NULL;
+
+	SPI_connect();
+	record_begin(&scope);
+	spi_exec("SELECT s.text, s.redacted FROM migmgr_internal.script AS s WHERE s.checksum = $1",
+			 SPI_OK_SELECT, 1, &checksum);
+	if (SPI_processed > 0)
+	{
+		text = keep(context, spi_text(0, "text"));
+		*redacted = spi_bool(0, "redacted", false);
+	}
+	record_end(&scope);
+	SPI_finish();
+	if (text == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_MG_LEDGER_CHAIN),
+				 errmsg("the text of script %s is missing", checksum),
+				 errhint("SELECT * FROM migmgr.verify(); shows what else is missing.")));
+	return text;
+}
+
+/* Does a recorded script differ from text in comments and white space only? */
+bool
+same_shape(const char *checksum, const char *text)
+{
+	const char *args[2] = {checksum, script_shape_hash(text)};
+	RecordScope scope;
+	bool		same;
+
+	SPI_connect();
+	record_begin(&scope);
+	spi_exec("SELECT s.checksum FROM migmgr_internal.script AS s WHERE s.checksum = $1 AND s.shape = $2",
+			 SPI_OK_SELECT, 2, args);
+	same = SPI_processed > 0;
+	record_end(&scope);
+	SPI_finish();
+	return same;
+}
+
+/* "type identity" of all that the entry at seq created, changed or replaced. */
+List *
+version_objects(int64 seq)
+{
+	MemoryContext context = CurrentMemoryContext;
+	const char *args[1] = {psprintf(INT64_FORMAT, seq)};
+	RecordScope scope;
+	List	   *objects = NIL;
+
+	SPI_connect();
+	record_begin(&scope);
+	spi_exec("SELECT pg_catalog.concat(o.type, ' ', o.identity) AS object FROM migmgr_internal.object AS o"
+			 " WHERE o.seq = $1::pg_catalog.int8 AND o.action <> 'dropped' ORDER BY o.n",
+			 SPI_OK_SELECT, 1, args);
+	for (uint64 i = 0; i < SPI_processed; i++)
+	{
+		char	   *object = keep(context, spi_text(i, "object"));
+		MemoryContext old = MemoryContextSwitchTo(context);
+
+		objects = lappend(objects, object);
+		MemoryContextSwitchTo(old);
+	}
+	record_end(&scope);
+	SPI_finish();
+	return objects;
+}
