@@ -11,7 +11,6 @@
 #include "catalog/pg_class.h"
 #include "catalog/pg_proc.h"
 #include "nodes/parsenodes.h"
-#include "utils/lsyscache.h"
 
 #include "judge.h"
 
@@ -83,9 +82,12 @@ objects_new(Judgement *j, GrantStmt *stmt)
 		j->verdict->object = getObjectIdentity(&address, true);
 		if (address.classId == RelationRelationId)
 		{
+			RelFacts	rel;
+
+			(void) fact_relation(address.objectId, &rel);
 			j->verdict->relid = address.objectId;
-			j->verdict->namespace = get_rel_namespace(address.objectId);
-			if (get_rel_persistence(address.objectId) == RELPERSISTENCE_TEMP)
+			j->verdict->namespace = rel.namespace;
+			if (rel.temporary)
 				continue;
 		}
 		if (!fresh_is_new(address.classId, address.objectId, 0))

@@ -59,7 +59,8 @@ typedef struct AlterRule
 	MigClass	class;
 	const char *reason;
 	const char *hint;
-	const char *deed;			/* 'alter column', 'drop column': a column follows */
+	const char *deed;			/* 'drop column', 'enable trigger', 'make logged' */
+	bool		column;			/* the name in the sub-command is a column's */
 	Tristate	rewrites;
 	Tristate	scans;
 	void		(*judge) (Judgement *j, AlterTableCmd *cmd, const struct AlterRule *rule);
