@@ -239,10 +239,13 @@ access_dropped(Oid classid, Oid objid, int32 subid, int flags)
 	if (classid == AttrDefaultRelationId)
 		column = GetAttrDefaultColumnAddress(objid).objectSubId;
 
-	if (protect_owns(&address) && !protect_lifted())
-		protect_refuse(&address, "drop");
+	if (protect_owns(&address))
+	{
+		if (!protect_lifted())
+			protect_refuse(&address, "drop");
+	}
 	/* concurrent: decided at the start; new or temporary: free */
-	if (!creating_extension && !(statement != NULL && statement->verdict->concurrent) &&
+	else if (!creating_extension && !(statement != NULL && statement->verdict->concurrent) &&
 		!(fact_relation(relid, &rel) && (rel.temporary || rel.is_new)) &&
 		!(column != 0 && fresh_is_new(RelationRelationId, relid, column)))
 	{
