@@ -664,7 +664,7 @@ judge_dropped(Judgement *j, DropStmt *stmt, Node *object)
 	RelFacts	rel;
 	bool		is_relation = address.classId == RelationRelationId && fact_relation(address.objectId, &rel);
 
-	if (!OidIsValid(address.objectId))
+	if (!OidIsValid(address.objectId) || (is_relation && rel.temporary))
 		return;
 	judge_object(j, &address);
 	if (kind != NULL)

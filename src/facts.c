@@ -118,8 +118,8 @@ fact_relation(Oid relid, RelFacts *facts)
 	facts->persistence = form->relpersistence;
 	facts->temporary = form->relpersistence == RELPERSISTENCE_TEMP;
 	facts->is_new = fresh_is_new(RelationRelationId, relid, 0);
-	facts->name = quote_qualified_identifier(get_namespace_name(form->relnamespace),
-											 NameStr(form->relname));
+	facts->name = facts->temporary ? pstrdup(NameStr(form->relname)) :
+		quote_qualified_identifier(get_namespace_name(form->relnamespace), NameStr(form->relname));
 	ReleaseSysCache(tuple);
 	return true;
 }
