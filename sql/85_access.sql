@@ -19,6 +19,9 @@ CREATE FUNCTION migmgr_internal.access() RETURNS TABLE(object text, level text)
     ('migmgr.version()', 'viewer'),
     ('migmgr.checksum(text)', 'viewer'),
     ('migmgr.environment()', 'viewer'),
+    ('migmgr.apply(text,text,text,text,text,text,boolean,text,jsonb)', 'operator'),
+    ('migmgr.apply_file(text,text,boolean,text,jsonb)', 'operator'),
+    ('migmgr.rollback(text,text,text,boolean)', 'operator'),
     ('migmgr.compare_files(text,boolean)', 'operator'),
     ('migmgr.seal()', 'operator'),
     ('migmgr.resume(text)', 'admin'),
@@ -151,6 +154,8 @@ BEGIN
     WITH acl AS (
       SELECT 'ROUTINE' AS kind, p.oid::regprocedure::text AS object, p.proowner AS owner, COALESCE(p.proacl, acldefault('f', p.proowner)) AS acl
         FROM pg_proc AS p WHERE p.pronamespace IN ('migmgr'::regnamespace, 'migmgr_internal'::regnamespace)
+      UNION ALL
+      SELECT 'SCHEMA', format('%I', n.nspname), n.nspowner, n.nspacl FROM pg_namespace AS n WHERE n.nspname IN ('migmgr', 'migmgr_internal')
       UNION ALL
       SELECT CASE c.relkind WHEN 'S' THEN 'SEQUENCE' ELSE 'TABLE' END, c.oid::regclass::text, c.relowner, c.relacl
         FROM pg_class AS c WHERE c.relnamespace IN ('migmgr'::regnamespace, 'migmgr_internal'::regnamespace) AND c.relkind IN ('r', 'v', 'S')

@@ -18,6 +18,7 @@
 #include "parser/parser.h"
 #include "utils/builtins.h"
 
+#include "compat.h"
 #include "errors.h"
 #include "guc.h"
 #include "script.h"
@@ -38,7 +39,9 @@
 typedef struct ErrorPlace
 {
 	int			offset;			/* byte at which it stopped */
+	LexKind		token;			/* what begins there; LEX_SPACE: nothing */
 	int			statement;		/* number of that statement */
+	int			statement_start;
 	int			line;
 	int			copy_offset;	/* of a COPY FROM STDIN before it, or -1 */
 	int			copy_statement;
@@ -90,13 +93,14 @@ static List *parse_text(const char *text, const char *what);
 static List *list_statements(const char *text, List *raw);
 static void unwrap(Script *script);
 static void check_statements(const Script *script, const char *what);
-static void report_parse_error(ErrorData *edata, int position, const char *text, const char *what) pg_attribute_noreturn();
+pg_noreturn static void report_parse_error(ErrorData *edata, int position, const char *text, const char *what);
 static void find_place(ErrorPlace *place, const char *text, int offset);
 static void report_copy(const ErrorPlace *place, const char *text, const char *what);
 static void report_psql_command(const ErrorPlace *place, const char *text, const char *what);
 static void report_psql_variable(const ErrorPlace *place, const char *text, const char *what);
 static const char *syntax_hint(const ErrorPlace *place, const char *text);
-static char *place_detail(const ErrorPlace *place, const char *text, const char *what);
+static char *place_detail(const ErrorPlace *place, const char *text, const char *what, bool *redacted);
+static char *redacted_line(const char *text, int from, int line_start);
 static char *pointed_line(const char *text, int offset);
 static char *line_from(const char *text, int offset);
 static bool is_utf8(void);
@@ -159,21 +163,29 @@ script_line(const char *text, int from, int to)
 	return lines;
 }
 
-/* The first line of text[offset .. end), trimmed and clipped; palloc'd. */
+/*
+ * The first line of text[offset .. end) without passwords, trimmed and
+ * clipped; palloc'd.
+ */
 char *
 script_excerpt(const char *text, int offset, int end)
 {
 	int			len = strcspn(text + offset, "\r\n");
+	bool		more = offset + len < end;
+	bool		redacted;
+	char	   *line;
 	int			shown;
-	bool		more;
 
+	/* more than can be shown, so that a password cut in two is still one */
 	len = Min(len, end - offset);
-	more = offset + len < end;
-	while (len > 0 && strchr(" \t", text[offset + len - 1]) != NULL)
+	line = pnstrdup(text + offset, pg_mbcharcliplen(text + offset, len,
+													MAX_EXCERPT * 4));
+	line = script_redact(line, &redacted);
+	len = strcspn(line, "\r\n");
+	while (len > 0 && strchr(" \t", line[len - 1]) != NULL)
 		len--;
-	shown = pg_mbcharcliplen(text + offset, len, MAX_EXCERPT);
-	return psprintf("%.*s%s", shown, text + offset,
-					more || shown < len ? " ..." : "");
+	shown = pg_mbcharcliplen(line, len, MAX_EXCERPT);
+	return psprintf("%.*s%s", shown, line, more || shown < len ? " ..." : "");
 }
 
 /* Raises MG002 for a text that is too large; before any work with it. */
@@ -337,6 +349,7 @@ report_parse_error(ErrorData *edata, int position, const char *text,
 {
 	ErrorPlace	place;
 	char	   *detail;
+	bool		redacted;
 
 	find_place(&place, text,
 			   pg_mbcharcliplen(text, strlen(text), position - 1));
@@ -347,15 +360,16 @@ report_parse_error(ErrorData *edata, int position, const char *text,
 		report_psql_variable(&place, text, what);
 	}
 
-	/* what is not closed is named up to the end of the text: clip that */
+	/* the server names the token, which may be a password or very long */
+	detail = place_detail(&place, text, what, &redacted);
+	if (redacted && (place.token == LEX_STRING || place.token == LEX_DOLLAR))
+		edata->message = pstrdup("syntax error at or near a password");
 	if (strlen(edata->message) > MAX_MESSAGE)
 		edata->message = psprintf("%.*s ...",
 								  pg_mbcliplen(edata->message,
 											   strlen(edata->message),
 											   MAX_MESSAGE),
 								  edata->message);
-
-	detail = place_detail(&place, text, what);
 	edata->detail = edata->detail == NULL ? detail :
 		psprintf("%s\n%s", edata->detail, detail);
 	if (edata->hint == NULL)
@@ -401,8 +415,17 @@ find_place(ErrorPlace *place, const char *text, int offset)
 		after_from = script_lex_is(&lex, "from");
 	}
 
+	place->token = lex.start == offset ? lex.kind : LEX_SPACE;
+	place->statement = lex.statement;
+	place->statement_start = lex.statement_start;
+	if (lex.kind == LEX_END && !lex.in_statement)
+	{
+		/* nothing but a comment that is not closed */
+		place->statement++;
+		place->statement_start = offset;
+	}
+
 	/* counted as script_parse would: without a BEGIN in front */
-	place->statement = Max(lex.statement, 1);
 	if (wrapped && place->statement > 1)
 	{
 		place->statement--;
@@ -435,7 +458,7 @@ report_psql_command(const ErrorPlace *place, const char *text,
 	int			len;
 	int			i;
 
-	if (text[place->offset] != '\\')
+	if (place->token != LEX_SYMBOL || text[place->offset] != '\\')
 		return;
 	len = strcspn(name, " \t\r\n;");
 	len = pg_mbcharcliplen(name, len, 32);
@@ -460,9 +483,10 @@ report_psql_variable(const ErrorPlace *place, const char *text,
 					 const char *what)
 {
 	const char *variable = text + place->offset;
+	bool		redacted;
 	int			len;
 
-	if (variable[0] != ':')
+	if (place->token != LEX_SYMBOL || variable[0] != ':')
 		return;
 	if (variable[1] == '\'' || variable[1] == '"')
 	{
@@ -483,7 +507,8 @@ report_psql_variable(const ErrorPlace *place, const char *text,
 	ereport(ERROR,
 			(errcode(ERRCODE_MG_BAD_SCRIPT),
 			 errmsg("psql variable %.*s in %s", len, variable, what),
-			 errdetail_internal("%s", place_detail(place, text, NULL)),
+			 errdetail_internal("%s", place_detail(place, text, NULL,
+														&redacted)),
 			 errhint("The script is sent as it is, so that \\set has no effect in it: write the value into the script.")));
 }
 
@@ -514,13 +539,51 @@ syntax_hint(const ErrorPlace *place, const char *text)
 	return "Nothing has run: correct the text and send it again.";
 }
 
-/* Statement, line, the line itself and a mark below it; palloc'd. */
+/*
+ * Statement, line, the line itself and a mark below it; palloc'd.  Without the
+ * mark when it is redacted.
+ */
 static char *
-place_detail(const ErrorPlace *place, const char *text, const char *what)
+place_detail(const ErrorPlace *place, const char *text, const char *what,
+			 bool *redacted)
 {
+	int			line_start = place->offset;
+	char	   *line;
+
+	while (line_start > 0 &&
+		   text[line_start - 1] != '\n' && text[line_start - 1] != '\r')
+		line_start--;
+	line = redacted_line(text, Min(place->statement_start, line_start),
+						 line_start);
+	*redacted = line != NULL;
+	if (line == NULL)
+		line = pointed_line(text, place->offset);
 	return psprintf("Statement %d%s%s, line %d:\n%s", place->statement,
 					what == NULL ? "" : " of ", what == NULL ? "" : what,
-					place->line, pointed_line(text, place->offset));
+					place->line, line);
+}
+
+/*
+ * The line that begins at line_start without its passwords, clipped; palloc'd.
+ * NULL when the text from there on, which begins at from, has none.
+ */
+static char *
+redacted_line(const char *text, int from, int line_start)
+{
+	int			end = line_start + strcspn(text + line_start, "\r\n");
+	int			lines = script_line(text, from, line_start);
+	bool		redacted;
+	const char *line;
+
+	line = script_redact(pnstrdup(text + from, end - from), &redacted);
+	if (!redacted)
+		return NULL;
+	for (; lines > 0 && *line != '\0'; line++)
+	{
+		if (*line == '\n' || (*line == '\r' && line[1] != '\n'))
+			lines--;
+	}
+	return script_excerpt(line, 0, strlen(line));
 }
 
 /* The line around an offset with a caret below it; palloc'd. */

@@ -21,6 +21,7 @@
 #include "utils/builtins.h"
 #include "utils/guc.h"
 
+#include "compat.h"
 #include "errors.h"
 #include "script.h"
 #include "script_lex.h"
@@ -117,11 +118,11 @@ static const char *const strict_prefixes[] = {OURS, "+goose", "+migrate"};
 
 static void parse_name(const char *file, ScriptFile *result);
 static char *base_name(const char *file);
-static void bad_name(const char *file, const char *detail, const char *hint) pg_attribute_noreturn();
+pg_noreturn static void bad_name(const char *file, const char *detail, const char *hint);
 static void read_marker(FileReader *reader, const Lexer *lex, bool own_line);
 static const char *after_prefix(const char *comment, const char *prefix);
 static const char *after_name(const char *comment, const char *name);
-static void unknown_marker(FileReader *reader, const Lexer *lex, const char *prefix) pg_attribute_noreturn();
+pg_noreturn static void unknown_marker(FileReader *reader, const Lexer *lex, const char *prefix);
 static void end_section(FileReader *reader, int to);
 static void check_place(FileReader *reader, const Lexer *lex, bool own_line);
 static void add_words(List **list, char *value);
@@ -270,13 +271,15 @@ base_name(const char *file)
 static void
 bad_name(const char *file, const char *detail, const char *hint)
 {
-	int			shown = pg_mbcliplen(file, strlen(file), 120);
+	int			shown = 0;
 
+	while ((unsigned char) file[shown] >= ' ' && file[shown] != 0x7F)
+		shown++;
+	shown = pg_mbcliplen(file, shown, 120);
 	ereport(ERROR,
 			(errcode(ERRCODE_MG_BAD_VERSION),
 			 errmsg("\"%.*s\" is not the name of a migration file",
-					(int) strcspn(file, "\r\n") < shown ?
-					(int) strcspn(file, "\r\n") : shown, file),
+					shown, file),
 			 errdetail_internal("%s", detail),
 			 errhint("%s", hint != NULL ? hint : FILE_HINT)));
 }
@@ -495,7 +498,21 @@ read_versions(FileReader *reader, const Marker *marker,
 
 	add_words(list, value);
 	foreach(lc, *list)
-		script_check_version(lfirst(lc));
+	{
+		const char *version = lfirst(lc);
+		size_t		len = strlen(version);
+
+		if (len >= 4 && pg_strcasecmp(version + len - 4, ".sql") == 0)
+			ereport(ERROR,
+					(errcode(ERRCODE_MG_BAD_SCRIPT),
+					 errmsg("\"%s\" is a file name, not a version", version),
+					 errdetail("Line %d of %s: %s",
+							   reader_line(reader, lex->start), reader->file,
+							   marker_text(lex)),
+					 errhint("Write the version only, for example -- %s%s 001.",
+							 marker->prefix, marker->name)));
+		script_check_version(version);
+	}
 }
 
 static void

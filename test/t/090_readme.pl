@@ -1,0 +1,93 @@
+# The README says what is true: its example prints what it prints, and its
+# reference has every function, view, setting and SQLSTATE.
+use strict;
+use warnings;
+
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+# The example runs in this folder, by shell and psql as a reader would.
+my $readme = slurp_file('README.md');
+my $manual = slurp_file('doc/manual.md');
+my $errors = slurp_file('src/errors.h');
+
+my $node = PostgreSQL::Test::Cluster->new('readme');
+$node->init;
+$node->start;
+$node->safe_psql('postgres', 'CREATE DATABASE shop');
+my $folder = PostgreSQL::Test::Utils::tempdir;
+
+# What the command prints, on both channels in their order; blanks at line
+# ends are no part of it.
+sub printed
+{
+	my ($command, $input) = @_;
+	my $output = '';
+
+	IPC::Run::run($command, '<', \$input, '>&', \$output,
+		init => sub { chdir $folder or die "$folder: $!" });
+	$output =~ s/[ \t]+$//mg;
+	$output =~ s/\n+\z/\n/;
+	return $output;
+}
+
+my ($example) = $readme =~ /^## Five minutes\n(.*?)^## /ms
+  or BAIL_OUT('README.md has no section "Five minutes"');
+my $shown = '';
+my $number = 0;
+my $was = '';
+while ($example =~ /^```(\w+)\n(.*?)^```$/msg)
+{
+	my ($language, $text) = ($1, $2);
+
+	if ($language eq 'sh')
+	{
+		printed([ 'sh', '-e' ], $text);
+		is($?, 0, 'the shell commands run');
+	}
+	elsif ($language eq 'sql')
+	{
+		$number++;
+		$shown = printed(
+			[ 'psql', '-X', '-d', $node->connstr('shop') ],
+			$was . $text);
+		# Variables live as long as psql does, so they are set in each.
+		$was .= "$_\n" foreach $text =~ /^(\\set .*)$/mg;
+	}
+	else
+	{
+		is($shown, $text, "block $number of the example prints what is shown");
+	}
+}
+cmp_ok($number, '>=', 5, 'the example has its blocks');
+
+# Reference
+my $functions = $node->safe_psql('shop',
+	q{SELECT DISTINCT proname FROM pg_proc WHERE pronamespace = 'migmgr'::regnamespace ORDER BY 1});
+like($readme, qr/`(?:CALL )?\Q$_\E\(/, "README has function $_")
+  foreach split /\n/, $functions;
+my $relations = $node->safe_psql('shop',
+	q{SELECT relname FROM pg_class WHERE relnamespace = 'migmgr'::regnamespace AND relkind IN ('r', 'v') ORDER BY 1});
+like($readme, qr/^\| `\Q$_\E` \|/m, "README has table or view $_")
+  foreach split /\n/, $relations;
+my $settings = $node->safe_psql('shop',
+	q{LOAD 'migmgr'; SELECT name FROM pg_settings WHERE name LIKE 'migmgr.%' ORDER BY 1});
+like($readme, qr/^### `\Q$_\E`$/m, "README has setting $_")
+  foreach split /\n/, $settings;
+my @states = map { "MG$_" } $errors =~ /'M','G','(\d)','(\d)','(\d)'/
+  ? map { join '', $_->@* } map { [ m/'(\d)'/g ] } $errors =~ /('\d','\d','\d')/g
+  : ();
+cmp_ok(scalar @states, '>', 30, 'errors.h has its SQLSTATEs');
+like($readme, qr/^\| `$_` \|/m, "README has SQLSTATE $_") foreach @states;
+
+# No function is shown that does not exist.
+my %exists = map { $_ => 1 } split /\n/, "$functions\n$relations";
+foreach my $text ($readme, $manual)
+{
+	my %named = map { $_ => 1 } $text =~ /\bmigmgr\.([a-z_]+)\(/g;
+	ok($exists{$_}, "function $_ exists") foreach sort keys %named;
+}
+
+$node->stop;
+done_testing();
