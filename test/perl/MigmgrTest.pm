@@ -22,7 +22,7 @@ sub new_node
 	my $conf = delete $params{conf} // '';
 	my $node = PostgreSQL::Test::Cluster->new($name);
 
-	$node->init(%params);
+	$node->init(extra => [ '--encoding=UTF8', '--no-locale' ], %params);
 	$node->append_conf('postgresql.conf', <<"CONF");
 shared_preload_libraries = 'migmgr'
 timezone = 'UTC'
