@@ -94,6 +94,25 @@ $$;
 REVOKE ALL ON FUNCTION migmgr_internal.levels_of(oid) FROM PUBLIC;
 COMMENT ON FUNCTION migmgr_internal.levels_of(oid) IS 'levels whose own rights a role has in full, the highest first';
 
+CREATE FUNCTION migmgr_internal.granted() RETURNS TABLE(kind text, object text, grantee oid, privilege text)
+  LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+  AS $$
+  WITH own AS (
+    SELECT n.oid, n.nspname, n.nspowner, n.nspacl FROM pg_namespace AS n WHERE n.nspname IN ('migmgr', 'migmgr_internal')
+  ), acl AS (
+    SELECT 'ROUTINE' AS kind, p.oid::regprocedure::text AS object, p.proowner AS owner, COALESCE(p.proacl, acldefault('f', p.proowner)) AS acl
+      FROM pg_proc AS p WHERE p.pronamespace IN (SELECT n.oid FROM own AS n)
+    UNION ALL
+    SELECT CASE c.relkind WHEN 'S' THEN 'SEQUENCE' ELSE 'TABLE' END, c.oid::regclass::text, c.relowner, c.relacl
+      FROM pg_class AS c WHERE c.relnamespace IN (SELECT n.oid FROM own AS n) AND c.relkind IN ('r', 'v', 'S')
+    UNION ALL
+    SELECT 'SCHEMA', n.nspname::text, n.nspowner, n.nspacl FROM own AS n
+  )
+  SELECT a.kind, a.object, x.grantee, x.privilege_type FROM acl AS a CROSS JOIN LATERAL aclexplode(a.acl) AS x WHERE x.grantee <> a.owner
+$$;
+REVOKE ALL ON FUNCTION migmgr_internal.granted() FROM PUBLIC;
+COMMENT ON FUNCTION migmgr_internal.granted() IS 'who but the owner has which privilege on what of migmgr; grantee 0 is PUBLIC';
+
 CREATE FUNCTION migmgr_internal.access_role(role text) RETURNS void
   LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
   AS $$
@@ -165,13 +184,16 @@ CREATE FUNCTION migmgr.revoke_access(role text)
 DECLARE
   left_over text[];
   who oid;
+  item record;
 BEGIN
   PERFORM migmgr_internal.access_role(revoke_access.role);
   SELECT r.oid INTO who FROM pg_roles AS r WHERE r.rolname = revoke_access.role;
-  EXECUTE format('REVOKE ALL ON ALL ROUTINES IN SCHEMA migmgr, migmgr_internal FROM %I', revoke_access.role);
-  EXECUTE format('REVOKE ALL ON ALL TABLES IN SCHEMA migmgr, migmgr_internal FROM %I', revoke_access.role);
-  EXECUTE format('REVOKE ALL ON ALL SEQUENCES IN SCHEMA migmgr, migmgr_internal FROM %I', revoke_access.role);
-  EXECUTE format('REVOKE ALL ON SCHEMA migmgr, migmgr_internal FROM %I', revoke_access.role);
+  FOR item IN
+    SELECT g.kind, string_agg(g.object, ', ') AS objects
+      FROM (SELECT DISTINCT p.kind, p.object FROM migmgr_internal.granted() AS p WHERE p.grantee = who) AS g GROUP BY g.kind
+  LOOP
+    EXECUTE format('REVOKE ALL ON %s %s FROM %I', item.kind, item.objects, revoke_access.role);
+  END LOOP;
   PERFORM migmgr_internal.ledger_append('revoke', NULL, jsonb_build_object('role', revoke_access.role));
 
   left_over := migmgr_internal.levels_of(who);
