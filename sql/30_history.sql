@@ -71,6 +71,12 @@ CREATE VIEW migmgr.statements WITH (security_invoker = false) AS
 COMMENT ON VIEW migmgr.statements IS 'what each version ran, in order, with times and the messages it raised';
 COMMENT ON COLUMN migmgr.statements.event IS 'the ledger entry that it belongs to: applied or rolled back';
 
+CREATE VIEW migmgr.ddl_log WITH (security_invoker = false) AS
+  SELECT d.id, d.at, d.command, d.object_type, d.object, d.class, d.rule, d.action, d.sql, d.session_role, d.role, d.client, d.application
+    FROM migmgr_internal.ddl_log AS d
+   ORDER BY d.id DESC;
+COMMENT ON VIEW migmgr.ddl_log IS 'DDL that ran outside apply and rollback, the latest first';
+
 -- Identities are compared as text, the way pg_identify_object() writes them.
 -- Each catalog is read only if a migration has touched that kind of object.
 CREATE VIEW migmgr_internal.present WITH (security_invoker = false) AS

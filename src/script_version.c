@@ -24,9 +24,9 @@
 
 /* each part of a key begins with one of these: their order is the versions' */
 #define KEY_END				"0"
-#define KEY_BEFORE_DIGITS	"1"	/* a byte that sorts before digits: . - + */
-#define KEY_NUMBER			"2"	/* a run of digits */
-#define KEY_AFTER_DIGITS	"3"	/* a byte that sorts after digits: letters */
+#define KEY_BEFORE_DIGITS	"1" /* a byte that sorts before digits: . - + */
+#define KEY_NUMBER			"2" /* a run of digits */
+#define KEY_AFTER_DIGITS	"3" /* a byte that sorts after digits: letters */
 
 /* a range of code points that nobody can see, or take for something else */
 typedef struct InvisibleRange
@@ -44,7 +44,7 @@ static const InvisibleRange invisible[] = {
 	{0xFFA0, 0xFFA0}, {0xFFF0, 0xFFFB}, {0xE0000, 0xE0FFF}
 };
 
-static const char *find_invisible(const char *text);
+static const char *find_invisible(const char *version);
 static pg_wchar code_point(const char *c);
 static char *version_key(const char *version);
 
@@ -110,12 +110,12 @@ script_compare_versions(const char *a, const char *b)
 
 /* The first character that nobody can see, or NULL. */
 static const char *
-find_invisible(const char *text)
+find_invisible(const char *version)
 {
 	const char *c;
 	int			i;
 
-	for (c = text; *c != '\0'; c += pg_mblen(c))
+	for (c = version; *c != '\0'; c += pg_mblen(c))
 	{
 		pg_wchar	code = code_point(c);
 
@@ -191,7 +191,7 @@ Datum
 migmgr_check_version(PG_FUNCTION_ARGS)
 {
 	char	   *version = PG_ARGISNULL(0) ? NULL :
-	text_to_cstring(PG_GETARG_TEXT_PP(0));
+		text_to_cstring(PG_GETARG_TEXT_PP(0));
 
 	script_check_version(version);
 	PG_RETURN_TEXT_P(cstring_to_text(version));
