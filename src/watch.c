@@ -122,7 +122,7 @@ static void watch_load_row(Watch *watch, Oid *dlq_relid);
 static void watch_load_columns(Watch *watch);
 static bool watch_has_beat_index(Relation rel, AttrNumber status, AttrNumber beat);
 static void watch_free(Watch *watch);
-static void watch_refuse_unwatched(Oid relid) pg_attribute_noreturn();
+pg_noreturn static void watch_refuse_unwatched(Oid relid);
 
 /*
  * The watch of a table; the caller gives it back with watch_unpin, in
