@@ -462,7 +462,7 @@ watch_depends(const char *schema, const char *relation, const char *column)
 			 "  (w.dlq_schema = $1 AND w.dlq_table = $2 AND $3 IS NULL,"
 			 "   pg_catalog.format('the watch on %I.%I (its dead-letter queue)', w.job_schema, w.job_table)),"
 			 "  (w.dlq_schema = $1 AND w.dlq_table = $2 AND $3 = ANY (migmgr_internal.dlq_column_names()),"
-			 "   pg_catalog.format('the watch on %I.%I (column %I of its dead-letter queue)', w.job_schema, w.job_table, $3)),"
+			 "   pg_catalog.format('the watch on %I.%I (column %I of its dead-letter queue)', w.job_schema, w.job_table, COALESCE($3, ''))),"
 			 "  (w.job_schema = $1 AND w.job_table = $2 AND EXISTS"
 			 "   (SELECT FROM pg_catalog.jsonb_each_text(w.columns) AS c WHERE c.value = $3),"
 			 "   pg_catalog.format('the watch on %I.%I (%s)', w.job_schema, w.job_table,"
