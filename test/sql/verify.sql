@@ -52,6 +52,7 @@ SELECT count(public.entry(n, 'applied', lpad(n::text, 3, '0'), 'step_' || n, pub
 SELECT * FROM public.bad();
 -- privileges that somebody gave away, while the guard only observes
 BEGIN;
+SET LOCAL client_min_messages = error;
 GRANT SELECT ON migmgr.ledger TO PUBLIC;
 GRANT INSERT, DELETE ON migmgr_internal.script TO pg_monitor;
 GRANT EXECUTE ON FUNCTION migmgr_internal.ledger_state() TO PUBLIC;
