@@ -41,12 +41,13 @@ CREATE VIEW migmgr.history WITH (security_invoker = false) AS
          CASE WHEN n.failed THEN n.failed_checksum ELSE n.checksum END AS checksum,
          CASE WHEN n.failed THEN n.message ELSE COALESCE(n.detail ->> 'note', n.detail ->> 'reason') END AS note
     FROM now AS n
-   ORDER BY (SELECT string_agg(CASE WHEN p.run[1] ~ '^[0-9]' THEN lpad(length(p.digits)::text, 6, '0') || p.digits
-                                    ELSE p.run[1] END, '' ORDER BY p.ordinality) COLLATE "C"
-               FROM (SELECT m.run, m.ordinality,
-                            ltrim(CASE WHEN n.version ~ '^[0-9]{8,14}$' THEN rpad(n.version, 14, '0') ELSE m.run[1] END, '0') AS digits
-                       FROM regexp_matches(n.version, '[0-9]+|[^0-9]+', 'g') WITH ORDINALITY AS m(run, ordinality)) AS p),
-            n.version COLLATE "C";
+   ORDER BY (SELECT string_agg(CASE WHEN p.digits IS NULL THEN p.run
+                                    ELSE concat(length(length(p.digits)::text), length(p.digits), p.digits) END, '' ORDER BY p.place)
+               FROM (SELECT m.run[1] AS run, m.place,
+                            CASE WHEN m.run[1] ~ '^[0-9]' THEN COALESCE(NULLIF(ltrim(m.run[1], '0'), ''), '0') END AS digits
+                       FROM regexp_matches(CASE WHEN n.version ~ '^[0-9]{8,13}$' THEN rpad(n.version, 14, '0') ELSE n.version END,
+                                           '[0-9]+|[^0-9]+', 'g') WITH ORDINALITY AS m(run, place)) AS p)
+            || chr(1) || n.version COLLATE "C";
 COMMENT ON VIEW migmgr.history IS 'one row per version: where it stands and how it got there, in the order of versions';
 COMMENT ON COLUMN migmgr.history.status IS 'applied, rolled back or failed (only failures since it was last there); baseline, marked applied, marked reverted';
 COMMENT ON COLUMN migmgr.history.applied_at IS 'when the status was reached: applied, rolled back, or last tried';
@@ -69,6 +70,12 @@ CREATE VIEW migmgr.statements WITH (security_invoker = false) AS
    ORDER BY l.seq, s.n;
 COMMENT ON VIEW migmgr.statements IS 'what each version ran, in order, with times and the messages it raised';
 COMMENT ON COLUMN migmgr.statements.event IS 'the ledger entry that it belongs to: applied or rolled back';
+
+CREATE VIEW migmgr.ddl_log WITH (security_invoker = false) AS
+  SELECT d.id, d.at, d.command, d.object_type, d.object, d.class, d.rule, d.action, d.sql, d.session_role, d.role, d.client, d.application
+    FROM migmgr_internal.ddl_log AS d
+   ORDER BY d.id DESC;
+COMMENT ON VIEW migmgr.ddl_log IS 'DDL that ran outside apply and rollback, the latest first';
 
 -- Identities are compared as text, the way pg_identify_object() writes them.
 -- Each catalog is read only if a migration has touched that kind of object.

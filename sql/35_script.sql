@@ -39,14 +39,14 @@ CREATE FUNCTION migmgr_internal.script_statements(text) RETURNS TABLE (n integer
 REVOKE ALL ON FUNCTION migmgr_internal.script_statements(text) FROM PUBLIC;
 COMMENT ON FUNCTION migmgr_internal.script_statements(text) IS 'the statements of a script as apply would run them';
 
--- Versions sort by this key: ORDER BY migmgr_internal.version_key(version)
--- COLLATE "C".  It is called for every row of a list, and pinning a path would
--- cost more than its work does.
+-- Versions sort by this key: ORDER BY migmgr_internal.version_key(version), in
+-- any collation, because it has nothing but digits.  It is called for every row
+-- of a list, and pinning a path would cost more than its work does.
 CREATE FUNCTION migmgr_internal.version_key(version text) RETURNS text
   LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
   AS 'MODULE_PATHNAME', 'migmgr_version_key';
 REVOKE ALL ON FUNCTION migmgr_internal.version_key(text) FROM PUBLIC;
-COMMENT ON FUNCTION migmgr_internal.version_key(text) IS 'a text by which versions sort, COLLATE "C": timestamps filled up, runs of digits as numbers';
+COMMENT ON FUNCTION migmgr_internal.version_key(text) IS 'digits by which versions sort: timestamps filled up, runs of digits as numbers';
 
 CREATE FUNCTION migmgr_internal.compare_versions(a text, b text) RETURNS integer
   LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE

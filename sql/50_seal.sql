@@ -66,7 +66,7 @@ DECLARE
   batch record;
   mine bigint;
 BEGIN
-  FOR try IN 1 .. 3 LOOP
+  FOR try IN 1 .. 10 LOOP
     SELECT COALESCE(max(l.seq), 0) INTO seen FROM migmgr.ledger AS l WHERE l.event = 'seal';
     SELECT count(*) AS rows, range_agg(int8range(u.id, u.id + 1)) AS ids,
            encode(sha256(convert_to(string_agg(u.hash, '' ORDER BY u.id), 'UTF8')), 'hex') AS hash
@@ -84,7 +84,7 @@ BEGIN
       END IF;
       RETURN batch.rows;
     EXCEPTION WHEN serialization_failure THEN
-      IF try = 3 THEN
+      IF try = 10 THEN
         RAISE;
       END IF;
     END;
@@ -94,10 +94,24 @@ $$;
 REVOKE ALL ON FUNCTION migmgr_internal.seal_record(text, bigint) FROM PUBLIC;
 COMMENT ON FUNCTION migmgr_internal.seal_record(text, bigint) IS 'one seal over the first unsealed rows of attempt or ddl_log; returns their number';
 
+-- Sealing is never worth failing for: what another session is in the way of
+-- is sealed the next time.
 CREATE FUNCTION migmgr_internal.seal_batch(max_rows bigint DEFAULT 5000) RETURNS bigint
-  LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+  LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
   AS $$
-  SELECT migmgr_internal.seal_record('attempt', max_rows) + migmgr_internal.seal_record('ddl_log', max_rows)
+DECLARE
+  total bigint := 0;
+  record text;
+BEGIN
+  FOREACH record IN ARRAY '{attempt,ddl_log}'::text[] LOOP
+    BEGIN
+      total := total + migmgr_internal.seal_record(record, max_rows);
+    EXCEPTION WHEN serialization_failure OR SQLSTATE 'MG204' THEN
+      EXIT;
+    END;
+  END LOOP;
+  RETURN total;
+END
 $$;
 REVOKE ALL ON FUNCTION migmgr_internal.seal_batch(bigint) FROM PUBLIC;
 COMMENT ON FUNCTION migmgr_internal.seal_batch(bigint) IS 'at most one seal per table, for apply and sweep; returns the number of rows sealed';

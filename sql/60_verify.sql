@@ -33,14 +33,15 @@ BEGIN
       WHERE e.seq <= e.seq_before
      UNION ALL
      SELECT format('entry %s (%s)', e.seq, concat_ws(' ', e.event, e.version, e.name)),
-            CASE WHEN e.prev_after = e.hash_before THEN 'inserted: the entry after it continues the one before it'
+            CASE WHEN e.prev_after = e.hash_before THEN 'inserted or moved: the entry after it continues the one before it'
                  WHEN e.prev_after IS NULL
                    THEN format('inserted, or entry %s was replaced: it does not continue entry %s', e.seq_before, e.seq_before)
                  WHEN e.seq_before = 0 THEN 'inserted, or entries before it are missing: it is not the start of a chain'
                  ELSE format('does not continue entry %s: that one was edited or replaced after this one was written', e.seq_before)
             END
       WHERE e.seq = e.seq_before + 1 AND e.prev_hash <> e.hash_before
-   ) AS f(object, fact);
+   ) AS f(object, fact)
+   ORDER BY e.seq;
 
   IF NOT FOUND THEN
     RETURN QUERY
@@ -70,7 +71,7 @@ $$;
 REVOKE ALL ON FUNCTION migmgr_internal.check_head(text) FROM PUBLIC;
 COMMENT ON FUNCTION migmgr_internal.check_head(text) IS 'is a head that was kept outside still in the chain';
 
-CREATE FUNCTION migmgr_internal.check_scripts()
+CREATE FUNCTION migmgr_internal.check_texts()
   RETURNS TABLE(check_name text, object text, status text, detail text, hint text)
   LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
   AS $$
@@ -103,8 +104,8 @@ BEGIN
   END IF;
 END
 $$;
-REVOKE ALL ON FUNCTION migmgr_internal.check_scripts() FROM PUBLIC;
-COMMENT ON FUNCTION migmgr_internal.check_scripts() IS 'every text that the ledger names is stored, and has its checksum';
+REVOKE ALL ON FUNCTION migmgr_internal.check_texts() FROM PUBLIC;
+COMMENT ON FUNCTION migmgr_internal.check_texts() IS 'every text that the ledger names is stored, and has its checksum';
 
 -- What a seal cannot say is which row of its batch was edited; which are
 -- missing it can.
@@ -172,8 +173,8 @@ CREATE FUNCTION migmgr_internal.check_home()
          CASE s.state WHEN 'restored' THEN 'failed' ELSE 'ok' END,
          CASE s.state
            WHEN 'new' THEN 'new: nothing is recorded yet'
-           WHEN 'restored' THEN format('restored or copied: the last epoch is of %s, written %s', COALESCE(e.detail::jsonb ->> 'database', 'no database'),
-                                       COALESCE(date_trunc('second', e.at)::text, 'never'))
+           WHEN 'restored' THEN 'restored or copied: ' || CASE WHEN e.seq IS NULL THEN 'no entry says which database this ledger is of'
+             ELSE format('entry %s of %s makes it the ledger of database "%s" elsewhere', e.seq, date_trunc('second', e.at), e.detail::jsonb ->> 'database') END
            ELSE format('in force since entry %s (%s)', e.seq, date_trunc('second', e.at)) END,
          CASE s.state WHEN 'restored' THEN 'If the rest of this is ok: SELECT migmgr.resume(''why this copy goes on''); until then the guard only observes.' END
     FROM (SELECT migmgr_internal.ledger_state() AS state) AS s
@@ -254,38 +255,28 @@ $$;
 REVOKE ALL ON FUNCTION migmgr_internal.check_guard() FROM PUBLIC;
 COMMENT ON FUNCTION migmgr_internal.check_guard() IS 'event triggers and row triggers are there and always on, and at which level the guard works';
 
--- Members of migmgr that a grant, or default privileges, opened wider than
--- grant_access() does.
+-- What a grant, or default privileges, opened wider than grant_access() does.
+-- PL/pgSQL, because granted() and access() come later in the install script.
 CREATE FUNCTION migmgr_internal.check_access()
   RETURNS TABLE(check_name text, object text, status text, detail text, hint text)
-  LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+  LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
   AS $$
-  WITH member AS (
-    SELECT d.classid, d.objid FROM pg_depend AS d JOIN pg_extension AS x ON d.refobjid = x.oid AND x.extname = 'migmgr'
-     WHERE d.refclassid = 'pg_extension'::regclass AND d.deptype = 'e'
-  ), acl AS (
-    SELECT c.oid::regclass::text AS object, a.grantee, a.privilege_type,
-           EXISTS (SELECT FROM pg_trigger AS t WHERE t.tgrelid = c.oid AND t.tgname = 'row_guard' AND t.tgargs = 'open\000'::bytea) AS open
-      FROM member AS m JOIN pg_class AS c ON m.classid = 'pg_class'::regclass AND c.oid = m.objid
-     CROSS JOIN LATERAL aclexplode(c.relacl) AS a WHERE a.grantee <> c.relowner
-    UNION ALL
-    SELECT p.oid::regprocedure::text, a.grantee, a.privilege_type, false
-      FROM member AS m JOIN pg_proc AS p ON m.classid = 'pg_proc'::regclass AND p.oid = m.objid
-     CROSS JOIN LATERAL aclexplode(COALESCE(p.proacl, acldefault('f', p.proowner))) AS a WHERE a.grantee <> p.proowner
-    UNION ALL
-    SELECT 'schema ' || n.nspname, a.grantee, a.privilege_type, false
-      FROM pg_namespace AS n CROSS JOIN LATERAL aclexplode(n.nspacl) AS a
-     WHERE n.nspname IN ('migmgr', 'migmgr_internal') AND a.grantee <> n.nspowner
-  ), wide AS (
-    SELECT a.object, string_agg(format('%s to %s', a.privilege_type, CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE a.grantee::regrole::text END), ', '
-             ORDER BY a.privilege_type, a.grantee) AS fact
-      FROM acl AS a
-     WHERE a.grantee = 0 OR (a.privilege_type NOT IN ('SELECT', 'EXECUTE', 'USAGE') AND NOT a.open)
-     GROUP BY a.object
-  )
-  SELECT 'access', w.object, 'warning', 'granted: ' || w.fact, 'REVOKE it; SELECT * FROM migmgr.grant_access(role, level) gives what a role needs.' FROM wide AS w
-  UNION ALL
-  SELECT 'access', NULL, 'ok', 'nothing of migmgr is open to PUBLIC, and no table to writing', NULL WHERE NOT EXISTS (SELECT FROM wide)
+#variable_conflict use_column
+BEGIN
+  RETURN QUERY
+  SELECT 'access', g.object, 'warning',
+         'granted: ' || string_agg(format('%s to %s', g.privilege, CASE g.grantee WHEN 0 THEN 'PUBLIC' ELSE g.grantee::regrole::text END), ', '
+           ORDER BY g.privilege, g.grantee::regrole::text),
+         'REVOKE it; SELECT * FROM migmgr.grant_access(role, level) gives what a role needs.'
+    FROM migmgr_internal.granted() AS g
+   WHERE g.grantee = 0
+      OR (g.privilege NOT IN ('SELECT', 'EXECUTE', 'USAGE')
+          AND NOT EXISTS (SELECT FROM migmgr_internal.access() AS a WHERE a.object = g.object AND a.privilege = g.privilege))
+   GROUP BY g.object;
+  IF NOT FOUND THEN
+    RETURN QUERY SELECT 'access', NULL::text, 'ok', 'nothing of migmgr is open to PUBLIC, and no record to writing', NULL::text;
+  END IF;
+END
 $$;
 REVOKE ALL ON FUNCTION migmgr_internal.check_access() FROM PUBLIC;
 COMMENT ON FUNCTION migmgr_internal.check_access() IS 'no privileges on migmgr beyond those of grant_access()';
@@ -399,25 +390,26 @@ BEGIN
   RETURN QUERY
   WITH row AS MATERIALIZED (
     SELECT c.place, r.*
-      FROM (VALUES (1, 'check_chain', NULL), (2, 'check_head', head), (3, 'check_scripts', NULL), (4, 'check_seals', 'attempt'),
+      FROM (VALUES (1, 'check_chain', NULL), (2, 'check_head', head), (3, 'check_texts', NULL), (4, 'check_seals', 'attempt'),
                    (5, 'check_seals', 'ddl_log'), (6, 'check_home', NULL), (7, 'check_guard', NULL), (8, 'check_access', NULL),
                    (9, 'check_indexes', NULL), (10, 'check_constraints', NULL), (11, 'check_objects', NULL), (12, 'watch_checks', NULL)
            ) AS c(place, function, argument)
-     CROSS JOIN LATERAL migmgr_internal.run_check(c.function, c.argument) AS r
+     CROSS JOIN LATERAL migmgr_internal.run_check(c.function, c.argument) WITH ORDINALITY AS r(check_name, object, status, detail, hint, n)
      WHERE c.function <> 'check_head' OR c.argument IS NOT NULL
   ), total AS (
     SELECT count(*) FILTER (WHERE r.status = 'ok') AS ok, count(*) FILTER (WHERE r.status = 'warning') AS warnings,
            count(*) FILTER (WHERE r.status NOT IN ('ok', 'warning')) AS failed FROM row AS r
   )
   SELECT s.check_name, s.object, s.status, s.detail, s.hint
-    FROM (SELECT 0 AS rank, 0 AS place, 'verify' AS check_name, NULL::text AS object,
+    FROM (SELECT 0 AS rank, 0 AS place, NULL::bigint AS n, 'verify' AS check_name, NULL::text AS object,
                  CASE WHEN t.failed > 0 THEN 'failed' WHEN t.warnings > 0 THEN 'warning' ELSE 'ok' END AS status,
                  format('%s failed, %s warnings, %s ok', t.failed, t.warnings, t.ok) AS detail, NULL::text AS hint
             FROM total AS t
           UNION ALL
-          SELECT CASE r.status WHEN 'ok' THEN 3 WHEN 'warning' THEN 2 ELSE 1 END, r.place, r.check_name, r.object, r.status, r.detail, r.hint
+          SELECT CASE r.status WHEN 'ok' THEN 3 WHEN 'warning' THEN 2 ELSE 1 END, r.place, CASE r.check_name WHEN 'chain' THEN r.n END,
+                 r.check_name, r.object, r.status, r.detail, r.hint
             FROM row AS r) AS s
-   ORDER BY s.rank, s.place, s.object COLLATE "C";
+   ORDER BY s.rank, s.place, s.n, s.object COLLATE "C";
 END
 $$;
 REVOKE ALL ON FUNCTION migmgr.verify(text) FROM PUBLIC;

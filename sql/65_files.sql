@@ -97,12 +97,12 @@ CREATE FUNCTION migmgr_internal.compare_listed(listed jsonb)
   LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
   AS $$
   WITH f AS (
-    SELECT j.*, migmgr_internal.version_key(j.version) AS key,
+    SELECT j.*, migmgr_internal.version_key(j.version) COLLATE "C" AS key,
            string_agg(j.file, ', ') OVER w AS files, count(j.version) OVER w AS n
       FROM jsonb_to_recordset(compare_listed.listed) AS j(file text, version text, name text, checksum text, problem text)
     WINDOW w AS (PARTITION BY j.version ORDER BY j.file COLLATE "C" ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING)
   ), h AS (
-    SELECT v.*, v.status IN ('applied', 'baseline', 'marked applied') AS done, migmgr_internal.version_key(v.version) AS key,
+    SELECT v.*, v.status IN ('applied', 'baseline', 'marked applied') AS done, migmgr_internal.version_key(v.version) COLLATE "C" AS key,
            (SELECT l.detail::jsonb ->> 'received' FROM migmgr.ledger AS l
              WHERE l.version = v.version AND l.event = 'applied' ORDER BY l.seq DESC LIMIT 1) AS received
       FROM migmgr.history AS v
@@ -173,7 +173,7 @@ BEGIN
   listed := jsonb_path_query_array(listed, '$.*');
 
   IF remember THEN
-    SELECT COALESCE(jsonb_agg(l.file - 'problem' ORDER BY migmgr_internal.version_key(l.version), l.version), '[]') INTO kept
+    SELECT COALESCE(jsonb_agg(l.file - 'problem' ORDER BY migmgr_internal.version_key(l.version) COLLATE "C"), '[]') INTO kept
       FROM (SELECT f.file, f.file ->> 'version' AS version, count(*) OVER (PARTITION BY f.file ->> 'version') AS files
               FROM jsonb_array_elements(listed) AS f(file)) AS l
      WHERE l.version IS NOT NULL AND l.files = 1;
@@ -199,7 +199,7 @@ BEGIN
                  NULL::text AS hint
           UNION ALL
           SELECT r.rank, r.file, r.version, r.status, r.detail, r.hint FROM row AS r) AS s
-   ORDER BY s.rank, migmgr_internal.version_key(s.version), s.file COLLATE "C";
+   ORDER BY s.rank, migmgr_internal.version_key(s.version) COLLATE "C", s.file COLLATE "C";
 END
 $$;
 REVOKE ALL ON FUNCTION migmgr.compare_files(text, boolean) FROM PUBLIC;

@@ -56,7 +56,7 @@ BEGIN
          CASE WHEN bool_or(h.status = 'failed') THEN 'SELECT * FROM migmgr.attempts;' END
     FROM h
   UNION ALL
-  SELECT 'pending', CASE WHEN count(*) > 0 THEN format('%s: %s', count(*), left(string_agg(f.file, ', ' ORDER BY migmgr_internal.version_key(f.version)), 80))
+  SELECT 'pending', CASE WHEN count(*) > 0 THEN format('%s: %s', count(*), left(string_agg(f.file, ', ' ORDER BY migmgr_internal.version_key(f.version) COLLATE "C"), 80))
                          WHEN EXISTS (SELECT FROM migmgr_internal.remembered_files()) THEN 'none'
                          ELSE 'not known: no listing of files yet' END, 'ok',
          CASE WHEN count(*) = 0 AND NOT EXISTS (SELECT FROM migmgr_internal.remembered_files()) THEN 'SELECT * FROM migmgr.compare_files(listing);' END

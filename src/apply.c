@@ -215,8 +215,7 @@ check_expected(const RunRequest *request, const char *expected, const char *rece
 {
 	const char *remembered;
 
-	if (expected != NULL && pg_strcasecmp(expected, request->checksum) != 0 &&
-		pg_strcasecmp(expected, script_checksum(received)) != 0)
+	if (expected != NULL && !script_checksum_matches(received, expected))
 		ereport(ERROR,
 				(errcode(ERRCODE_MG_CHECKSUM_MISMATCH),
 				 errmsg("migration \"%s\" is not the text that was expected", request->version),
@@ -224,7 +223,7 @@ check_expected(const RunRequest *request, const char *expected, const char *rece
 				 errhint("Compare with: shasum -a 256 FILE")));
 
 	remembered = remembered_checksum(request->version);
-	if (remembered != NULL && strcmp(remembered, request->checksum) != 0)
+	if (remembered != NULL && !script_checksum_matches(received, remembered))
 		ereport(ERROR,
 				(errcode(ERRCODE_MG_CHECKSUM_MISMATCH),
 				 errmsg("migration \"%s\" is not the text of the remembered file", request->version),

@@ -76,11 +76,24 @@ ledger_init(void)
 	CacheRegisterRelcacheCallback(ledger_relcache_callback, (Datum) 0);
 }
 
-/* OID of the extension, or InvalidOid where migmgr is not installed. */
+/*
+ * OID of the extension, or InvalidOid where migmgr is not installed.  The
+ * server has no cache for it and the guard asks at every DDL statement: while
+ * the ledger is the same table, the extension is the same.
+ */
 Oid
 ledger_extension(void)
 {
-	return get_extension_oid(MIGMGR_EXTENSION, true);
+	static Oid	of_relid = InvalidOid;
+	static Oid	extension = InvalidOid;
+	Oid			relid = ledger_relid();
+
+	if (!OidIsValid(relid) || relid != of_relid || !OidIsValid(extension))
+	{
+		extension = get_extension_oid(MIGMGR_EXTENSION, true);
+		of_relid = relid;
+	}
+	return extension;
 }
 
 /* OID of migmgr.ledger, or InvalidOid. */
@@ -206,12 +219,8 @@ ledger_append(const LedgerEntry *entry)
 
 	PreventCommandIfReadOnly("writing to the migmgr ledger");
 	own_lock(LOCK_CHAIN, CHAIN_WAIT_MS);
-	if (ledger_state() == LEDGER_RESTORED && strcmp(entry->event, "epoch") != 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_MG_RESTORED),
-				 errmsg("this database is a restored or copied one, and its ledger has not been resumed"),
-				 errdetail("The last epoch of the ledger names another home than %s.", ledger_home()),
-				 errhint("Check it with SELECT * FROM migmgr.verify(); then SELECT migmgr.resume('reason');")));
+	if (strcmp(entry->event, "epoch") != 0)
+		ledger_check_home();
 
 	SPI_connect();
 	record_begin(&scope);
@@ -265,6 +274,18 @@ check_stale(int64 seq)
 				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
 				 errmsg("the migmgr ledger was written to by another session since this transaction began"),
 				 errhint("Try the transaction again, or use READ COMMITTED.")));
+}
+
+/* See ledger.h. */
+void
+ledger_check_home(void)
+{
+	if (ledger_state() == LEDGER_RESTORED)
+		ereport(ERROR,
+				(errcode(ERRCODE_MG_RESTORED),
+				 errmsg("this database is a restored or copied one, and its ledger has not been resumed"),
+				 errdetail("The last epoch of the ledger names another home than %s.", ledger_home()),
+				 errhint("Check it with SELECT * FROM migmgr.verify(); then SELECT migmgr.resume('reason');")));
 }
 
 /* See ledger.h; for callers that hold APPLY and are about to decide. */

@@ -47,6 +47,9 @@ extern char *ledger_home(void);
 /* takes CHAIN, writes the epoch first when this home has none; returns seq */
 extern int64 ledger_append(const LedgerEntry *entry);
 
+/* Raises MG303 in a restored or copied database that was not resumed. */
+extern void ledger_check_home(void);
+
 /*
  * Raises 40001 when this transaction's snapshot is older than the head: what
  * it would decide on is no longer true.

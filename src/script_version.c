@@ -4,8 +4,9 @@
  *
  * 8 to 14 digits are a timestamp, filled up with zeros; all else is compared
  * in natural order, runs of digits as numbers of any length: 1.9 < 1.10, and
- * 002 comes after 1.  Both follow from one key, a text whose bytes sort that
- * way; C compares the keys, SQL orders by them.
+ * 002 comes after 1.  Both follow from one key, a text that sorts that way; C
+ * compares the keys, SQL orders by them.  The key is made of digits only, so
+ * that it sorts the same in every collation and nobody can forget one.
  */
 #include "postgres.h"
 
@@ -21,8 +22,11 @@
 #define TIMESTAMP_DIGITS	14
 #define MIN_DATE_DIGITS		8
 
-/* sorts before all that can follow within a version */
-#define KEY_END				'\x01'
+/* each part of a key begins with one of these: their order is the versions' */
+#define KEY_END				"0"
+#define KEY_BEFORE_DIGITS	"1" /* a byte that sorts before digits: . - + */
+#define KEY_NUMBER			"2" /* a run of digits */
+#define KEY_AFTER_DIGITS	"3" /* a byte that sorts after digits: letters */
 
 /* a range of code points that nobody can see, or take for something else */
 typedef struct InvisibleRange
@@ -40,7 +44,8 @@ static const InvisibleRange invisible[] = {
 	{0xFFA0, 0xFFA0}, {0xFFF0, 0xFFFB}, {0xE0000, 0xE0FFF}
 };
 
-static const char *find_invisible(const char *text);
+static const char *find_invisible(const char *version);
+static pg_wchar code_point(const char *c);
 static char *version_key(const char *version);
 
 PG_FUNCTION_INFO_V1(migmgr_check_version);
@@ -75,10 +80,11 @@ script_check_version(const char *version)
 	if (bad != NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_MG_BAD_VERSION),
-				 errmsg("version \"%s\" has white space or an invisible character in it",
-						version),
-				 errdetail("It is character %d.",
-						   pg_mbstrlen_with_len(version, bad - version) + 1),
+				 errmsg("version \"%.*s...\" has white space or an invisible character in it",
+						(int) (bad - version), version),
+				 errdetail("Character %d is U+%04X.",
+						   pg_mbstrlen_with_len(version, bad - version) + 1,
+						   code_point(bad)),
 				 errhint("Versions look like 001, 1.10 or 20240131120000.")));
 
 	if (len >= 4 && pg_strcasecmp(version + len - 4, ".sql") == 0)
@@ -104,21 +110,15 @@ script_compare_versions(const char *a, const char *b)
 
 /* The first character that nobody can see, or NULL. */
 static const char *
-find_invisible(const char *text)
+find_invisible(const char *version)
 {
 	const char *c;
 	int			i;
 
-	for (c = text; *c != '\0'; c += pg_mblen(c))
+	for (c = version; *c != '\0'; c += pg_mblen(c))
 	{
-		pg_wchar	code = (unsigned char) *c;
+		pg_wchar	code = code_point(c);
 
-		if (IS_HIGHBIT_SET(*c))
-		{
-			if (GetDatabaseEncoding() != PG_UTF8)
-				continue;
-			code = utf8_to_unicode((const unsigned char *) c);
-		}
 		for (i = 0; i < lengthof(invisible); i++)
 		{
 			if (code >= invisible[i].first && code <= invisible[i].last)
@@ -128,10 +128,21 @@ find_invisible(const char *text)
 	return NULL;
 }
 
+/* The code point of a character; outside of UTF-8 only ASCII has one. */
+static pg_wchar
+code_point(const char *c)
+{
+	if (!IS_HIGHBIT_SET(*c))
+		return (unsigned char) *c;
+	if (GetDatabaseEncoding() == PG_UTF8)
+		return utf8_to_unicode((const unsigned char *) c);
+	return 0xFFFD;
+}
+
 /*
- * The key by which versions sort bytewise; palloc'd.  A run of digits becomes
- * the length of its length, its length and its digits without leading zeros.
- * The text itself comes last and breaks ties.
+ * The key by which versions sort; palloc'd.  A run of digits becomes the length
+ * of its length, its length and its digits without leading zeros; any other
+ * byte its code.  The text itself comes last and breaks ties.
  */
 static char *
 version_key(const char *version)
@@ -153,20 +164,25 @@ version_key(const char *version)
 
 		if (digits == 0)
 		{
-			appendStringInfoChar(&key, *c++);
+			appendStringInfo(&key, "%s%03d",
+							 (unsigned char) *c < '0' ? KEY_BEFORE_DIGITS :
+							 KEY_AFTER_DIGITS, (unsigned char) *c);
+			c++;
 			continue;
 		}
 		if (zeros == digits)
 			zeros--;
 		c += zeros;
 		digits -= zeros;
-		appendStringInfo(&key, "%d%d",
+		appendStringInfo(&key, KEY_NUMBER "%d%d",
 						 snprintf(NULL, 0, "%d", digits), digits);
 		appendBinaryStringInfo(&key, c, digits);
 		c += digits;
 	}
-	appendStringInfoChar(&key, KEY_END);
-	appendStringInfoString(&key, version);
+
+	appendStringInfoString(&key, KEY_END);
+	for (c = version; *c != '\0'; c++)
+		appendStringInfo(&key, "%03d", (unsigned char) *c);
 	return key.data;
 }
 
@@ -175,7 +191,7 @@ Datum
 migmgr_check_version(PG_FUNCTION_ARGS)
 {
 	char	   *version = PG_ARGISNULL(0) ? NULL :
-	text_to_cstring(PG_GETARG_TEXT_PP(0));
+		text_to_cstring(PG_GETARG_TEXT_PP(0));
 
 	script_check_version(version);
 	PG_RETURN_TEXT_P(cstring_to_text(version));
