@@ -9,7 +9,7 @@ say "The columns have the runbook's names, so nothing needs to be mapped.  Dead"
   "letters go to the table that migration 001 made."
 sql "SELECT * FROM migmgr.watch('qc_jobs', dlq_table => 'public.job_dlq');"
 says "public.job_dlq"
-sql "SELECT job_table, dlq_table, stale_after FROM migmgr.watches;"
+sql "SELECT * FROM migmgr.watches;"
 says "public.qc_jobs"
 
 part "Workers send heartbeats"
