@@ -76,11 +76,24 @@ ledger_init(void)
 	CacheRegisterRelcacheCallback(ledger_relcache_callback, (Datum) 0);
 }
 
-/* OID of the extension, or InvalidOid where migmgr is not installed. */
+/*
+ * OID of the extension, or InvalidOid where migmgr is not installed.  The
+ * server has no cache for it and the guard asks at every DDL statement: while
+ * the ledger is the same table, the extension is the same.
+ */
 Oid
 ledger_extension(void)
 {
-	return get_extension_oid(MIGMGR_EXTENSION, true);
+	static Oid	of_relid = InvalidOid;
+	static Oid	extension = InvalidOid;
+	Oid			relid = ledger_relid();
+
+	if (!OidIsValid(relid) || relid != of_relid || !OidIsValid(extension))
+	{
+		extension = get_extension_oid(MIGMGR_EXTENSION, true);
+		of_relid = relid;
+	}
+	return extension;
 }
 
 /* OID of migmgr.ledger, or InvalidOid. */

@@ -97,7 +97,7 @@ as dba
 sql "SELECT * FROM migmgr.dlq_stats;"
 says "200"
 say "One is tried again: its job goes back to pending, for a worker to take."
-sql "SELECT * FROM migmgr.dlq_retry((SELECT id FROM job_dlq WHERE job_id = md5('job' || 7)::uuid::text), force => true);"
+sql "SELECT * FROM migmgr.dlq_retry((SELECT id FROM job_dlq WHERE job_id = md5('job' || 7)::uuid::text));"
 says "retrying"
 check "the job is pending again, its dead letter is retrying" \
   "SELECT j.status = 'pending' AND d.status = 'retrying'

@@ -33,11 +33,13 @@ say "The runbook: only if the DLQ is empty, check first.  Here it checks itself.
 sql "SELECT * FROM migmgr.rollback('001', 'not needed any more');"
 refused MG210 '200'
 say "So the dead letters are settled, and what is settled is purged."
-sql "SELECT count(*) FROM job_dlq AS d, migmgr.dlq_resolve(d.id, notes => 'queue is closed') AS r
-WHERE d.status <> 'resolved';"
+sql "SELECT r.status, count(*) FROM job_dlq AS d,
+  migmgr.dlq_resolve(d.id, notes => 'queue is closed', dlq_table => 'public.job_dlq') AS r
+WHERE d.status <> 'resolved' GROUP BY r.status;"
 says "199"
-sql "SELECT * FROM migmgr.dlq_purge(older_than => '0');"
+sql "SELECT * FROM migmgr.dlq_purge(older_than => '0', dlq_table => 'public.job_dlq');"
 says "200"
+check "the dead-letter queue is empty" "SELECT count(*) = 0 FROM public.job_dlq"
 sql "SELECT * FROM migmgr.rollback('001', 'not needed any more');"
 says "rolled back"
 check "nothing is left of 001" \
