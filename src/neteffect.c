@@ -398,6 +398,27 @@ policy_definition(Relation catalog, HeapTuple row)
 					row_attribute(catalog, row, Anum_pg_policy_polroles, F_ARRAY_OUT), parts[0], parts[1]);
 }
 
+/* The kinds that share the built-in grants of another one have its name there. */
+static ObjectType
+acl_object_type(const ObjectAddress *address)
+{
+	ObjectType	type = get_object_type(address->classId, address->objectId);
+
+	switch (type)
+	{
+		case OBJECT_VIEW:
+		case OBJECT_MATVIEW:
+		case OBJECT_FOREIGN_TABLE:
+			return OBJECT_TABLE;
+		case OBJECT_PROCEDURE:
+		case OBJECT_AGGREGATE:
+		case OBJECT_ROUTINE:
+			return OBJECT_FUNCTION;
+		default:
+			return type;
+	}
+}
+
 /* Grants in a comparable form; the built-in ones where none were made. */
 static char *
 acl_text(Relation catalog, HeapTuple row, const ObjectAddress *address, Oid owner)
@@ -413,7 +434,7 @@ acl_text(Relation catalog, HeapTuple row, const ObjectAddress *address, Oid owne
 		fact_index_table(address->objectId) != InvalidOid)
 		return NULL;
 	value = heap_getattr(row, attnum, RelationGetDescr(catalog), &isnull);
-	acl = isnull ? acldefault(get_object_type(address->classId, address->objectId), owner) :
+	acl = isnull ? acldefault(acl_object_type(address), owner) :
 		aclcopy(DatumGetAclP(value));
 	aclitemsort(acl);
 	return OidOutputFunctionCall(F_ARRAY_OUT, PointerGetDatum(acl));
