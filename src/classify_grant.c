@@ -8,15 +8,19 @@
  */
 #include "postgres.h"
 
+#include "catalog/objectaddress.h"
 #include "catalog/pg_class.h"
+#include "catalog/pg_namespace.h"
 #include "catalog/pg_proc.h"
 #include "nodes/parsenodes.h"
 #include "utils/lsyscache.h"
 
 #include "judge.h"
+#include "protect.h"
 
 static bool to_public(List *grantees);
 static bool objects_new(Judgement *j, GrantStmt *stmt);
+static bool objects_own(GrantStmt *stmt);
 static MigClass class_of_grant(bool is_grant, List *grantees, bool grant_option, const char **rule,
 							   const char **reason);
 
@@ -94,6 +98,31 @@ objects_new(Judgement *j, GrantStmt *stmt)
 	return all_new;
 }
 
+/* Are all objects of a grant migmgr's own?  Who may use it is its own matter. */
+static bool
+objects_own(GrantStmt *stmt)
+{
+	ListCell   *lc;
+
+	if (stmt->targtype != ACL_TARGET_OBJECT)
+		return false;
+	foreach(lc, stmt->objects)
+	{
+		Node	   *object = lfirst(lc);
+		RangeVar   *relation = IsA(object, RangeVar) ? (RangeVar *) object : NULL;
+		ObjectAddress address = fact_address(stmt->objtype, object, relation);
+		Oid			namespace;
+
+		if (!OidIsValid(address.objectId))
+			return false;
+		namespace = address.classId == NamespaceRelationId ?
+			address.objectId : get_object_namespace(&address);
+		if (!protect_owns_schema(namespace))
+			return false;
+	}
+	return stmt->objects != NIL;
+}
+
 /* GRANT and REVOKE; on migmgr's own objects too, a restore does it. */
 void
 judge_grant(Judgement *j, const StatementRule *rule)
@@ -108,6 +137,11 @@ judge_grant(Judgement *j, const StatementRule *rule)
 	{
 		finding.class = CLASS_ADDITIVE;
 		finding.reason = "the object is new in this transaction";
+	}
+	else if (!stmt->is_grant && objects_own(stmt))
+	{
+		finding.class = CLASS_RELAXING;
+		finding.reason = "it is about access to migmgr itself";
 	}
 	judge_find(j, NULL, &finding);
 }
