@@ -205,8 +205,8 @@ CREATE FUNCTION migmgr_internal.check_guard()
     SELECT t.evtname::text, t.evtevent::text, t.evtenabled
       FROM pg_event_trigger AS t JOIN pg_proc AS p ON p.oid = t.evtfoid
      WHERE p.pronamespace = 'migmgr_internal'::regnamespace
-  ), event(name) AS (
-    VALUES ('ddl_command_start'), ('ddl_command_end'), ('sql_drop'), ('table_rewrite')
+  ), event(name, part) AS (
+    VALUES ('ddl_command_start', 'start'), ('ddl_command_end', 'end'), ('sql_drop', 'drop'), ('table_rewrite', 'rewrite')
   ), own AS (
     SELECT c.oid, c.oid::regclass::text AS name
       FROM pg_class AS c JOIN pg_depend AS d ON d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e'
@@ -220,7 +220,8 @@ CREATE FUNCTION migmgr_internal.check_guard()
        AND t.tgfoid = 'migmgr_internal.row_guard()'::regprocedure
      WHERE t.tgenabled IS DISTINCT FROM 'A' GROUP BY o.name
   )
-  SELECT 'guard', 'event trigger ' || e.name, 'failed', 'missing: DDL is not judged at this event', 'Make it again as superuser, after migmgr.unprotect(reason, valid_for), as the install script has it.'
+  SELECT 'guard', 'event trigger ' || e.name, 'failed', 'missing: DDL is not judged at this event',
+         format('CREATE EVENT TRIGGER migmgr_guard_%1$s ON %2$s EXECUTE FUNCTION migmgr_internal.guard_%1$s(); ALTER EVENT TRIGGER migmgr_guard_%1$s ENABLE ALWAYS; ALTER EXTENSION migmgr ADD EVENT TRIGGER migmgr_guard_%1$s;', e.part, e.name)
     FROM event AS e WHERE NOT EXISTS (SELECT FROM watcher AS w WHERE w.evtevent = e.name)
   UNION ALL
   SELECT 'guard', 'event trigger ' || w.evtname, 'failed',
@@ -233,7 +234,7 @@ CREATE FUNCTION migmgr_internal.check_guard()
   HAVING bool_and(w.evtenabled = 'A') AND count(DISTINCT w.evtevent) >= (SELECT count(*) FROM event)
   UNION ALL
   SELECT 'guard', 'table ' || l.name, 'failed', l.fact,
-         format('ALTER TABLE %s ENABLE ALWAYS TRIGGER ...; in a session after migmgr.unprotect(reason, valid_for).', l.name)
+         format('As superuser: SELECT migmgr.unprotect(''repair''); ALTER TABLE %1$s ENABLE ALWAYS TRIGGER row_guard; ALTER TABLE %1$s ENABLE ALWAYS TRIGGER row_guard_truncate;', l.name)
     FROM lacking AS l
   UNION ALL
   SELECT 'guard', 'row triggers', 'ok', format('%s tables of migmgr, row and TRUNCATE triggers all ENABLE ALWAYS', count(*)), NULL

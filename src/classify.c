@@ -230,7 +230,7 @@ judge_find(Judgement *j, const RelFacts *rel, const Finding *finding)
 	v->reason = unconstify(char *, finding->reason);
 	v->hint = unconstify(char *, finding->hint);
 	v->column = finding->column;
-	v->deed = finding->deed;
+	v->deed = finding->deed != NULL ? finding->deed : j->deed;
 	v->drops = finding->drops;
 	v->definition = finding->definition;
 	v->rewrites = finding->rewrites;
@@ -328,11 +328,14 @@ finish(Judgement *j)
 	Verdict    *v = j->verdict;
 
 	v->firm = v->definition ? j->firm : NULL;
-	if (j->own && !j->passes_own && v->class > CLASS_NONE && !protect_lifted())
+	if (j->own && !j->passes_own && v->class > CLASS_NONE)
 	{
-		v->class = CLASS_PROTECTED;
+		bool		lifted = protect_lifted();
+
+		v->class = lifted ? CLASS_REPLACING : CLASS_PROTECTED;
 		v->rule = "own-object";
-		v->reason = psprintf("%s belongs to migmgr", judge_name(j));
+		v->reason = psprintf(lifted ? "%s belongs to migmgr, whose protection is lifted" : "%s belongs to migmgr",
+							 judge_name(j));
 		v->hint = NULL;
 		v->drops = v->definition = false;
 		v->firm = NULL;

@@ -81,7 +81,7 @@ judge_command(Judgement *j, AlterTableCmd *cmd)
 		return;
 	}
 	finding = finding_of(j, cmd, rule);
-	if (cmd->name != NULL && rule->deed != NULL && fact_column_new(j->rel.relid, cmd->name))
+	if (rule->column && cmd->name != NULL && fact_column_new(j->rel.relid, cmd->name))
 		finding.class = CLASS_ADDITIVE;
 	judge_find(j, &j->rel, &finding);
 }
@@ -95,11 +95,18 @@ finding_of(const Judgement *j, AlterTableCmd *cmd, const AlterRule *rule)
 		.rewrites = rule->rewrites,.scans = rule->scans,
 	};
 
-	if (rule->deed != NULL && cmd->name != NULL)
+	if (rule->deed == NULL)
+		return finding;
+	if (cmd->name == NULL)
+		finding.deed = psprintf("%s %s %s", rule->deed, kind_of_relation(j->rel.relkind), j->rel.name);
+	else if (rule->column)
 	{
 		finding.column = cmd->name;
 		finding.deed = psprintf("%s %s.%s", rule->deed, j->rel.name, quote_identifier(cmd->name));
 	}
+	else
+		finding.deed = psprintf("%s %s of %s %s", rule->deed, quote_identifier(cmd->name),
+								kind_of_relation(j->rel.relkind), j->rel.name);
 	return finding;
 }
 

@@ -18,9 +18,6 @@
 #define NAMES(type, field)		.names = 1 + offsetof(type, field)
 #define NAME(type, field)		.name = 1 + offsetof(type, field)
 
-#define API_BREAK "code that uses the old name breaks"
-#define EXPAND_CONTRACT "Add the new one beside it, move readers and writers, then drop the old one."
-
 static const StatementRule statement_rules[] = {
 	/* rows and queries */
 	[T_SelectStmt] = {.rule = "select",.judge = judge_select},
@@ -325,57 +322,57 @@ static const StatementRule statement_rules[] = {
 
 static const AlterRule alter_rules[] = {
 	/* columns */
-	[AT_AddColumn] = {.rule = "add-column",.class = CLASS_ADDITIVE,.deed = "add column",.judge = judge_add_column},
+	[AT_AddColumn] = {.rule = "add-column",.class = CLASS_ADDITIVE,.column = true,.deed = "add column",.judge = judge_add_column},
 	MG_BEFORE_16([AT_AddColumnRecurse] = {.rule = "internal",.class = CLASS_ADDITIVE},)
 	[AT_AddColumnToView] = {.rule = "internal",.class = CLASS_ADDITIVE},
-	[AT_ColumnDefault] = {.rule = "set-default",.deed = "change the default of column",.judge = judge_column_default},
+	[AT_ColumnDefault] = {.rule = "set-default",.column = true,.deed = "change the default of column",.judge = judge_column_default},
 	[AT_CookedColumnDefault] = {.rule = "internal",.class = CLASS_ADDITIVE},
 	[AT_DropNotNull] = {
-		.rule = "drop-not-null",.class = CLASS_RELAXING,.deed = "drop NOT NULL of column",
+		.rule = "drop-not-null",.class = CLASS_RELAXING,.column = true,.deed = "drop NOT NULL of column",
 		.reason = "readers may find NULL where there was none",.judge = judge_drop_not_null
 	},
-	[AT_SetNotNull] = {.rule = "set-not-null",.class = CLASS_RESTRICTIVE,.deed = "set NOT NULL on column",.judge = judge_set_not_null},
+	[AT_SetNotNull] = {.rule = "set-not-null",.class = CLASS_RESTRICTIVE,.column = true,.deed = "set NOT NULL on column",.judge = judge_set_not_null},
 	[AT_DropExpression] = {
-		.rule = "drop-expression",.class = CLASS_RESTRICTIVE,.deed = "drop the expression of column",
+		.rule = "drop-expression",.class = CLASS_RESTRICTIVE,.column = true,.deed = "drop the expression of column",
 		.reason = "the values stay and are no longer kept up to date"
 	},
 	MG_FROM_17([AT_SetExpression] = {
-		.rule = "set-expression",.class = CLASS_REWRITING,.deed = "change the expression of column",
+		.rule = "set-expression",.class = CLASS_REWRITING,.column = true,.deed = "change the expression of column",
 		.rewrites = TRI_YES,.reason = "every row is written again under an exclusive lock",
 		.hint = "Add a new column and fill it in batches."
 	},)
 	MG_BEFORE_18([AT_CheckNotNull] = {.rule = "internal",.class = CLASS_ADDITIVE},)
-	[AT_SetStatistics] = {.rule = "set-statistics",.class = CLASS_ADDITIVE,.deed = "set statistics of column"},
-	[AT_SetOptions] = {.rule = "set-column-options",.class = CLASS_ADDITIVE,.deed = "set options of column"},
-	[AT_ResetOptions] = {.rule = "set-column-options",.class = CLASS_ADDITIVE,.deed = "reset options of column"},
-	[AT_SetStorage] = {.rule = "set-storage",.class = CLASS_ADDITIVE,.deed = "set storage of column"},
-	[AT_SetCompression] = {.rule = "set-compression",.class = CLASS_ADDITIVE,.deed = "set compression of column"},
+	[AT_SetStatistics] = {.rule = "set-statistics",.class = CLASS_ADDITIVE,.column = true,.deed = "set statistics of column"},
+	[AT_SetOptions] = {.rule = "set-column-options",.class = CLASS_ADDITIVE,.column = true,.deed = "set options of column"},
+	[AT_ResetOptions] = {.rule = "set-column-options",.class = CLASS_ADDITIVE,.column = true,.deed = "reset options of column"},
+	[AT_SetStorage] = {.rule = "set-storage",.class = CLASS_ADDITIVE,.column = true,.deed = "set storage of column"},
+	[AT_SetCompression] = {.rule = "set-compression",.class = CLASS_ADDITIVE,.column = true,.deed = "set compression of column"},
 	[AT_DropColumn] = {
-		.rule = "drop-column",.class = CLASS_DESTRUCTIVE,.deed = "drop column",
+		.rule = "drop-column",.class = CLASS_DESTRUCTIVE,.column = true,.deed = "drop column",
 		.reason = "the data in the column is lost",
 		.hint = "Stop using the column, release, and drop it later with a waiver.",.judge = judge_drop_column
 	},
 	MG_BEFORE_16([AT_DropColumnRecurse] = {.rule = "internal",.class = CLASS_ADDITIVE},)
 	[AT_AlterColumnType] = {
-		.rule = "alter-column-type",.class = CLASS_TYPE_CHANGE,.deed = "change the type of column",
+		.rule = "alter-column-type",.class = CLASS_TYPE_CHANGE,.column = true,.deed = "change the type of column",
 		.reason = "code that reads or writes the column meets another type",
 		.hint = "Add a column of the new type, fill it in batches, and move readers to it.",
 		.judge = judge_column_type
 	},
 	[AT_AlterColumnGenericOptions] = {
-		.rule = "foreign-options",.class = CLASS_RESTRICTIVE,.deed = "change foreign options of column",
+		.rule = "foreign-options",.class = CLASS_RESTRICTIVE,.column = true,.deed = "change foreign options of column",
 		.reason = "the column may read other data"
 	},
 	[AT_AddIdentity] = {
-		.rule = "add-identity",.class = CLASS_RESTRICTIVE,.deed = "add identity to column",
+		.rule = "add-identity",.class = CLASS_RESTRICTIVE,.column = true,.deed = "add identity to column",
 		.reason = "inserts that give a value may fail",.hint = "Use GENERATED BY DEFAULT AS IDENTITY."
 	},
 	[AT_SetIdentity] = {
-		.rule = "set-identity",.class = CLASS_RESTRICTIVE,.deed = "change identity of column",
+		.rule = "set-identity",.class = CLASS_RESTRICTIVE,.column = true,.deed = "change identity of column",
 		.reason = "inserts may fail or numbers come twice"
 	},
 	[AT_DropIdentity] = {
-		.rule = "drop-identity",.class = CLASS_RESTRICTIVE,.deed = "drop identity of column",
+		.rule = "drop-identity",.class = CLASS_RESTRICTIVE,.column = true,.deed = "drop identity of column",
 		.reason = "inserts that give no value fail"
 	},
 
@@ -398,77 +395,77 @@ static const AlterRule alter_rules[] = {
 	[AT_ReAddStatistics] = {.rule = "internal",.class = CLASS_ADDITIVE},
 
 	/* the table as a whole */
-	[AT_ChangeOwner] = {.rule = "owner",.class = CLASS_SECURITY,.judge = judge_alter_owner},
+	[AT_ChangeOwner] = {.deed = "change the owner of",.rule = "owner",.class = CLASS_SECURITY,.judge = judge_alter_owner},
 	[AT_ClusterOn] = {.rule = "cluster-on",.class = CLASS_ADDITIVE},
 	[AT_DropCluster] = {.rule = "cluster-on",.class = CLASS_ADDITIVE},
 	[AT_SetLogged] = {
-		.rule = "set-logged",.class = CLASS_REWRITING,.reason = "every row is written again under an exclusive lock",
+		.deed = "make logged",.rule = "set-logged",.class = CLASS_REWRITING,.reason = "every row is written again under an exclusive lock",
 		.judge = judge_persistence
 	},
 	[AT_SetUnLogged] = {
-		.rule = "set-unlogged",.class = CLASS_REWRITING,
+		.deed = "make unlogged",.rule = "set-unlogged",.class = CLASS_REWRITING,
 		.reason = "every row is written again, and after a crash the table is empty",.judge = judge_persistence
 	},
 	[AT_DropOids] = {.rule = "without-oids",.class = CLASS_ADDITIVE},
 	[AT_SetAccessMethod] = {
-		.rule = "set-access-method",.class = CLASS_REWRITING,
+		.deed = "change the access method of",.rule = "set-access-method",.class = CLASS_REWRITING,
 		.reason = "every row is written again under an exclusive lock",.judge = judge_access_method
 	},
 	[AT_SetTableSpace] = {
-		.rule = "set-tablespace",.class = CLASS_REWRITING,.rewrites = TRI_YES,
+		.deed = "move to another tablespace",.rule = "set-tablespace",.class = CLASS_REWRITING,.rewrites = TRI_YES,
 		.reason = "the relation is copied under an exclusive lock"
 	},
-	[AT_SetRelOptions] = {.rule = "set-options",.class = CLASS_ADDITIVE,.judge = judge_relation_options},
-	[AT_ResetRelOptions] = {.rule = "set-options",.class = CLASS_ADDITIVE,.judge = judge_relation_options},
+	[AT_SetRelOptions] = {.deed = "change options of",.rule = "set-options",.class = CLASS_ADDITIVE,.judge = judge_relation_options},
+	[AT_ResetRelOptions] = {.deed = "change options of",.rule = "set-options",.class = CLASS_ADDITIVE,.judge = judge_relation_options},
 	[AT_ReplaceRelOptions] = {.rule = "internal",.class = CLASS_ADDITIVE},
 	[AT_AddOf] = {.rule = "of-type",.class = CLASS_ADDITIVE},
 	[AT_DropOf] = {.rule = "of-type",.class = CLASS_ADDITIVE},
-	[AT_ReplicaIdentity] = {.rule = "replica-identity",.class = CLASS_ADDITIVE,.judge = judge_replica_identity},
+	[AT_ReplicaIdentity] = {.deed = "change the replica identity of",.rule = "replica-identity",.class = CLASS_ADDITIVE,.judge = judge_replica_identity},
 	[AT_GenericOptions] = {
-		.rule = "foreign-options",.class = CLASS_RESTRICTIVE,.reason = "the foreign table may read other data"
+		.deed = "change foreign options of",.rule = "foreign-options",.class = CLASS_RESTRICTIVE,.reason = "the foreign table may read other data"
 	},
 
 	/* triggers and rules */
-	[AT_EnableTrig] = {.rule = "enable-trigger",.class = CLASS_RESTRICTIVE,.reason = "writes run a trigger that they did not"},
-	[AT_EnableAlwaysTrig] = {.rule = "enable-trigger",.class = CLASS_RESTRICTIVE,.reason = "writes run a trigger that they did not"},
-	[AT_EnableReplicaTrig] = {.rule = "disable-trigger",.class = CLASS_SECURITY,.reason = "ordinary writes no longer run the trigger"},
-	[AT_EnableTrigAll] = {.rule = "enable-trigger",.class = CLASS_RESTRICTIVE,.reason = "writes run triggers that they did not"},
-	[AT_EnableTrigUser] = {.rule = "enable-trigger",.class = CLASS_RESTRICTIVE,.reason = "writes run triggers that they did not"},
-	[AT_DisableTrig] = {.rule = "disable-trigger",.class = CLASS_SECURITY,.reason = "what the trigger checks or records no longer is"},
+	[AT_EnableTrig] = {.deed = "enable trigger",.rule = "enable-trigger",.class = CLASS_RESTRICTIVE,.reason = "writes run a trigger that they did not"},
+	[AT_EnableAlwaysTrig] = {.deed = "enable trigger",.rule = "enable-trigger",.class = CLASS_RESTRICTIVE,.reason = "writes run a trigger that they did not"},
+	[AT_EnableReplicaTrig] = {.deed = "disable trigger",.rule = "disable-trigger",.class = CLASS_SECURITY,.reason = "ordinary writes no longer run the trigger"},
+	[AT_EnableTrigAll] = {.deed = "enable triggers of",.rule = "enable-trigger",.class = CLASS_RESTRICTIVE,.reason = "writes run triggers that they did not"},
+	[AT_EnableTrigUser] = {.deed = "enable triggers of",.rule = "enable-trigger",.class = CLASS_RESTRICTIVE,.reason = "writes run triggers that they did not"},
+	[AT_DisableTrig] = {.deed = "disable trigger",.rule = "disable-trigger",.class = CLASS_SECURITY,.reason = "what the trigger checks or records no longer is"},
 	[AT_DisableTrigAll] = {
-		.rule = "disable-trigger",.class = CLASS_SECURITY,
+		.deed = "disable triggers of",.rule = "disable-trigger",.class = CLASS_SECURITY,
 		.reason = "triggers no longer run, those of foreign keys among them"
 	},
-	[AT_DisableTrigUser] = {.rule = "disable-trigger",.class = CLASS_SECURITY,.reason = "what the triggers check or record no longer is"},
-	[AT_EnableRule] = {.rule = "enable-rule",.class = CLASS_RESTRICTIVE,.reason = "statements are rewritten that were not"},
-	[AT_EnableAlwaysRule] = {.rule = "enable-rule",.class = CLASS_RESTRICTIVE,.reason = "statements are rewritten that were not"},
-	[AT_EnableReplicaRule] = {.rule = "disable-rule",.class = CLASS_SECURITY,.reason = "ordinary statements no longer meet the rule"},
-	[AT_DisableRule] = {.rule = "disable-rule",.class = CLASS_SECURITY,.reason = "statements no longer meet the rule"},
+	[AT_DisableTrigUser] = {.deed = "disable triggers of",.rule = "disable-trigger",.class = CLASS_SECURITY,.reason = "what the triggers check or record no longer is"},
+	[AT_EnableRule] = {.deed = "enable rule",.rule = "enable-rule",.class = CLASS_RESTRICTIVE,.reason = "statements are rewritten that were not"},
+	[AT_EnableAlwaysRule] = {.deed = "enable rule",.rule = "enable-rule",.class = CLASS_RESTRICTIVE,.reason = "statements are rewritten that were not"},
+	[AT_EnableReplicaRule] = {.deed = "disable rule",.rule = "disable-rule",.class = CLASS_SECURITY,.reason = "ordinary statements no longer meet the rule"},
+	[AT_DisableRule] = {.deed = "disable rule",.rule = "disable-rule",.class = CLASS_SECURITY,.reason = "statements no longer meet the rule"},
 
 	/* row security */
 	[AT_EnableRowSecurity] = {
-		.rule = "enable-row-security",.class = CLASS_RESTRICTIVE,.judge = judge_row_security,
+		.deed = "enable row security on",.rule = "enable-row-security",.class = CLASS_RESTRICTIVE,.judge = judge_row_security,
 		.reason = "without a policy for them, roles see no row"
 	},
 	[AT_ForceRowSecurity] = {
-		.rule = "force-row-security",.class = CLASS_RESTRICTIVE,.judge = judge_row_security,
+		.deed = "force row security on",.rule = "force-row-security",.class = CLASS_RESTRICTIVE,.judge = judge_row_security,
 		.reason = "the owner too sees only what policies let him see"
 	},
 	[AT_DisableRowSecurity] = {
-		.rule = "disable-row-security",.class = CLASS_SECURITY,.judge = judge_row_security,
+		.deed = "disable row security on",.rule = "disable-row-security",.class = CLASS_SECURITY,.judge = judge_row_security,
 		.reason = "every role with privileges sees every row"
 	},
 	[AT_NoForceRowSecurity] = {
-		.rule = "no-force-row-security",.class = CLASS_SECURITY,.judge = judge_row_security,
+		.deed = "stop forcing row security on",.rule = "no-force-row-security",.class = CLASS_SECURITY,.judge = judge_row_security,
 		.reason = "the owner sees every row"
 	},
 
 	/* inheritance and partitions */
 	[AT_AddInherit] = {
-		.rule = "inherit",.class = CLASS_RESTRICTIVE,.reason = "queries of the parent see the rows of this table too"
+		.deed = "add a parent to",.rule = "inherit",.class = CLASS_RESTRICTIVE,.reason = "queries of the parent see the rows of this table too"
 	},
 	[AT_DropInherit] = {
-		.rule = "no-inherit",.class = CLASS_DESTRUCTIVE,.reason = "queries of the parent no longer see the rows of this table"
+		.deed = "take its parent from",.rule = "no-inherit",.class = CLASS_DESTRUCTIVE,.reason = "queries of the parent no longer see the rows of this table"
 	},
 	[AT_AttachPartition] = {.rule = "attach-partition",.class = CLASS_BLOCKING,.judge = judge_attach},
 	[AT_DetachPartition] = {

@@ -341,12 +341,20 @@ judge_alter_function(Judgement *j, const StatementRule *rule)
 		judge_add(j, CLASS_REPLACING, rule->rule, "the function is changed");
 }
 
+/* Says what is made on which relation. */
+static void
+name_part(Judgement *j, const char *word, const char *name)
+{
+	j->deed = psprintf("create %s %s on %s", word, quote_identifier(name), judge_name(j));
+}
+
 /* CREATE TRIGGER: one that can veto or change a row is restrictive. */
 void
 judge_create_trigger(Judgement *j, const StatementRule *rule)
 {
 	CreateTrigStmt *stmt = castNode(CreateTrigStmt, j->stmt);
 
+	name_part(j, "trigger", stmt->trigname);
 	if (stmt->constrrel != NULL)
 	{
 		ObjectAddress address = InvalidObjectAddress;
@@ -369,6 +377,7 @@ judge_create_policy(Judgement *j, const StatementRule *rule)
 {
 	CreatePolicyStmt *stmt = castNode(CreatePolicyStmt, j->stmt);
 
+	name_part(j, "policy", stmt->policy_name);
 	if (j->found && (OidIsValid(get_relation_policy_oid(j->rel.relid, stmt->policy_name, true)) ||
 					 neteffect_dropped(PolicyRelationId, j->rel.relid, stmt->policy_name)))
 		judge_add(j, CLASS_REPLACING, "replace-policy", "the policy is replaced");
@@ -381,6 +390,7 @@ judge_create_policy(Judgement *j, const StatementRule *rule)
 void
 judge_create_rule(Judgement *j, const StatementRule *rule)
 {
+	name_part(j, "rule", castNode(RuleStmt, j->stmt)->rulename);
 	judge_add(j, CLASS_RESTRICTIVE, rule->rule, "statements on the relation do something else, or nothing");
 }
 
@@ -718,6 +728,9 @@ judge_rename(Judgement *j, const StatementRule *rule)
 		.hint = "Add the new name beside the old one (a view, a column), move the code, then drop the old one.",
 	};
 
+	/* a schema is named where the parts of other objects are */
+	if (stmt->renameType == OBJECT_SCHEMA)
+		address = fact_address(OBJECT_SCHEMA, (Node *) makeString(stmt->subname), NULL);
 	j->found = address.classId == RelationRelationId && fact_relation(address.objectId, &j->rel);
 	judge_object(j, &address);
 	if (!OidIsValid(address.objectId) && (part || stmt->relation != NULL))
@@ -745,8 +758,6 @@ judge_rename(Judgement *j, const StatementRule *rule)
 		if (fresh_is_new(address.classId, address.objectId, 0))
 			finding.class = CLASS_ADDITIVE;
 	}
-	if (stmt->renameType == OBJECT_SCHEMA)
-		j->verdict->object = stmt->subname;
 	if (part && stmt->subname != NULL)
 	{
 		finding.column = stmt->renameType == OBJECT_COLUMN ? stmt->subname : NULL;

@@ -452,6 +452,7 @@ guard_statement(Verdict *verdict)
 {
 	if (guard_script == NULL)
 		return;
+	guard_script->running = true;
 	guard_script->statement = verdict == NULL ? 0 : verdict->statement;
 	guard_script->line = verdict == NULL ? 0 : verdict->line;
 	if (verdict == NULL || verdict->class <= CLASS_ADDITIVE)
@@ -494,10 +495,34 @@ guard_active(void)
 	return guard_script != NULL;
 }
 
+/*
+ * A script is judged before it runs.  What it says about an object that an
+ * earlier statement of it drops is about the object's successor, so that is
+ * deferred too: it is judged when it runs.
+ */
 bool
 guard_deferred(const Verdict *verdict)
 {
-	return guard_script != NULL && verdict->definition;
+	MemoryContext old;
+	ListCell   *lc;
+
+	if (guard_script == NULL || verdict->class == CLASS_PROTECTED)
+		return false;
+	if (guard_script->running || verdict->object == NULL)
+		return verdict->definition;
+	if (verdict->definition)
+	{
+		old = MemoryContextSwitchTo(guard_script->context);
+		guard_script->will_drop = lappend(guard_script->will_drop, pstrdup(verdict->object));
+		MemoryContextSwitchTo(old);
+		return true;
+	}
+	foreach(lc, guard_script->will_drop)
+	{
+		if (strcmp(lfirst(lc), verdict->object) == 0)
+			return true;
+	}
+	return false;
 }
 
 static void

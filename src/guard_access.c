@@ -160,6 +160,7 @@ access_hook(ObjectAccessType access, Oid classid, Oid objid, int subid, void *ar
 static void
 access_created(Oid classid, Oid objid, int32 subid, bool internal)
 {
+	/* a default is reported by relation and column */
 	fresh_created(classid, objid, subid);
 	if (guard_script != NULL && !internal)
 		access_note_touched(classid, objid, subid,
@@ -215,6 +216,7 @@ access_dropped(Oid classid, Oid objid, int32 subid, int flags)
 	const DropRule *rule;
 	RelFacts	rel;
 	Oid			relid;
+	AttrNumber	column = 0;
 	MemoryContext context;
 	MemoryContext old;
 
@@ -234,12 +236,18 @@ access_dropped(Oid classid, Oid objid, int32 subid, int flags)
 			? fact_index_table(objid) : objid;
 	else
 		relid = protect_relation_of(classid, objid, false);
+	if (classid == AttrDefaultRelationId)
+		column = GetAttrDefaultColumnAddress(objid).objectSubId;
 
-	if (protect_owns(&address) && !protect_lifted())
-		protect_refuse(&address, "drop");
+	if (protect_owns(&address))
+	{
+		if (!protect_lifted())
+			protect_refuse(&address, "drop");
+	}
 	/* concurrent: decided at the start; new or temporary: free */
-	if (!creating_extension && !(statement != NULL && statement->verdict->concurrent) &&
-		!(fact_relation(relid, &rel) && (rel.temporary || rel.is_new)))
+	else if (!creating_extension && !(statement != NULL && statement->verdict->concurrent) &&
+		!(fact_relation(relid, &rel) && (rel.temporary || rel.is_new)) &&
+		!(column != 0 && fresh_is_new(RelationRelationId, relid, column)))
 	{
 		if (rule->definition)
 			judge_definition(rule, &address, relid);
@@ -286,6 +294,8 @@ access_is_implicit(Oid classid, Oid objid, int32 objsubid, bool dropping)
 		return relkind == RELKIND_TOASTVALUE || (dropping && relkind == RELKIND_COMPOSITE_TYPE && objsubid == 0) ||
 			isAnyTempNamespace(get_rel_namespace(objid)) || IsToastNamespace(get_rel_namespace(objid));
 	}
+	if (classid == NamespaceRelationId)
+		return isAnyTempNamespace(objid);
 	if (classid == TypeRelationId)
 	{
 		Oid			typrelid = get_typ_typrelid(objid);

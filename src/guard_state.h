@@ -26,6 +26,8 @@ typedef struct GuardScript
 	GuardMode	mode;
 	SubTransactionId subid;		/* its abort ends the watch */
 	List	   *owned;			/* of char *, in a rollback */
+	bool		running;		/* its first statement has begun */
+	List	   *will_drop;		/* of char *: definitions it says it drops */
 	int			statement;
 	int			line;
 	MigClass	class;			/* worst of what was judged as it ran */

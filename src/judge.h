@@ -34,6 +34,7 @@ typedef struct Judgement
 	Verdict    *firm;			/* worst that is no drop of a definition */
 	RelFacts	rel;			/* the relation it names, when it exists */
 	bool		found;			/* ... it does */
+	char	   *deed;			/* for findings that do not say */
 	bool		own;			/* touches what belongs to migmgr */
 	bool		passes_own;		/* ... in a way that is allowed */
 } Judgement;
@@ -59,7 +60,8 @@ typedef struct AlterRule
 	MigClass	class;
 	const char *reason;
 	const char *hint;
-	const char *deed;			/* 'alter column', 'drop column': a column follows */
+	const char *deed;			/* 'drop column', 'enable trigger', 'make logged' */
+	bool		column;			/* the name in the sub-command is a column's */
 	Tristate	rewrites;
 	Tristate	scans;
 	void		(*judge) (Judgement *j, AlterTableCmd *cmd, const struct AlterRule *rule);

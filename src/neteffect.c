@@ -49,7 +49,8 @@ static char *row_attribute(Relation catalog, HeapTuple row, AttrNumber attnum, O
 static char *policy_definition(Relation catalog, HeapTuple row);
 static char *acl_text(Relation catalog, HeapTuple row, const ObjectAddress *address, Oid owner);
 static GuardObject *object_of(const Touched *touched);
-static bool implied(const ObjectAddress *address);
+static bool implied(const ObjectAddress *address, bool of_default);
+static ObjectAddress address_of(const Touched *touched);
 static bool made_here(Oid classid, Oid objid);
 static bool lost_with_relation(const Dropped *dropped);
 static bool same_text(const char *a, const char *b);
@@ -127,9 +128,9 @@ neteffect_statement_end(const GuardStatement *statement)
 	const Verdict *verdict = statement->verdict;
 	int			touched = list_length(guard_script->touched) + list_length(guard_script->dropped) +
 		list_length(guard_script->lost);
+	RelFacts	rel;
 
-	if (touched != statement->touched || !OidIsValid(verdict->relid) ||
-		get_rel_persistence(verdict->relid) == RELPERSISTENCE_TEMP)
+	if (touched != statement->touched || !fact_relation(verdict->relid, &rel) || rel.temporary)
 		return;
 	if (strncmp(verdict->command, "ALTER", 5) == 0 || strcmp(verdict->command, "GRANT") == 0 ||
 		strcmp(verdict->command, "REVOKE") == 0)
@@ -152,13 +153,16 @@ neteffect_judge(GuardResult *result)
 		ObjectAddress address;
 		Made	   *entry;
 
-		ObjectAddressSubSet(address, touched->classid, touched->objid, touched->objsubid);
+		address = address_of(touched);
 		if (getObjectIdentity(&address, true) == NULL)
 			continue;			/* gone again */
 		entry = palloc0(sizeof(Made));
 		entry->address = address;
-		entry->key = key_of(&address, relation_of(&address));
-		if (!implied(&address))
+		entry->key = touched->classid == AttrDefaultRelationId ?
+			key_in_relation(AttrDefaultRelationId, touched->objid,
+							get_attname(touched->objid, touched->objsubid, false)) :
+			key_of(&address, relation_of(&address));
+		if (!implied(&address, touched->classid == AttrDefaultRelationId))
 		{
 			entry->object = object_of(touched);
 			if (entry->object != NULL)
@@ -398,27 +402,6 @@ policy_definition(Relation catalog, HeapTuple row)
 					row_attribute(catalog, row, Anum_pg_policy_polroles, F_ARRAY_OUT), parts[0], parts[1]);
 }
 
-/* The kinds that share the built-in grants of another one have its name there. */
-static ObjectType
-acl_object_type(const ObjectAddress *address)
-{
-	ObjectType	type = get_object_type(address->classId, address->objectId);
-
-	switch (type)
-	{
-		case OBJECT_VIEW:
-		case OBJECT_MATVIEW:
-		case OBJECT_FOREIGN_TABLE:
-			return OBJECT_TABLE;
-		case OBJECT_PROCEDURE:
-		case OBJECT_AGGREGATE:
-		case OBJECT_ROUTINE:
-			return OBJECT_FUNCTION;
-		default:
-			return type;
-	}
-}
-
 /* Grants in a comparable form; the built-in ones where none were made. */
 static char *
 acl_text(Relation catalog, HeapTuple row, const ObjectAddress *address, Oid owner)
@@ -426,6 +409,7 @@ acl_text(Relation catalog, HeapTuple row, const ObjectAddress *address, Oid owne
 	AttrNumber	attnum = get_object_attnum_acl(address->classId);
 	bool		isnull;
 	Datum		value;
+	ObjectType	type;
 	Acl		   *acl;
 
 	if (attnum == InvalidAttrNumber)
@@ -434,8 +418,10 @@ acl_text(Relation catalog, HeapTuple row, const ObjectAddress *address, Oid owne
 		fact_index_table(address->objectId) != InvalidOid)
 		return NULL;
 	value = heap_getattr(row, attnum, RelationGetDescr(catalog), &isnull);
-	acl = isnull ? acldefault(acl_object_type(address), owner) :
-		aclcopy(DatumGetAclP(value));
+	type = get_object_type(address->classId, address->objectId);
+	if (address->classId == RelationRelationId && type != OBJECT_SEQUENCE)
+		type = OBJECT_TABLE;
+	acl = isnull ? acldefault(type, owner) : aclcopy(DatumGetAclP(value));
 	aclitemsort(acl);
 	return OidOutputFunctionCall(F_ARRAY_OUT, PointerGetDatum(acl));
 }
@@ -467,7 +453,7 @@ object_of(const Touched *touched)
 	ObjectAddress address;
 	const char *action = touched->action;
 
-	ObjectAddressSubSet(address, touched->classid, touched->objid, touched->objsubid);
+	address = address_of(touched);
 	if (touched->classid == RewriteRelationId && access_is_implicit(touched->classid, touched->objid, 0, false))
 	{
 		ObjectAddressSet(address, RelationRelationId,
@@ -475,10 +461,7 @@ object_of(const Touched *touched)
 		action = "replaced";
 	}
 	if (touched->classid == AttrDefaultRelationId)
-	{
-		address = GetAttrDefaultColumnAddress(touched->objid);
 		action = "changed";
-	}
 	object = palloc0(sizeof(GuardObject));
 	object->action = action;
 	object->type = getObjectTypeDescription(&address, true);
@@ -488,6 +471,17 @@ object_of(const Touched *touched)
 	object->objsubid = address.objectSubId;
 	object->data_count = -1;
 	return object->identity == NULL ? NULL : object;
+}
+
+/* The object of an entry; the server reports a default as its column. */
+static ObjectAddress
+address_of(const Touched *touched)
+{
+	ObjectAddress address;
+
+	ObjectAddressSubSet(address, touched->classid == AttrDefaultRelationId ? RelationRelationId : touched->classid,
+						touched->objid, touched->objsubid);
+	return address;
 }
 
 /* Did the script make this object? */
@@ -512,7 +506,7 @@ made_here(Oid classid, Oid objid)
  * sequences of columns, and what the server makes by itself?
  */
 static bool
-implied(const ObjectAddress *address)
+implied(const ObjectAddress *address, bool of_default)
 {
 	Oid			relid = relation_of(address);
 	Oid			tableid;
@@ -524,6 +518,7 @@ implied(const ObjectAddress *address)
 
 		if (address->objectSubId != 0)
 			return made_here(RelationRelationId, address->objectId) ||
+				(of_default && fresh_is_new(RelationRelationId, address->objectId, address->objectSubId)) ||
 				access_is_implicit(RelationRelationId, address->objectId, 0, false);
 		if (relkind == RELKIND_COMPOSITE_TYPE ||
 			((relkind == RELKIND_INDEX || relkind == RELKIND_PARTITIONED_INDEX) &&
@@ -532,13 +527,6 @@ implied(const ObjectAddress *address)
 			 (sequenceIsOwned(address->objectId, DEPENDENCY_AUTO, &tableid, &column) ||
 			  sequenceIsOwned(address->objectId, DEPENDENCY_INTERNAL, &tableid, &column))))
 			return true;
-	}
-	else if (address->classId == AttrDefaultRelationId)
-	{
-		ObjectAddress of_column = GetAttrDefaultColumnAddress(address->objectId);
-
-		return made_here(RelationRelationId, of_column.objectId) ||
-			fresh_is_new(RelationRelationId, of_column.objectId, of_column.objectSubId);
 	}
 	else if (address->classId == ConstraintRelationId && OidIsValid(relid) && made_here(RelationRelationId, relid))
 		return true;

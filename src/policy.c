@@ -412,9 +412,7 @@ append_violation(StringInfo text, const Verdict *verdict)
 		appendStringInfoChar(text, '\n');
 	if (verdict->statement > 0)
 		appendStringInfo(text, "Statement %d, line %d: ", verdict->statement, verdict->line);
-	appendStringInfo(text, "%s%s%s is %s (rule %s)",
-					 verdict->command,
-					 verdict->object != NULL ? " " : "", verdict->object != NULL ? verdict->object : "",
+	appendStringInfo(text, "%s, %s: %s (rule %s)", verdict->command, verdict->deed,
 					 class_name(verdict->class), verdict->rule);
 	if (verdict->reason != NULL)
 		appendStringInfo(text, ": %s", verdict->reason);

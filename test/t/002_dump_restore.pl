@@ -15,10 +15,7 @@ my $connect = "host='" . $node->host . "' port=" . $node->port;
 # A schema whose restore runs DDL of every kind on populated tables.
 $node->safe_psql('postgres', 'CREATE ROLE dba LOGIN');
 install($node, 'live', 'OWNER dba');
-$node->safe_psql('live', <<'SQL');
-SELECT FROM migmgr.grant_access('dba', 'admin');
-ALTER SCHEMA public OWNER TO dba;
-SQL
+$node->safe_psql('live', "SELECT FROM migmgr.grant_access('dba', 'admin')");
 my $up = <<'SQL';
 CREATE TABLE org (id int PRIMARY KEY, name text UNIQUE CHECK (name <> ''));
 CREATE TABLE qc_jobs (id uuid PRIMARY KEY DEFAULT gen_random_uuid(), org int NOT NULL REFERENCES org,

@@ -21,6 +21,7 @@ foreach my $node ($publisher, $subscriber)
 	install($node, $db);
 	is(apply($node, $db, '001', $t1), 'applied', 'the schema by migration, on ' . $node->name);
 	is(apply($node, $db, '002', $jobs), 'applied', 'jobs too');
+	$node->safe_psql($db, "SELECT migmgr.waive('restrictive', 'replication of all tables')");
 }
 $publisher->safe_psql($db, "INSERT INTO t1 SELECT i, 'v' || i FROM generate_series(1, 100) AS i");
 $publisher->safe_psql($db, 'CREATE PUBLICATION everything FOR ALL TABLES');

@@ -28,6 +28,8 @@ SQL
 # The pooler: five server sessions for all clients.
 my $port = PostgreSQL::Test::Cluster::get_free_port();
 my $dir = dirname($node->data_dir);
+my $user = $node->safe_psql($db, 'SELECT current_user');
+append_to_file("$dir/users", qq("$user" ""\n));
 append_to_file("$dir/pgbouncer.ini", <<"INI");
 [databases]
 * = host=${\$node->host} port=${\$node->port}
@@ -35,14 +37,13 @@ append_to_file("$dir/pgbouncer.ini", <<"INI");
 listen_addr =
 listen_port = $port
 unix_socket_dir = ${\$node->host}
-auth_type = any
+auth_type = trust
+auth_file = $dir/users
 pool_mode = transaction
 default_pool_size = 5
 max_client_conn = 100
 logfile = $dir/pgbouncer.log
 INI
-my $user = $node->safe_psql($db, 'SELECT current_user');
-$node->append_conf('postgresql.conf', 'max_connections = 50');
 my $pooler = IPC::Run::start([ $pgbouncer, '-q', "$dir/pgbouncer.ini" ], '<', \undef, '>', "$dir/pgbouncer.out", '2>&1');
 my $through = 'host=' . $node->host . " port=$port dbname=$db user=$user";
 
@@ -79,7 +80,7 @@ SQL
 # Applies in a transaction of several statements, half of them given up.
 pgbench('transactions', <<'SQL', '-c', $clients, '-t', 2, '-j', 2);
 BEGIN;
-SELECT status FROM migmgr.apply(format('x.%s.%s', :client_id::int, clock_timestamp()::text), 'given up',
+SELECT status FROM migmgr.apply(format('x.%s.%s', :client_id::int, EXTRACT(epoch FROM clock_timestamp())), 'given up',
   format('CREATE TABLE u_%s (i int)', :client_id::int), options => '{"allow_out_of_order": true}');
 SAVEPOINT s;
 SELECT count(*) FROM migmgr.history;
