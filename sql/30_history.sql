@@ -52,7 +52,7 @@ COMMENT ON VIEW migmgr.history IS 'one row per version: where it stands and how 
 COMMENT ON COLUMN migmgr.history.status IS 'applied, rolled back or failed (only failures since it was last there); baseline, marked applied, marked reverted';
 COMMENT ON COLUMN migmgr.history.applied_at IS 'when the status was reached: applied, rolled back, or last tried';
 COMMENT ON COLUMN migmgr.history.applied_by IS 'role in effect, and the role that logged in where it is another';
-COMMENT ON COLUMN migmgr.history.reversible IS 'yes, no: reason, or not proved: reason';
+COMMENT ON COLUMN migmgr.history.reversible IS 'is there a way back: yes (proved), by script, no: reason, or not proved: reason';
 COMMENT ON COLUMN migmgr.history.attempts IS 'tries so far, failed ones included';
 COMMENT ON COLUMN migmgr.history.note IS 'note of the apply, reason of the rollback, or message of the failure';
 
@@ -70,6 +70,12 @@ CREATE VIEW migmgr.statements WITH (security_invoker = false) AS
    ORDER BY l.seq, s.n;
 COMMENT ON VIEW migmgr.statements IS 'what each version ran, in order, with times and the messages it raised';
 COMMENT ON COLUMN migmgr.statements.event IS 'the ledger entry that it belongs to: applied or rolled back';
+
+CREATE VIEW migmgr.ddl_log WITH (security_invoker = false) AS
+  SELECT d.id, d.at, d.command, d.object_type, d.object, d.class, d.rule, d.action, d.sql, d.session_role, d.role, d.client, d.application
+    FROM migmgr_internal.ddl_log AS d
+   ORDER BY d.id DESC;
+COMMENT ON VIEW migmgr.ddl_log IS 'DDL that ran outside apply and rollback, the latest first';
 
 -- Identities are compared as text, the way pg_identify_object() writes them.
 -- Each catalog is read only if a migration has touched that kind of object.

@@ -13,9 +13,10 @@
 #include "nodes/parsenodes.h"
 
 #include "judge.h"
+#include "protect.h"
 
 static bool to_public(List *grantees);
-static bool objects_new(Judgement *j, GrantStmt *stmt);
+static void grant_objects(Judgement *j, GrantStmt *stmt, bool *all_new, bool *all_own);
 static MigClass class_of_grant(bool is_grant, List *grantees, bool grant_option, const char **rule,
 							   const char **reason);
 
@@ -60,17 +61,17 @@ class_of_grant(bool is_grant, List *grantees, bool grant_option, const char **ru
 }
 
 /*
- * Are all objects of a grant new in this transaction?  Fills in what the
- * statement is about.
+ * Are all objects of a grant new in this transaction, or all migmgr's own?
+ * Fills in what the statement is about.
  */
-static bool
-objects_new(Judgement *j, GrantStmt *stmt)
+static void
+grant_objects(Judgement *j, GrantStmt *stmt, bool *all_new, bool *all_own)
 {
 	ListCell   *lc;
-	bool		all_new = stmt->targtype == ACL_TARGET_OBJECT && stmt->objects != NIL;
 
+	*all_new = *all_own = stmt->targtype == ACL_TARGET_OBJECT && stmt->objects != NIL;
 	if (stmt->targtype != ACL_TARGET_OBJECT)
-		return false;
+		return;
 	foreach(lc, stmt->objects)
 	{
 		Node	   *object = lfirst(lc);
@@ -80,6 +81,8 @@ objects_new(Judgement *j, GrantStmt *stmt)
 		if (!OidIsValid(address.objectId))
 			continue;
 		j->verdict->object = getObjectIdentity(&address, true);
+		if (!protect_owns(&address))
+			*all_own = false;
 		if (address.classId == RelationRelationId)
 		{
 			RelFacts	rel;
@@ -91,9 +94,8 @@ objects_new(Judgement *j, GrantStmt *stmt)
 				continue;
 		}
 		if (!fresh_is_new(address.classId, address.objectId, 0))
-			all_new = false;
+			*all_new = false;
 	}
-	return all_new;
 }
 
 /* GRANT and REVOKE; on migmgr's own objects too, a restore does it. */
@@ -102,11 +104,19 @@ judge_grant(Judgement *j, const StatementRule *rule)
 {
 	GrantStmt  *stmt = castNode(GrantStmt, j->stmt);
 	Finding		finding = {0};
+	bool		all_new,
+				all_own;
 
 	j->passes_own = true;
+	grant_objects(j, stmt, &all_new, &all_own);
 	finding.class = class_of_grant(stmt->is_grant, stmt->grantees, stmt->grant_option,
 								   &finding.rule, &finding.reason);
-	if (objects_new(j, stmt))
+	if (all_own)
+	{
+		finding.class = CLASS_RELAXING;
+		finding.reason = "who may call migmgr is the business of migmgr.grant_access()";
+	}
+	else if (all_new)
 	{
 		finding.class = CLASS_ADDITIVE;
 		finding.reason = "the object is new in this transaction";

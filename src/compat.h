@@ -29,6 +29,15 @@
 #define mg_relation_ownercheck(relid, role) pg_class_ownercheck(relid, role)
 #endif
 
+/* 16: object_aclcheck replaces one function per kind */
+#if PG_VERSION_NUM >= 160000
+#define mg_namespace_aclcheck(nspid, role, mode) \
+	object_aclcheck(NamespaceRelationId, nspid, role, mode)
+#else
+#define mg_namespace_aclcheck(nspid, role, mode) \
+	pg_namespace_aclcheck(nspid, role, mode)
+#endif
+
 /* 17: the test for an autovacuum worker has another name */
 #if PG_VERSION_NUM >= 170000
 #define mg_is_autovacuum_worker() AmAutoVacuumWorkerProcess()

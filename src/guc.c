@@ -14,6 +14,7 @@
 int			guc_apply_wait = 1000;
 int			guc_lock_timeout = 2000;
 int			guc_max_script_size = 16 * 1024;
+char	   *guc_organisation_id = NULL;
 int			guc_small_relation = 16 * 1024;
 
 /* Defines the settings and reserves the prefix; called once, on load. */
@@ -43,6 +44,14 @@ guc_init(void)
 							16 * 1024, 1, 512 * 1024,
 							PGC_SUSET, GUC_UNIT_KB,
 							NULL, NULL, NULL);
+
+	DefineCustomStringVariable("migmgr.organisation_id",
+							   "Sets the organisation whose dead letters a session may see.",
+							   "For the row security of migmgr.job_dlq; set it with ALTER ROLE, or let a service set it.",
+							   &guc_organisation_id,
+							   "",
+							   PGC_SUSET, 0,
+							   NULL, NULL, NULL);
 
 	DefineCustomIntVariable("migmgr.small_relation",
 							"Sets the size below which blocking and rewriting do not count.",

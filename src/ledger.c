@@ -141,28 +141,34 @@ ledger_recording(void)
 
 /*
  * From here to record_end, SQL is migmgr's own.  Everything comes back by
- * itself when the transaction or subtransaction aborts.
+ * itself when the transaction or subtransaction aborts.  A scope in a scope
+ * finds all as it needs it: no caller's SQL runs in there.
  */
 void
 record_begin(RecordScope *scope)
 {
+	scope->nested = recording;
+	if (scope->nested)
+		return;
+
 	GetUserIdAndSecContext(&scope->save_userid, &scope->save_sec_context);
-	scope->save_recording = recording;
 	scope->save_nestlevel = NewGUCNestLevel();
 
 	(void) set_config_option("search_path", "pg_catalog, pg_temp",
 							 PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
 	SetUserIdAndSecContext(ledger_owner(),
 						   scope->save_sec_context | SECURITY_LOCAL_USERID_CHANGE | SECURITY_NOFORCE_RLS);
-	if (!recording)
-		recording_subid = GetCurrentSubTransactionId();
+	recording_subid = GetCurrentSubTransactionId();
 	recording = true;
 }
 
 void
 record_end(RecordScope *scope)
 {
-	recording = scope->save_recording;
+	if (scope->nested)
+		return;
+
+	recording = false;
 	SetUserIdAndSecContext(scope->save_userid, scope->save_sec_context);
 	AtEOXact_GUC(true, scope->save_nestlevel);
 }
@@ -219,12 +225,8 @@ ledger_append(const LedgerEntry *entry)
 
 	PreventCommandIfReadOnly("writing to the migmgr ledger");
 	own_lock(LOCK_CHAIN, CHAIN_WAIT_MS);
-	if (ledger_state() == LEDGER_RESTORED && strcmp(entry->event, "epoch") != 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_MG_RESTORED),
-				 errmsg("this database is a restored or copied one, and its ledger has not been resumed"),
-				 errdetail("The last epoch of the ledger names another home than %s.", ledger_home()),
-				 errhint("Check it with SELECT * FROM migmgr.verify(); then SELECT migmgr.resume('reason');")));
+	if (strcmp(entry->event, "epoch") != 0)
+		ledger_check_home();
 
 	SPI_connect();
 	record_begin(&scope);
@@ -278,6 +280,18 @@ check_stale(int64 seq)
 				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
 				 errmsg("the migmgr ledger was written to by another session since this transaction began"),
 				 errhint("Try the transaction again, or use READ COMMITTED.")));
+}
+
+/* See ledger.h. */
+void
+ledger_check_home(void)
+{
+	if (ledger_state() == LEDGER_RESTORED)
+		ereport(ERROR,
+				(errcode(ERRCODE_MG_RESTORED),
+				 errmsg("this database is a restored or copied one, and its ledger has not been resumed"),
+				 errdetail("The last epoch of the ledger names another home than %s.", ledger_home()),
+				 errhint("Check it with SELECT * FROM migmgr.verify(); then SELECT migmgr.resume('reason');")));
 }
 
 /* See ledger.h; for callers that hold APPLY and are about to decide. */
@@ -394,7 +408,9 @@ ledger_xact_callback(XactEvent event, void *arg)
 			break;
 		case XACT_EVENT_COMMIT:
 			if (appended && head_message[0] != '\0')
-				ereport(LOG, (errmsg_internal("%s", head_message)));
+				ereport(LOG,
+						(errmsg_internal("%s", head_message),
+						 errhidestmt(true), errhidecontext(true)));
 			/* FALLTHROUGH */
 		case XACT_EVENT_ABORT:
 			if (event == XACT_EVENT_ABORT && appended)

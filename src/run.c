@@ -69,6 +69,10 @@ run_request(const RunRequest *request)
 				duration;
 	int			waited = 0;
 
+	/* a trial run is what a copy is good for; anything else needs its home */
+	if (!request->dry_run)
+		ledger_check_home();
+
 	run->request = request;
 	run->what = psprintf("%s \"%s\"", request->action == RUN_APPLY ? "migration" : "rollback of",
 						 request->version);

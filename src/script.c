@@ -88,21 +88,21 @@ static const struct
 	{"\x1A", "U+001A, an end-of-file mark of Windows (Ctrl-Z)"},
 };
 
-static void check_size(const char *text, const char *what);
-static List *parse_text(const char *text, const char *what);
-static List *list_statements(const char *text, List *raw);
+static void check_size(const char *sql, const char *what);
+static List *parse_text(const char *sql, const char *what);
+static List *list_statements(const char *sql, List *raw);
 static void unwrap(Script *script);
 static void check_statements(const Script *script, const char *what);
-pg_noreturn static void report_parse_error(ErrorData *edata, int position, const char *text, const char *what);
-static void find_place(ErrorPlace *place, const char *text, int offset);
-static void report_copy(const ErrorPlace *place, const char *text, const char *what);
-static void report_psql_command(const ErrorPlace *place, const char *text, const char *what);
-static void report_psql_variable(const ErrorPlace *place, const char *text, const char *what);
-static const char *syntax_hint(const ErrorPlace *place, const char *text);
-static char *place_detail(const ErrorPlace *place, const char *text, const char *what, bool *redacted);
-static char *redacted_line(const char *text, int from, int line_start);
-static char *pointed_line(const char *text, int offset);
-static char *line_from(const char *text, int offset);
+pg_noreturn static void report_parse_error(ErrorData *edata, int position, const char *sql, const char *what);
+static void find_place(ErrorPlace *place, const char *sql, int offset);
+static void report_copy(const ErrorPlace *place, const char *sql, const char *what);
+static void report_psql_command(const ErrorPlace *place, const char *sql, const char *what);
+static void report_psql_variable(const ErrorPlace *place, const char *sql, const char *what);
+static const char *syntax_hint(const ErrorPlace *place, const char *sql);
+static char *place_detail(const ErrorPlace *place, const char *sql, const char *what, bool *redacted);
+static char *redacted_line(const char *sql, int from, int line_start);
+static char *pointed_line(const char *sql, int offset);
+static char *line_from(const char *sql, int offset);
 static bool is_utf8(void);
 
 PG_FUNCTION_INFO_V1(migmgr_script_statements);
@@ -113,13 +113,13 @@ PG_FUNCTION_INFO_V1(migmgr_script_statements);
  * MG009 or what the server's parser says, with statement and line.
  */
 Script *
-script_parse(const char *text, const char *what)
+script_parse(const char *sql, const char *what)
 {
 	Script	   *script = palloc0(sizeof(Script));
 
-	check_size(text, what);
+	check_size(sql, what);
 
-	script->text = pstrdup(text);
+	script->text = pstrdup(sql);
 	script->statements = list_statements(script->text,
 										 parse_text(script->text, what));
 	unwrap(script);
@@ -128,7 +128,7 @@ script_parse(const char *text, const char *what)
 		ereport(ERROR,
 				(errcode(ERRCODE_MG_BAD_SCRIPT),
 				 errmsg("%s is empty", what),
-				 *text == '\0' ? errdetail("The text has no characters.") :
+				 *sql == '\0' ? errdetail("The text has no characters.") :
 				 errdetail("It has no statement to run, only white space, comments, semicolons or BEGIN and COMMIT."),
 				 errhint("Did psql's backtick find no file? \\set sql `cat FILE` gives an empty text then.")));
 
@@ -140,9 +140,9 @@ script_parse(const char *text, const char *what)
  * The first line of a statement for a message, clipped; palloc'd.
  */
 char *
-script_brief(const char *text)
+script_brief(const char *sql)
 {
-	return script_excerpt(text, 0, strlen(text));
+	return script_excerpt(sql, 0, strlen(sql));
 }
 
 /*
@@ -150,27 +150,27 @@ script_brief(const char *text)
  * them too.
  */
 int
-script_line(const char *text, int from, int to)
+script_line(const char *sql, int from, int to)
 {
 	int			lines = 0;
 	int			i;
 
 	for (i = from; i < to; i++)
 	{
-		if (text[i] == '\n' || (text[i] == '\r' && text[i + 1] != '\n'))
+		if (sql[i] == '\n' || (sql[i] == '\r' && sql[i + 1] != '\n'))
 			lines++;
 	}
 	return lines;
 }
 
 /*
- * The first line of text[offset .. end) without passwords, trimmed and
+ * The first line of sql[offset .. end) without passwords, trimmed and
  * clipped; palloc'd.
  */
 char *
-script_excerpt(const char *text, int offset, int end)
+script_excerpt(const char *sql, int offset, int end)
 {
-	int			len = strcspn(text + offset, "\r\n");
+	int			len = strcspn(sql + offset, "\r\n");
 	bool		more = offset + len < end;
 	bool		redacted;
 	char	   *line;
@@ -178,8 +178,8 @@ script_excerpt(const char *text, int offset, int end)
 
 	/* more than can be shown, so that a password cut in two is still one */
 	len = Min(len, end - offset);
-	line = pnstrdup(text + offset, pg_mbcharcliplen(text + offset, len,
-													MAX_EXCERPT * 4));
+	line = pnstrdup(sql + offset, pg_mbcharcliplen(sql + offset, len,
+												   MAX_EXCERPT * 4));
 	line = script_redact(line, &redacted);
 	len = strcspn(line, "\r\n");
 	while (len > 0 && strchr(" \t", line[len - 1]) != NULL)
@@ -190,9 +190,9 @@ script_excerpt(const char *text, int offset, int end)
 
 /* Raises MG002 for a text that is too large; before any work with it. */
 static void
-check_size(const char *text, const char *what)
+check_size(const char *sql, const char *what)
 {
-	size_t		size = strlen(text);
+	size_t		size = strlen(sql);
 	const char *c;
 	int			statements = 0;
 	Lexer		lex;
@@ -205,12 +205,12 @@ check_size(const char *text, const char *what)
 				 errdetail("The limit is migmgr.max_script_size."),
 				 errhint("Load data with COPY outside apply, or let a superuser SET migmgr.max_script_size.")));
 
-	for (c = text; (c = strchr(c, ';')) != NULL; c++)
+	for (c = sql; (c = strchr(c, ';')) != NULL; c++)
 		statements++;
 	if (statements <= MAX_STATEMENTS)
 		return;
 
-	script_lex_init(&lex, text, size, standard_conforming_strings);
+	script_lex_init(&lex, sql, size, standard_conforming_strings);
 	while (script_lex_next(&lex) != LEX_END)
 	{
 		if (lex.statement > MAX_STATEMENTS)
@@ -220,7 +220,7 @@ check_size(const char *text, const char *what)
 							MAX_STATEMENTS),
 					 errdetail("Statement %d begins in line %d.",
 							   MAX_STATEMENTS + 1,
-							   script_line(text, 0, lex.statement_start) + 1),
+							   script_line(sql, 0, lex.statement_start) + 1),
 					 errhint("Divide it, or write many rows as one INSERT.")));
 	}
 }
@@ -230,7 +230,7 @@ check_size(const char *text, const char *what)
  * SPI would take the position for one in their own query.
  */
 static List *
-parse_text(const char *text, const char *what)
+parse_text(const char *sql, const char *what)
 {
 	MemoryContext context = CurrentMemoryContext;
 	List	   *volatile raw = NIL;
@@ -238,7 +238,7 @@ parse_text(const char *text, const char *what)
 	PG_TRY();
 	{
 		error_context_stack = NULL;
-		raw = raw_parser(text, RAW_PARSE_DEFAULT);
+		raw = raw_parser(sql, RAW_PARSE_DEFAULT);
 	}
 	PG_CATCH();
 	{
@@ -249,7 +249,7 @@ parse_text(const char *text, const char *what)
 		if (edata->cursorpos <= 0)
 			PG_RE_THROW();
 		FlushErrorState();
-		report_parse_error(edata, edata->cursorpos, text, what);
+		report_parse_error(edata, edata->cursorpos, sql, what);
 	}
 	PG_END_TRY();
 
@@ -258,10 +258,10 @@ parse_text(const char *text, const char *what)
 
 /* Statements with number, line and own text, from the server's trees. */
 static List *
-list_statements(const char *text, List *raw)
+list_statements(const char *sql, List *raw)
 {
 	List	   *result = NIL;
-	int			len = strlen(text);
+	int			len = strlen(sql);
 	int			line = 1;
 	int			line_at = 0;
 	int			number = 0;
@@ -279,7 +279,7 @@ list_statements(const char *text, List *raw)
 		end = stmt->raw->stmt_len > 0 ? from + stmt->raw->stmt_len : len;
 
 		/* without comments before and after it, and without semicolon */
-		script_lex_init(&lex, text, end, standard_conforming_strings);
+		script_lex_init(&lex, sql, end, standard_conforming_strings);
 		lex.pos = from;
 		script_lex_token(&lex);
 		stmt->offset = lex.start;
@@ -287,11 +287,11 @@ list_statements(const char *text, List *raw)
 		while (script_lex_token(&lex) != LEX_END && lex.in_statement)
 			end = lex.pos;
 
-		line += script_line(text, line_at, stmt->offset);
+		line += script_line(sql, line_at, stmt->offset);
 		line_at = stmt->offset;
 		stmt->number = ++number;
 		stmt->line = line;
-		stmt->text = pnstrdup(text + stmt->offset, end - stmt->offset);
+		stmt->text = pnstrdup(sql + stmt->offset, end - stmt->offset);
 		result = lappend(result, stmt);
 	}
 	return result;
@@ -344,24 +344,24 @@ check_statements(const Script *script, const char *what)
  * better one for what only psql understands.
  */
 static void
-report_parse_error(ErrorData *edata, int position, const char *text,
+report_parse_error(ErrorData *edata, int position, const char *sql,
 				   const char *what)
 {
 	ErrorPlace	place;
 	char	   *detail;
 	bool		redacted;
 
-	find_place(&place, text,
-			   pg_mbcharcliplen(text, strlen(text), position - 1));
+	find_place(&place, sql,
+			   pg_mbcharcliplen(sql, strlen(sql), position - 1));
 	if (edata->sqlerrcode == ERRCODE_SYNTAX_ERROR)
 	{
-		report_copy(&place, text, what);
-		report_psql_command(&place, text, what);
-		report_psql_variable(&place, text, what);
+		report_copy(&place, sql, what);
+		report_psql_command(&place, sql, what);
+		report_psql_variable(&place, sql, what);
 	}
 
 	/* the server names the token, which may be a password or very long */
-	detail = place_detail(&place, text, what, &redacted);
+	detail = place_detail(&place, sql, what, &redacted);
 	if (redacted && (place.token == LEX_STRING || place.token == LEX_DOLLAR))
 		edata->message = pstrdup("syntax error at or near a password");
 	if (strlen(edata->message) > MAX_MESSAGE)
@@ -373,7 +373,7 @@ report_parse_error(ErrorData *edata, int position, const char *text,
 	edata->detail = edata->detail == NULL ? detail :
 		psprintf("%s\n%s", edata->detail, detail);
 	if (edata->hint == NULL)
-		edata->hint = pstrdup(syntax_hint(&place, text));
+		edata->hint = pstrdup(syntax_hint(&place, sql));
 	edata->cursorpos = 0;
 	edata->context = NULL;
 	ThrowErrorData(edata);
@@ -382,19 +382,19 @@ report_parse_error(ErrorData *edata, int position, const char *text,
 
 /* Which statement and line is that offset in?  Was there a COPY before it? */
 static void
-find_place(ErrorPlace *place, const char *text, int offset)
+find_place(ErrorPlace *place, const char *sql, int offset)
 {
-	int			len = strlen(text);
+	int			len = strlen(sql);
 	bool		wrapped = false;
 	bool		is_copy = false;
 	bool		after_from = false;
 	Lexer		lex;
 
 	place->offset = offset;
-	place->line = script_line(text, 0, offset) + 1;
+	place->line = script_line(sql, 0, offset) + 1;
 	place->copy_offset = -1;
 
-	script_lex_init(&lex, text, len, standard_conforming_strings);
+	script_lex_init(&lex, sql, len, standard_conforming_strings);
 	while (script_lex_token(&lex) != LEX_END && lex.start < offset)
 	{
 		if (!lex.in_statement)
@@ -435,7 +435,7 @@ find_place(ErrorPlace *place, const char *text, int offset)
 
 /* The error is most likely in the data of a COPY FROM STDIN. */
 static void
-report_copy(const ErrorPlace *place, const char *text, const char *what)
+report_copy(const ErrorPlace *place, const char *sql, const char *what)
 {
 	if (place->copy_offset < 0)
 		return;
@@ -444,21 +444,21 @@ report_copy(const ErrorPlace *place, const char *text, const char *what)
 			 errmsg("COPY FROM STDIN is not allowed in %s", what),
 			 errdetail("Statement %d, line %d: %s\nThe data would have to come from the client, which has already sent the script.",
 					   place->copy_statement,
-					   script_line(text, 0, place->copy_offset) + 1,
-					   line_from(text, place->copy_offset)),
+					   script_line(sql, 0, place->copy_offset) + 1,
+					   line_from(sql, place->copy_offset)),
 			 errhint("Write the rows as INSERT statements (pg_dump --inserts), or load them with psql's \\copy outside apply.")));
 }
 
 /* A backslash outside of quotes is psql's. */
 static void
-report_psql_command(const ErrorPlace *place, const char *text,
+report_psql_command(const ErrorPlace *place, const char *sql,
 					const char *what)
 {
-	const char *name = text + place->offset + 1;
+	const char *name = sql + place->offset + 1;
 	int			len;
 	int			i;
 
-	if (place->token != LEX_SYMBOL || text[place->offset] != '\\')
+	if (place->token != LEX_SYMBOL || sql[place->offset] != '\\')
 		return;
 	len = strcspn(name, " \t\r\n;");
 	len = pg_mbcharcliplen(name, len, 32);
@@ -473,16 +473,16 @@ report_psql_command(const ErrorPlace *place, const char *text,
 			 errmsg("psql command \\%.*s in %s", len, name, what),
 			 errdetail("Statement %d, line %d: %s", place->statement,
 					   place->line,
-					   line_from(text, place->offset)),
+					   line_from(sql, place->offset)),
 			 errhint("%s", psql_commands[i].hint)));
 }
 
 /* :name, :'name', :"name" and :{?name} are psql's too. */
 static void
-report_psql_variable(const ErrorPlace *place, const char *text,
+report_psql_variable(const ErrorPlace *place, const char *sql,
 					 const char *what)
 {
-	const char *variable = text + place->offset;
+	const char *variable = sql + place->offset;
 	bool		redacted;
 	int			len;
 
@@ -507,17 +507,17 @@ report_psql_variable(const ErrorPlace *place, const char *text,
 	ereport(ERROR,
 			(errcode(ERRCODE_MG_BAD_SCRIPT),
 			 errmsg("psql variable %.*s in %s", len, variable, what),
-			 errdetail_internal("%s", place_detail(place, text, NULL,
-														&redacted)),
+			 errdetail_internal("%s", place_detail(place, sql, NULL,
+												   &redacted)),
 			 errhint("The script is sent as it is, so that \\set has no effect in it: write the value into the script.")));
 }
 
 /* What may help with a syntax error that is nothing of the above. */
 static const char *
-syntax_hint(const ErrorPlace *place, const char *text)
+syntax_hint(const ErrorPlace *place, const char *sql)
 {
-	const char *line = text + place->offset;
-	const char *at = text + place->offset;
+	const char *line = sql + place->offset;
+	const char *at = sql + place->offset;
 	int			len;
 	int			i;
 
@@ -525,7 +525,7 @@ syntax_hint(const ErrorPlace *place, const char *text)
 		strncmp(at, "{%", 2) == 0)
 		return "It looks like a placeholder that another tool fills in: fill it in before the text comes here.";
 
-	while (line > text && line[-1] != '\n' && line[-1] != '\r')
+	while (line > sql && line[-1] != '\n' && line[-1] != '\r')
 		line--;
 	len = strcspn(line, "\r\n");
 	for (i = 0; is_utf8() && i < lengthof(lookalikes); i++)
@@ -544,20 +544,20 @@ syntax_hint(const ErrorPlace *place, const char *text)
  * mark when it is redacted.
  */
 static char *
-place_detail(const ErrorPlace *place, const char *text, const char *what,
+place_detail(const ErrorPlace *place, const char *sql, const char *what,
 			 bool *redacted)
 {
 	int			line_start = place->offset;
 	char	   *line;
 
 	while (line_start > 0 &&
-		   text[line_start - 1] != '\n' && text[line_start - 1] != '\r')
+		   sql[line_start - 1] != '\n' && sql[line_start - 1] != '\r')
 		line_start--;
-	line = redacted_line(text, Min(place->statement_start, line_start),
+	line = redacted_line(sql, Min(place->statement_start, line_start),
 						 line_start);
 	*redacted = line != NULL;
 	if (line == NULL)
-		line = pointed_line(text, place->offset);
+		line = pointed_line(sql, place->offset);
 	return psprintf("Statement %d%s%s, line %d:\n%s", place->statement,
 					what == NULL ? "" : " of ", what == NULL ? "" : what,
 					place->line, line);
@@ -568,14 +568,14 @@ place_detail(const ErrorPlace *place, const char *text, const char *what,
  * NULL when the text from there on, which begins at from, has none.
  */
 static char *
-redacted_line(const char *text, int from, int line_start)
+redacted_line(const char *sql, int from, int line_start)
 {
-	int			end = line_start + strcspn(text + line_start, "\r\n");
-	int			lines = script_line(text, from, line_start);
+	int			end = line_start + strcspn(sql + line_start, "\r\n");
+	int			lines = script_line(sql, from, line_start);
 	bool		redacted;
 	const char *line;
 
-	line = script_redact(pnstrdup(text + from, end - from), &redacted);
+	line = script_redact(pnstrdup(sql + from, end - from), &redacted);
 	if (!redacted)
 		return NULL;
 	for (; lines > 0 && *line != '\0'; line++)
@@ -588,7 +588,7 @@ redacted_line(const char *text, int from, int line_start)
 
 /* The line around an offset with a caret below it; palloc'd. */
 static char *
-pointed_line(const char *text, int offset)
+pointed_line(const char *sql, int offset)
 {
 	int			from = offset;
 	int			before;
@@ -597,25 +597,25 @@ pointed_line(const char *text, int offset)
 	int			i;
 	StringInfoData result;
 
-	while (from > 0 && text[from - 1] != '\n' && text[from - 1] != '\r')
+	while (from > 0 && sql[from - 1] != '\n' && sql[from - 1] != '\r')
 		from--;
 
 	/* of a long line only the end before the error is shown */
-	before = pg_mbstrlen_with_len(text + from, offset - from);
+	before = pg_mbstrlen_with_len(sql + from, offset - from);
 	if (before > MAX_EXCERPT / 2)
 	{
-		skip = pg_mbcharcliplen(text + from, offset - from,
+		skip = pg_mbcharcliplen(sql + from, offset - from,
 								before - MAX_EXCERPT / 2);
 		before = MAX_EXCERPT / 2 + 3;
 	}
 	from += skip;
-	len = strcspn(text + from, "\r\n");
+	len = strcspn(sql + from, "\r\n");
 
 	initStringInfo(&result);
 	if (skip > 0)
 		appendStringInfoString(&result, "...");
-	i = pg_mbcharcliplen(text + from, len, MAX_EXCERPT);
-	appendBinaryStringInfo(&result, text + from, i);
+	i = pg_mbcharcliplen(sql + from, len, MAX_EXCERPT);
+	appendBinaryStringInfo(&result, sql + from, i);
 	if (i < len)
 		appendStringInfoString(&result, "...");
 	for (i = 0; i < result.len; i++)
@@ -629,10 +629,10 @@ pointed_line(const char *text, int offset)
 
 /* What stands in the line from offset on, clipped; palloc'd. */
 static char *
-line_from(const char *text, int offset)
+line_from(const char *sql, int offset)
 {
-	return script_excerpt(text, offset,
-						  offset + strcspn(text + offset, "\r\n"));
+	return script_excerpt(sql, offset,
+						  offset + strcspn(sql + offset, "\r\n"));
 }
 
 static bool

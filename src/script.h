@@ -22,7 +22,8 @@ typedef struct ScriptStatement
 /* a parsed script; everything lives in the context current at script_parse */
 typedef struct Script
 {
-	char	   *text;			/* what was parsed; raw locations point into it */
+	char	   *text;			/* what was parsed; raw locations point into
+								 * it */
 	List	   *statements;		/* of ScriptStatement */
 } Script;
 
@@ -49,17 +50,18 @@ typedef struct ScriptFile
  * Canonical form once, when a text comes in: one leading newline is dropped
  * each time.  script_checksum hashes the bytes it is given.
  */
-extern char *script_canonical(const char *text);
-extern char *script_checksum(const char *text);
+extern char *script_canonical(const char *sql);
+extern char *script_checksum(const char *sql);
 extern void script_check_checksum(const char *checksum);
-extern bool script_checksum_matches(const char *text, const char *expected);
-extern char *script_shape_hash(const char *text);
-extern char *script_redact(const char *text, bool *redacted);
-extern Script *script_parse(const char *text, const char *what);
-extern char *script_brief(const char *text);
-extern ScriptFile *script_file(const char *file, const char *text);
+extern bool script_checksum_matches(const char *sql, const char *expected);
+extern char *script_shape_hash(const char *sql);
+extern char *script_redact(const char *sql, bool *redacted);
+extern Script *script_parse(const char *sql, const char *what);
+extern char *script_brief(const char *sql);
+extern ScriptFile *script_file(const char *file, const char *sql);
 
 extern void script_check_version(const char *version);
+extern char *script_version_key(const char *version);
 extern int	script_compare_versions(const char *a, const char *b);
 
 #endif							/* MIGMGR_SCRIPT_H */

@@ -41,7 +41,7 @@ typedef enum SectionKind
 typedef struct FileReader
 {
 	const char *file;			/* for messages */
-	const char *text;
+	const char *sql;
 	ScriptFile *result;
 	SectionKind current;
 	int			from;			/* where its text begins */
@@ -87,30 +87,30 @@ static void read_nothing(FileReader *reader, const Marker *marker,
 #define OURS "migmgr:"
 
 static const Marker markers[] = {
-	{.prefix = OURS, .name = "up", .section = SECTION_UP, .read = read_section},
-	{.prefix = OURS, .name = "down", .section = SECTION_DOWN, .read = read_section},
-	{.prefix = OURS, .name = "verify", .section = SECTION_VERIFY, .read = read_section},
-	{.prefix = OURS, .name = "flag", .value = VALUE_ONE, .read = read_flag},
-	{.prefix = OURS, .name = "requires", .value = VALUE_LIST, .read = read_versions},
-	{.prefix = OURS, .name = "replaces", .value = VALUE_LIST, .read = read_versions},
-	{.prefix = OURS, .name = "lock_timeout", .value = VALUE_ONE, .read = read_lock_timeout},
-	{.prefix = OURS, .name = "online", .read = read_online},
+	{.prefix = OURS,.name = "up",.section = SECTION_UP,.read = read_section},
+	{.prefix = OURS,.name = "down",.section = SECTION_DOWN,.read = read_section},
+	{.prefix = OURS,.name = "verify",.section = SECTION_VERIFY,.read = read_section},
+	{.prefix = OURS,.name = "flag",.value = VALUE_ONE,.read = read_flag},
+	{.prefix = OURS,.name = "requires",.value = VALUE_LIST,.read = read_versions},
+	{.prefix = OURS,.name = "replaces",.value = VALUE_LIST,.read = read_versions},
+	{.prefix = OURS,.name = "lock_timeout",.value = VALUE_ONE,.read = read_lock_timeout},
+	{.prefix = OURS,.name = "online",.read = read_online},
 
-	{.prefix = "migrate:", .name = "up transaction:false", .section = SECTION_UP, .read = read_online},
-	{.prefix = "migrate:", .name = "down transaction:false", .section = SECTION_DOWN, .read = read_online},
-	{.prefix = "migrate:", .name = "up", .section = SECTION_UP, .read = read_section},
-	{.prefix = "migrate:", .name = "down", .section = SECTION_DOWN, .read = read_section},
+	{.prefix = "migrate:",.name = "up transaction:false",.section = SECTION_UP,.read = read_online},
+	{.prefix = "migrate:",.name = "down transaction:false",.section = SECTION_DOWN,.read = read_online},
+	{.prefix = "migrate:",.name = "up",.section = SECTION_UP,.read = read_section},
+	{.prefix = "migrate:",.name = "down",.section = SECTION_DOWN,.read = read_section},
 
-	{.prefix = "+goose", .name = "up", .section = SECTION_UP, .read = read_section},
-	{.prefix = "+goose", .name = "down", .section = SECTION_DOWN, .read = read_section},
-	{.prefix = "+goose", .name = "statementbegin", .read = read_nothing},
-	{.prefix = "+goose", .name = "statementend", .read = read_nothing},
-	{.prefix = "+goose", .name = "no transaction", .read = read_online},
+	{.prefix = "+goose",.name = "up",.section = SECTION_UP,.read = read_section},
+	{.prefix = "+goose",.name = "down",.section = SECTION_DOWN,.read = read_section},
+	{.prefix = "+goose",.name = "statementbegin",.read = read_nothing},
+	{.prefix = "+goose",.name = "statementend",.read = read_nothing},
+	{.prefix = "+goose",.name = "no transaction",.read = read_online},
 
-	{.prefix = "+migrate", .name = "up", .section = SECTION_UP, .read = read_section},
-	{.prefix = "+migrate", .name = "down", .section = SECTION_DOWN, .read = read_section},
-	{.prefix = "+migrate", .name = "statementbegin", .read = read_nothing},
-	{.prefix = "+migrate", .name = "statementend", .read = read_nothing},
+	{.prefix = "+migrate",.name = "up",.section = SECTION_UP,.read = read_section},
+	{.prefix = "+migrate",.name = "down",.section = SECTION_DOWN,.read = read_section},
+	{.prefix = "+migrate",.name = "statementbegin",.read = read_nothing},
+	{.prefix = "+migrate",.name = "statementend",.read = read_nothing},
 };
 
 /* prose may begin like dbmate's prefix, so an unknown name there is prose */
@@ -139,7 +139,7 @@ PG_FUNCTION_INFO_V1(migmgr_file_parts);
  * when absent or without a statement.
  */
 ScriptFile *
-script_file(const char *file, const char *text)
+script_file(const char *file, const char *sql)
 {
 	ScriptFile *result = palloc0(sizeof(ScriptFile));
 	FileReader	reader = {0};
@@ -148,19 +148,19 @@ script_file(const char *file, const char *text)
 
 	parse_name(file, result);
 
-	text = script_clean(text, false);
+	sql = script_clean(sql, false);
 	reader.file = file;
-	reader.text = text;
+	reader.sql = sql;
 	reader.result = result;
 	reader.line = 1;
-	script_lex_init(&lex, text, strlen(text), standard_conforming_strings);
+	script_lex_init(&lex, sql, strlen(sql), standard_conforming_strings);
 
 	while (script_lex_next(&lex) != LEX_END)
 	{
 		if (lex.kind == LEX_SPACE)
 		{
 			own_line = own_line ||
-				script_line(text, lex.start, lex.pos) > 0;
+				script_line(sql, lex.start, lex.pos) > 0;
 			continue;
 		}
 		if (lex.kind == LEX_LINE_COMMENT)
@@ -288,7 +288,7 @@ bad_name(const char *file, const char *detail, const char *hint)
 static void
 read_marker(FileReader *reader, const Lexer *lex, bool own_line)
 {
-	char	   *comment = pnstrdup(lex->text + lex->body_start,
+	char	   *comment = pnstrdup(lex->sql + lex->body_start,
 								   lex->body_end - lex->body_start);
 	int			i;
 
@@ -412,7 +412,7 @@ check_place(FileReader *reader, const Lexer *lex, bool own_line)
 				 errmsg("\"%s\" stands inside a statement", marker_text(lex)),
 				 errdetail("The statement in which line %d of %s stands begins in line %d and is not closed.",
 						   reader_line(reader, lex->start), reader->file,
-						   script_line(lex->text, 0, lex->statement_start) + 1),
+						   script_line(lex->sql, 0, lex->statement_start) + 1),
 				 errhint("Close its parenthesis or body, or move the marker between two statements.")));
 }
 
@@ -469,7 +469,7 @@ end_section(FileReader *reader, int to)
 	padding = Max(*marker_line - 1, 0);
 	section = palloc(padding + len + 1);
 	memset(section, '\n', padding);
-	memcpy(section + padding, reader->text + reader->from, len);
+	memcpy(section + padding, reader->sql + reader->from, len);
 	section[padding + len] = '\0';
 	reader->section[reader->current] = section;
 }
@@ -493,7 +493,7 @@ read_versions(FileReader *reader, const Marker *marker,
 			  const Lexer *lex, char *value)
 {
 	List	  **list = strcmp(marker->name, "requires") == 0 ?
-	&reader->result->requires : &reader->result->replaces;
+		&reader->result->requires : &reader->result->replaces;
 	ListCell   *lc;
 
 	add_words(list, value);
@@ -573,7 +573,7 @@ add_words(List **list, char *value)
 static int
 reader_line(FileReader *reader, int offset)
 {
-	reader->line += script_line(reader->text, reader->line_at, offset);
+	reader->line += script_line(reader->sql, reader->line_at, offset);
 	reader->line_at = offset;
 	return reader->line;
 }
@@ -582,7 +582,7 @@ reader_line(FileReader *reader, int offset)
 static char *
 marker_text(const Lexer *lex)
 {
-	return script_excerpt(lex->text, lex->start, lex->pos);
+	return script_excerpt(lex->sql, lex->start, lex->pos);
 }
 
 /* A text[] of the words, in their order. */
@@ -604,9 +604,9 @@ Datum
 migmgr_file_parts(PG_FUNCTION_ARGS)
 {
 	char	   *file = PG_ARGISNULL(0) ? NULL :
-	text_to_cstring(PG_GETARG_TEXT_PP(0));
+		text_to_cstring(PG_GETARG_TEXT_PP(0));
 	char	   *sql = PG_ARGISNULL(1) ? pstrdup("") :
-	text_to_cstring(PG_GETARG_TEXT_PP(1));
+		text_to_cstring(PG_GETARG_TEXT_PP(1));
 	ScriptFile *parts = script_file(file, script_canonical(sql));
 	TupleDesc	desc;
 	Datum		values[10];

@@ -50,10 +50,10 @@ static void track_word(Lexer *lex);
 
 /* Starts at the first of len bytes of text, which the caller keeps. */
 void
-script_lex_init(Lexer *lex, const char *text, int len, bool standard_strings)
+script_lex_init(Lexer *lex, const char *sql, int len, bool standard_strings)
 {
 	memset(lex, 0, sizeof(Lexer));
-	lex->text = text;
+	lex->sql = sql;
 	lex->end = len;
 	lex->standard_strings = standard_strings;
 }
@@ -126,7 +126,7 @@ script_lex_is(const Lexer *lex, const char *word)
 	int			len = strlen(word);
 
 	return lex->kind == LEX_WORD && lex->pos - lex->start == len &&
-		pg_strncasecmp(lex->text + lex->start, word, len) == 0;
+		pg_strncasecmp(lex->sql + lex->start, word, len) == 0;
 }
 
 /* The byte so far ahead, or 0 past the end. */
@@ -134,7 +134,7 @@ static int
 peek(const Lexer *lex, int ahead)
 {
 	return lex->pos + ahead < lex->end ?
-		(unsigned char) lex->text[lex->pos + ahead] : '\0';
+		(unsigned char) lex->sql[lex->pos + ahead] : '\0';
 }
 
 static void
@@ -199,7 +199,7 @@ scan_block_comment(Lexer *lex)
 static void
 scan_quoted(Lexer *lex, LexKind kind, int quote_at, QuoteRule rule)
 {
-	char		quote = lex->text[quote_at];
+	char		quote = lex->sql[quote_at];
 
 	lex->kind = kind;
 	lex->rule = rule;
@@ -208,7 +208,7 @@ scan_quoted(Lexer *lex, LexKind kind, int quote_at, QuoteRule rule)
 	lex->body_start = lex->pos;
 	while (lex->pos < lex->end)
 	{
-		char		c = lex->text[lex->pos];
+		char		c = lex->sql[lex->pos];
 
 		if (c == quote)
 		{
@@ -256,7 +256,7 @@ static bool
 scan_dollar(Lexer *lex)
 {
 	int			len = 1;
-	const char *tag = lex->text + lex->pos;
+	const char *tag = lex->sql + lex->pos;
 
 	if (IS_DIGIT(peek(lex, 1)))
 		return false;
@@ -272,12 +272,12 @@ scan_dollar(Lexer *lex)
 	lex->body_start = lex->pos;
 	while (lex->pos + len <= lex->end)
 	{
-		const char *at = memchr(lex->text + lex->pos, '$',
+		const char *at = memchr(lex->sql + lex->pos, '$',
 								lex->end - lex->pos - (len - 1));
 
 		if (at == NULL)
 			break;
-		lex->pos = at - lex->text;
+		lex->pos = at - lex->sql;
 		if (memcmp(at, tag, len) == 0)
 		{
 			lex->body_end = lex->pos;
@@ -392,7 +392,7 @@ operator_length(const Lexer *lex)
 static void
 track(Lexer *lex)
 {
-	char		c = lex->text[lex->start];
+	char		c = lex->sql[lex->start];
 
 	if (lex->kind <= LEX_BLOCK_COMMENT)
 		return;
@@ -444,7 +444,7 @@ track_word(Lexer *lex)
 		if (script_lex_is(lex, "create") || script_lex_is(lex, "or") ||
 			script_lex_is(lex, "replace") || script_lex_is(lex, "function") ||
 			script_lex_is(lex, "procedure"))
-			lex->initials[lex->words] = tolower(lex->text[lex->start]);
+			lex->initials[lex->words] = tolower(lex->sql[lex->start]);
 		lex->words++;
 	}
 

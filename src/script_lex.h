@@ -30,11 +30,11 @@ typedef enum QuoteRule
 /* a position in a text and the token that ends there */
 typedef struct Lexer
 {
-	const char *text;
+	const char *sql;
 	int			end;
 	bool		standard_strings;	/* backslash means nothing in 'x' */
 
-	/* the token: text[start .. pos) */
+	/* the token: sql[start .. pos) */
 	LexKind		kind;
 	int			start;
 	int			pos;
@@ -58,7 +58,7 @@ typedef struct Lexer
 	bool		after_begin;
 } Lexer;
 
-extern void script_lex_init(Lexer *lex, const char *text, int len,
+extern void script_lex_init(Lexer *lex, const char *sql, int len,
 							bool standard_strings);
 extern LexKind script_lex_next(Lexer *lex);
 extern LexKind script_lex_token(Lexer *lex);

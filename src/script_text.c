@@ -51,17 +51,17 @@ static const char *const secret_words[] = {
 	"secret_access_key", "aws_secret_access_key", "access_token"
 };
 
-static const char *skip_bom(const char *text);
-static char *to_utf8(const char *text);
+static const char *skip_bom(const char *sql);
+static char *to_utf8(const char *sql);
 static char *hex_digest(pg_cryptohash_ctx *ctx);
 static void hash_bytes(HashBuffer *buffer, const char *bytes, int len);
-static bool sums_to(const char *text, const char *ending, const char *expected);
-static bool redact_range(StringInfo out, const char *text, int len, int depth);
+static bool sums_to(const char *sql, const char *ending, const char *expected);
+static bool redact_range(StringInfo out, const char *sql, int len, int depth);
 static bool redact_token(StringInfo out, const Lexer *lex, SecretState *state,
 						 int depth);
 static bool redact_string(StringInfo out, const Lexer *lex, int depth);
 static SecretState secret_after(const Lexer *lex);
-static bool has_password(const char *text, int len);
+static bool has_password(const char *sql, int len);
 static void append_newlines(StringInfo out, const Lexer *lex);
 
 PG_FUNCTION_INFO_V1(migmgr_checksum);
@@ -77,10 +77,10 @@ PG_FUNCTION_INFO_V1(migmgr_check_checksum);
  * the text stays: the server takes it for the end of a line.  palloc'd.
  */
 char *
-script_clean(const char *text, bool newline_dropped)
+script_clean(const char *sql, bool newline_dropped)
 {
-	const char *from = skip_bom(text);
-	bool		had_bom = from > text;
+	const char *from = skip_bom(sql);
+	bool		had_bom = from > sql;
 	char	   *result;
 	char	   *to;
 
@@ -122,9 +122,9 @@ script_clean(const char *text, bool newline_dropped)
 
 /* The form in which a script is kept and hashed; palloc'd. */
 char *
-script_canonical(const char *text)
+script_canonical(const char *sql)
 {
-	return script_clean(text, true);
+	return script_clean(sql, true);
 }
 
 /*
@@ -132,16 +132,16 @@ script_canonical(const char *text)
  * a SQL_ASCII database, where nobody knows the encoding, of the bytes stored.
  */
 char *
-script_checksum(const char *text)
+script_checksum(const char *sql)
 {
 	pg_cryptohash_ctx *ctx = pg_cryptohash_create(PG_SHA256);
-	char	   *bytes = to_utf8(text);
+	char	   *bytes = to_utf8(sql);
 
 	if (pg_cryptohash_init(ctx) < 0 ||
 		pg_cryptohash_update(ctx, (const uint8 *) bytes, strlen(bytes)) < 0)
 		elog(ERROR, "could not compute a checksum: %s",
 			 pg_cryptohash_error(ctx));
-	if (bytes != text)
+	if (bytes != sql)
 		pfree(bytes);
 	return hex_digest(ctx);
 }
@@ -152,18 +152,18 @@ script_checksum(const char *text)
  * are the canonical form, the text itself, and what psql's backtick cut off.
  */
 bool
-script_checksum_matches(const char *text, const char *expected)
+script_checksum_matches(const char *sql, const char *expected)
 {
-	return sums_to(script_canonical(text), "", expected) ||
-		sums_to(text, "", expected) ||
-		sums_to(text, "\n", expected);
+	return sums_to(script_canonical(sql), "", expected) ||
+		sums_to(sql, "", expected) ||
+		sums_to(sql, "\n", expected);
 }
 
 static bool
-sums_to(const char *text, const char *ending, const char *expected)
+sums_to(const char *sql, const char *ending, const char *expected)
 {
-	char	   *whole = *ending == '\0' ? unconstify(char *, text) :
-	psprintf("%s%s", text, ending);
+	char	   *whole = *ending == '\0' ? unconstify(char *, sql) :
+		psprintf("%s%s", sql, ending);
 
 	return pg_strcasecmp(script_checksum(whole), expected) == 0;
 }
@@ -194,9 +194,9 @@ script_check_checksum(const char *checksum)
  * standard_conforming_strings on, so that the hash depends on no setting.
  */
 char *
-script_shape_hash(const char *text)
+script_shape_hash(const char *sql)
 {
-	char	   *canonical = script_canonical(text);
+	char	   *canonical = script_canonical(sql);
 	char	   *bytes = to_utf8(canonical);
 	HashBuffer	buffer;
 	Lexer		lex;
@@ -230,32 +230,32 @@ script_shape_hash(const char *text)
  * one.  Line numbers stay as they were.
  */
 char *
-script_redact(const char *text, bool *redacted)
+script_redact(const char *sql, bool *redacted)
 {
 	StringInfoData out;
 
 	initStringInfo(&out);
-	*redacted = redact_range(&out, text, strlen(text), 0);
+	*redacted = redact_range(&out, sql, strlen(sql), 0);
 	return out.data;
 }
 
 /* Past a byte order mark, where the encoding has room for one. */
 static const char *
-skip_bom(const char *text)
+skip_bom(const char *sql)
 {
 	if (GetDatabaseEncoding() != PG_UTF8 &&
 		pg_database_encoding_max_length() > 1)
-		return text;
-	return strncmp(text, "\xEF\xBB\xBF", 3) == 0 ? text + 3 : text;
+		return sql;
+	return strncmp(sql, "\xEF\xBB\xBF", 3) == 0 ? sql + 3 : sql;
 }
 
 /* The same text when it is UTF-8 already or cannot be converted. */
 static char *
-to_utf8(const char *text)
+to_utf8(const char *sql)
 {
 	if (GetDatabaseEncoding() == PG_SQL_ASCII)
-		return unconstify(char *, text);
-	return pg_server_to_any(text, strlen(text), PG_UTF8);
+		return unconstify(char *, sql);
+	return pg_server_to_any(sql, strlen(sql), PG_UTF8);
 }
 
 /* Ends the hash and frees it. */
@@ -297,7 +297,7 @@ hash_bytes(HashBuffer *buffer, const char *bytes, int len)
 
 /* Appends the text without its secrets; was there one? */
 static bool
-redact_range(StringInfo out, const char *text, int len, int depth)
+redact_range(StringInfo out, const char *sql, int len, int depth)
 {
 	Lexer		lex;
 	SecretState state = SECRET_NO;
@@ -305,11 +305,11 @@ redact_range(StringInfo out, const char *text, int len, int depth)
 
 	if (depth > MAX_REDACT_DEPTH)
 	{
-		appendBinaryStringInfo(out, text, len);
+		appendBinaryStringInfo(out, sql, len);
 		return false;
 	}
 
-	script_lex_init(&lex, text, len, standard_conforming_strings);
+	script_lex_init(&lex, sql, len, standard_conforming_strings);
 	while (script_lex_next(&lex) != LEX_END)
 		found |= redact_token(out, &lex, &state, depth);
 	return found;
@@ -319,8 +319,8 @@ redact_range(StringInfo out, const char *text, int len, int depth)
 static bool
 redact_token(StringInfo out, const Lexer *lex, SecretState *state, int depth)
 {
-	const char *token = lex->text + lex->start;
-	const char *body = lex->text + lex->body_start;
+	const char *token = lex->sql + lex->start;
+	const char *body = lex->sql + lex->body_start;
 	int			body_len = lex->body_end - lex->body_start;
 	bool		found = false;
 
@@ -363,7 +363,7 @@ redact_token(StringInfo out, const Lexer *lex, SecretState *state, int depth)
 		found = redact_range(out, body, body_len, depth + 1);
 		token = body + body_len;
 	}
-	appendBinaryStringInfo(out, token, lex->text + lex->pos - token);
+	appendBinaryStringInfo(out, token, lex->sql + lex->pos - token);
 	return found;
 }
 
@@ -374,8 +374,8 @@ redact_token(StringInfo out, const Lexer *lex, SecretState *state, int depth)
 static bool
 redact_string(StringInfo out, const Lexer *lex, int depth)
 {
-	const char *token = lex->text + lex->start;
-	const char *body = lex->text + lex->body_start;
+	const char *token = lex->sql + lex->start;
+	const char *body = lex->sql + lex->body_start;
 	int			body_len = lex->body_end - lex->body_start;
 	StringInfoData inner;
 	StringInfoData clean;
@@ -383,7 +383,7 @@ redact_string(StringInfo out, const Lexer *lex, int depth)
 
 	if (body_len <= 0 || memchr(body, '\'', body_len) == NULL)
 	{
-		appendBinaryStringInfo(out, token, lex->text + lex->pos - token);
+		appendBinaryStringInfo(out, token, lex->sql + lex->pos - token);
 		return false;
 	}
 
@@ -409,17 +409,17 @@ redact_string(StringInfo out, const Lexer *lex, int depth)
 		}
 		token = body + body_len;
 	}
-	appendBinaryStringInfo(out, token, lex->text + lex->pos - token);
+	appendBinaryStringInfo(out, token, lex->sql + lex->pos - token);
 	pfree(inner.data);
 	pfree(clean.data);
-	return token != lex->text + lex->start;
+	return token != lex->sql + lex->start;
 }
 
 /* What a literal right after this token would be. */
 static SecretState
 secret_after(const Lexer *lex)
 {
-	const char *name = lex->text + lex->start;
+	const char *name = lex->sql + lex->start;
 	int			len = lex->pos - lex->start;
 	int			i;
 
@@ -427,7 +427,7 @@ secret_after(const Lexer *lex)
 		return SECRET_IF_CONNINFO;
 	if (lex->kind == LEX_IDENTIFIER)
 	{
-		name = lex->text + lex->body_start;
+		name = lex->sql + lex->body_start;
 		len = lex->body_end - lex->body_start;
 	}
 	else if (lex->kind != LEX_WORD)
@@ -444,18 +444,18 @@ secret_after(const Lexer *lex)
 
 /* Has this connection string a password: password=x or //user:x@host? */
 static bool
-has_password(const char *text, int len)
+has_password(const char *sql, int len)
 {
 	bool		slashes = false;
 	int			i;
 
 	for (i = 0; i < len; i++)
 	{
-		if (len - i >= 8 && pg_strncasecmp(text + i, "password", 8) == 0)
+		if (len - i >= 8 && pg_strncasecmp(sql + i, "password", 8) == 0)
 			return true;
-		if (text[i] == '/' && i + 1 < len && text[i + 1] == '/')
+		if (sql[i] == '/' && i + 1 < len && sql[i + 1] == '/')
 			slashes = true;
-		if (text[i] == '@' && slashes)
+		if (sql[i] == '@' && slashes)
 			return true;
 	}
 	return false;
@@ -469,7 +469,7 @@ append_newlines(StringInfo out, const Lexer *lex)
 
 	for (i = lex->start; i < lex->pos; i++)
 	{
-		if (lex->text[i] == '\n')
+		if (lex->sql[i] == '\n')
 			appendStringInfoChar(out, '\n');
 	}
 }

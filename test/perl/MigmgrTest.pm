@@ -20,9 +20,12 @@ sub new_node
 {
 	my ($name, %params) = @_;
 	my $conf = delete $params{conf} // '';
-	my $node = PostgreSQL::Test::Cluster->new($name);
 
-	$node->init(%params);
+	# with minimal WAL a sequence can go back in a crash
+	$conf .= "\nwal_level = replica" if !$params{allows_streaming};
+
+	my $node = PostgreSQL::Test::Cluster->new($name);
+	$node->init(extra => [ '--encoding=UTF8', '--no-locale' ], %params);
 	$node->append_conf('postgresql.conf', <<"CONF");
 shared_preload_libraries = 'migmgr'
 timezone = 'UTC'

@@ -179,3 +179,16 @@ SELECT p.proname, p.provolatile, p.proparallel, p.proisstrict, has_function_priv
  WHERE p.prosrc IN ('migmgr_checksum', 'migmgr_canonical', 'migmgr_shape', 'migmgr_redact', 'migmgr_check_checksum', 'migmgr_check_version',
                     'migmgr_compare_versions', 'migmgr_version_key', 'migmgr_script_statements', 'migmgr_file_parts')
  ORDER BY p.proname;
+
+-- the same checksum and shape whatever the server's encoding
+SELECT migmgr.checksum(E'select ''größe'';') AS utf8_sum, migmgr_internal.shape(E'select ''größe'';') AS utf8_shape \gset
+DROP DATABASE IF EXISTS regress_migmgr_script_latin1;
+CREATE DATABASE regress_migmgr_script_latin1 ENCODING 'LATIN1' TEMPLATE template0 LOCALE_PROVIDER libc LC_COLLATE 'C' LC_CTYPE 'C';
+\connect regress_migmgr_script_latin1
+SET client_min_messages = warning;
+SET client_encoding = 'UTF8';
+CREATE EXTENSION migmgr;
+SELECT migmgr.checksum(E'select ''größe'';') = :'utf8_sum' AS sum, migmgr_internal.shape(E'select ''größe'';') = :'utf8_shape' AS shape;
+SELECT * FROM migmgr_internal.script_statements(E'select ''größe'';\nselect größe größe größe');
+\connect postgres
+DROP DATABASE regress_migmgr_script_latin1;
