@@ -52,7 +52,7 @@ COMMENT ON VIEW migmgr.history IS 'one row per version: where it stands and how 
 COMMENT ON COLUMN migmgr.history.status IS 'applied, rolled back or failed (only failures since it was last there); baseline, marked applied, marked reverted';
 COMMENT ON COLUMN migmgr.history.applied_at IS 'when the status was reached: applied, rolled back, or last tried';
 COMMENT ON COLUMN migmgr.history.applied_by IS 'role in effect, and the role that logged in where it is another';
-COMMENT ON COLUMN migmgr.history.reversible IS 'yes, no: reason, or not proved: reason';
+COMMENT ON COLUMN migmgr.history.reversible IS 'is there a way back: yes (proved), by script, no: reason, or not proved: reason';
 COMMENT ON COLUMN migmgr.history.attempts IS 'tries so far, failed ones included';
 COMMENT ON COLUMN migmgr.history.note IS 'note of the apply, reason of the rollback, or message of the failure';
 

@@ -93,7 +93,13 @@ BEGIN
          format('edited: checksum %s, but the stored text has %s', s.stored, s.sum), 'Restore migmgr_internal.script from a backup.'
     FROM (SELECT t.checksum, t.stored, t.redacted, encode(sha256(convert_to(t.text, 'UTF8')), 'hex') AS sum
             FROM migmgr_internal.script AS t) AS s
-   WHERE s.sum <> s.stored OR (NOT s.redacted AND s.stored <> s.checksum);
+   WHERE s.sum <> s.stored OR (NOT s.redacted AND s.stored <> s.checksum)
+  UNION ALL
+  SELECT 'texts', format('text %s', s.checksum), 'failed',
+         'edited: no entry names what is stored in place of the text with a password', 'Restore migmgr_internal.script from a backup.'
+    FROM migmgr_internal.script AS s
+   WHERE s.redacted AND s.stored NOT IN
+         (SELECT jsonb_array_elements_text(l.detail::jsonb -> 'stored') FROM migmgr.ledger AS l WHERE l.detail LIKE '%"stored": [%');
 
   IF NOT FOUND THEN
     RETURN QUERY
@@ -205,8 +211,8 @@ CREATE FUNCTION migmgr_internal.check_guard()
     SELECT t.evtname::text, t.evtevent::text, t.evtenabled
       FROM pg_event_trigger AS t JOIN pg_proc AS p ON p.oid = t.evtfoid
      WHERE p.pronamespace = 'migmgr_internal'::regnamespace
-  ), event(name) AS (
-    VALUES ('ddl_command_start'), ('ddl_command_end'), ('sql_drop'), ('table_rewrite')
+  ), event(name, part) AS (
+    VALUES ('ddl_command_start', 'start'), ('ddl_command_end', 'end'), ('sql_drop', 'drop'), ('table_rewrite', 'rewrite')
   ), own AS (
     SELECT c.oid, c.oid::regclass::text AS name
       FROM pg_class AS c JOIN pg_depend AS d ON d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e'
@@ -220,7 +226,8 @@ CREATE FUNCTION migmgr_internal.check_guard()
        AND t.tgfoid = 'migmgr_internal.row_guard()'::regprocedure
      WHERE t.tgenabled IS DISTINCT FROM 'A' GROUP BY o.name
   )
-  SELECT 'guard', 'event trigger ' || e.name, 'failed', 'missing: DDL is not judged at this event', 'Make it again as superuser, after migmgr.unprotect(reason, valid_for), as the install script has it.'
+  SELECT 'guard', 'event trigger ' || e.name, 'failed', 'missing: DDL is not judged at this event',
+         format('CREATE EVENT TRIGGER migmgr_guard_%1$s ON %2$s EXECUTE FUNCTION migmgr_internal.guard_%1$s(); ALTER EVENT TRIGGER migmgr_guard_%1$s ENABLE ALWAYS; ALTER EXTENSION migmgr ADD EVENT TRIGGER migmgr_guard_%1$s;', e.part, e.name)
     FROM event AS e WHERE NOT EXISTS (SELECT FROM watcher AS w WHERE w.evtevent = e.name)
   UNION ALL
   SELECT 'guard', 'event trigger ' || w.evtname, 'failed',
@@ -233,7 +240,7 @@ CREATE FUNCTION migmgr_internal.check_guard()
   HAVING bool_and(w.evtenabled = 'A') AND count(DISTINCT w.evtevent) >= (SELECT count(*) FROM event)
   UNION ALL
   SELECT 'guard', 'table ' || l.name, 'failed', l.fact,
-         format('ALTER TABLE %s ENABLE ALWAYS TRIGGER ...; in a session after migmgr.unprotect(reason, valid_for).', l.name)
+         format('As superuser: SELECT migmgr.unprotect(''repair''); ALTER TABLE %1$s ENABLE ALWAYS TRIGGER row_guard; ALTER TABLE %1$s ENABLE ALWAYS TRIGGER row_guard_truncate;', l.name)
     FROM lacking AS l
   UNION ALL
   SELECT 'guard', 'row triggers', 'ok', format('%s tables of migmgr, row and TRUNCATE triggers all ENABLE ALWAYS', count(*)), NULL
@@ -255,38 +262,28 @@ $$;
 REVOKE ALL ON FUNCTION migmgr_internal.check_guard() FROM PUBLIC;
 COMMENT ON FUNCTION migmgr_internal.check_guard() IS 'event triggers and row triggers are there and always on, and at which level the guard works';
 
--- Members of migmgr that a grant, or default privileges, opened wider than
--- grant_access() does.
+-- What a grant, or default privileges, opened wider than grant_access() does.
+-- PL/pgSQL, because granted() and access() come later in the install script.
 CREATE FUNCTION migmgr_internal.check_access()
   RETURNS TABLE(check_name text, object text, status text, detail text, hint text)
-  LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+  LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
   AS $$
-  WITH member AS (
-    SELECT d.classid, d.objid FROM pg_depend AS d JOIN pg_extension AS x ON d.refobjid = x.oid AND x.extname = 'migmgr'
-     WHERE d.refclassid = 'pg_extension'::regclass AND d.deptype = 'e'
-  ), acl AS (
-    SELECT c.oid::regclass::text AS object, a.grantee, a.privilege_type,
-           EXISTS (SELECT FROM pg_trigger AS t WHERE t.tgrelid = c.oid AND t.tgname = 'row_guard' AND t.tgargs = 'open\000'::bytea) AS open
-      FROM member AS m JOIN pg_class AS c ON m.classid = 'pg_class'::regclass AND c.oid = m.objid
-     CROSS JOIN LATERAL aclexplode(c.relacl) AS a WHERE a.grantee <> c.relowner
-    UNION ALL
-    SELECT p.oid::regprocedure::text, a.grantee, a.privilege_type, false
-      FROM member AS m JOIN pg_proc AS p ON m.classid = 'pg_proc'::regclass AND p.oid = m.objid
-     CROSS JOIN LATERAL aclexplode(COALESCE(p.proacl, acldefault('f', p.proowner))) AS a WHERE a.grantee <> p.proowner
-    UNION ALL
-    SELECT 'schema ' || n.nspname, a.grantee, a.privilege_type, false
-      FROM pg_namespace AS n CROSS JOIN LATERAL aclexplode(n.nspacl) AS a
-     WHERE n.nspname IN ('migmgr', 'migmgr_internal') AND a.grantee <> n.nspowner
-  ), wide AS (
-    SELECT a.object, string_agg(format('%s to %s', a.privilege_type, CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE a.grantee::regrole::text END), ', '
-             ORDER BY a.privilege_type, a.grantee) AS fact
-      FROM acl AS a
-     WHERE a.grantee = 0 OR (a.privilege_type NOT IN ('SELECT', 'EXECUTE', 'USAGE') AND NOT a.open)
-     GROUP BY a.object
-  )
-  SELECT 'access', w.object, 'warning', 'granted: ' || w.fact, 'REVOKE it; SELECT * FROM migmgr.grant_access(role, level) gives what a role needs.' FROM wide AS w
-  UNION ALL
-  SELECT 'access', NULL, 'ok', 'nothing of migmgr is open to PUBLIC, and no table to writing', NULL WHERE NOT EXISTS (SELECT FROM wide)
+#variable_conflict use_column
+BEGIN
+  RETURN QUERY
+  SELECT 'access', g.object, 'warning',
+         'granted: ' || string_agg(format('%s to %s', g.privilege, CASE g.grantee WHEN 0 THEN 'PUBLIC' ELSE g.grantee::regrole::text END), ', '
+           ORDER BY g.privilege, g.grantee::regrole::text),
+         'REVOKE it; SELECT * FROM migmgr.grant_access(role, level) gives what a role needs.'
+    FROM migmgr_internal.granted() AS g
+   WHERE g.grantee = 0
+      OR (g.privilege NOT IN ('SELECT', 'EXECUTE', 'USAGE')
+          AND NOT EXISTS (SELECT FROM migmgr_internal.access() AS a WHERE a.object = g.object AND a.privilege = g.privilege))
+   GROUP BY g.object;
+  IF NOT FOUND THEN
+    RETURN QUERY SELECT 'access', NULL::text, 'ok', 'nothing of migmgr is open to PUBLIC, and no record to writing', NULL::text;
+  END IF;
+END
 $$;
 REVOKE ALL ON FUNCTION migmgr_internal.check_access() FROM PUBLIC;
 COMMENT ON FUNCTION migmgr_internal.check_access() IS 'no privileges on migmgr beyond those of grant_access()';

@@ -15,6 +15,7 @@ CREATE FUNCTION migmgr_internal.access() RETURNS TABLE(object text, level text, 
     ('migmgr.watches', 'viewer', 'SELECT'),
     ('migmgr.sweeps', 'viewer', 'SELECT'),
     ('migmgr.dlq_stats', 'viewer', 'SELECT'),
+    ('migmgr_internal.dlq_statistics(regclass)', 'viewer', 'EXECUTE'),
     -- row security shows each reader what is his; DELETE makes an admin of it
     ('migmgr.job_dlq', 'viewer', 'SELECT'),
     ('migmgr.status', 'viewer', 'SELECT'),
@@ -25,6 +26,10 @@ CREATE FUNCTION migmgr_internal.access() RETURNS TABLE(object text, level text, 
     ('migmgr.version()', 'viewer', 'EXECUTE'),
     ('migmgr.checksum(text)', 'viewer', 'EXECUTE'),
     ('migmgr.environment()', 'viewer', 'EXECUTE'),
+    ('migmgr.policy', 'viewer', 'SELECT'),
+    ('migmgr_internal.policy_rules()', 'viewer', 'EXECUTE'),
+    ('migmgr_internal.policy_default(text,text)', 'viewer', 'EXECUTE'),
+    ('migmgr.waivers', 'viewer', 'SELECT'),
     -- with the caller's rights on the job table, so a worker needs no more
     ('migmgr.heartbeat(regclass,text,jsonb,integer)', 'viewer', 'EXECUTE'),
     ('migmgr.heartbeat(regclass,uuid,jsonb,integer)', 'viewer', 'EXECUTE'),
@@ -50,6 +55,11 @@ CREATE FUNCTION migmgr_internal.access() RETURNS TABLE(object text, level text, 
     ('migmgr.dlq_retry_all(text,text,regclass,regclass,integer,boolean,boolean,timestamp with time zone)', 'operator', 'EXECUTE'),
     ('migmgr.dlq_resolve(uuid,text,text,text,regclass)', 'operator', 'EXECUTE'),
     ('migmgr.dlq_purge(interval,regclass,boolean,timestamp with time zone)', 'operator', 'EXECUTE'),
+    ('migmgr.set_environment(text)', 'admin', 'EXECUTE'),
+    ('migmgr.set_policy(text,text,text,text,text)', 'admin', 'EXECUTE'),
+    ('migmgr.waive(text,text,interval,text)', 'admin', 'EXECUTE'),
+    -- asks for a superuser besides
+    ('migmgr.unprotect(text,interval)', 'admin', 'EXECUTE'),
     ('migmgr.resume(text)', 'admin', 'EXECUTE'),
     ('migmgr.grant_access(text,text)', 'admin', 'EXECUTE'),
     ('migmgr.revoke_access(text)', 'admin', 'EXECUTE')
@@ -83,6 +93,25 @@ CREATE FUNCTION migmgr_internal.levels_of(role oid) RETURNS text[]
 $$;
 REVOKE ALL ON FUNCTION migmgr_internal.levels_of(oid) FROM PUBLIC;
 COMMENT ON FUNCTION migmgr_internal.levels_of(oid) IS 'levels whose own rights a role has in full, the highest first';
+
+CREATE FUNCTION migmgr_internal.granted() RETURNS TABLE(kind text, object text, grantee oid, privilege text)
+  LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+  AS $$
+  WITH own AS (
+    SELECT n.oid, n.nspname, n.nspowner, n.nspacl FROM pg_namespace AS n WHERE n.nspname IN ('migmgr', 'migmgr_internal')
+  ), acl AS (
+    SELECT 'ROUTINE' AS kind, p.oid::regprocedure::text AS object, p.proowner AS owner, COALESCE(p.proacl, acldefault('f', p.proowner)) AS acl
+      FROM pg_proc AS p WHERE p.pronamespace IN (SELECT n.oid FROM own AS n)
+    UNION ALL
+    SELECT CASE c.relkind WHEN 'S' THEN 'SEQUENCE' ELSE 'TABLE' END, c.oid::regclass::text, c.relowner, c.relacl
+      FROM pg_class AS c WHERE c.relnamespace IN (SELECT n.oid FROM own AS n) AND c.relkind IN ('r', 'v', 'S')
+    UNION ALL
+    SELECT 'SCHEMA', n.nspname::text, n.nspowner, n.nspacl FROM own AS n
+  )
+  SELECT a.kind, a.object, x.grantee, x.privilege_type FROM acl AS a CROSS JOIN LATERAL aclexplode(a.acl) AS x WHERE x.grantee <> a.owner
+$$;
+REVOKE ALL ON FUNCTION migmgr_internal.granted() FROM PUBLIC;
+COMMENT ON FUNCTION migmgr_internal.granted() IS 'who but the owner has which privilege on what of migmgr; grantee 0 is PUBLIC';
 
 CREATE FUNCTION migmgr_internal.access_role(role text) RETURNS void
   LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
@@ -155,13 +184,16 @@ CREATE FUNCTION migmgr.revoke_access(role text)
 DECLARE
   left_over text[];
   who oid;
+  item record;
 BEGIN
   PERFORM migmgr_internal.access_role(revoke_access.role);
   SELECT r.oid INTO who FROM pg_roles AS r WHERE r.rolname = revoke_access.role;
-  EXECUTE format('REVOKE ALL ON ALL ROUTINES IN SCHEMA migmgr, migmgr_internal FROM %I', revoke_access.role);
-  EXECUTE format('REVOKE ALL ON ALL TABLES IN SCHEMA migmgr, migmgr_internal FROM %I', revoke_access.role);
-  EXECUTE format('REVOKE ALL ON ALL SEQUENCES IN SCHEMA migmgr, migmgr_internal FROM %I', revoke_access.role);
-  EXECUTE format('REVOKE ALL ON SCHEMA migmgr, migmgr_internal FROM %I', revoke_access.role);
+  FOR item IN
+    SELECT g.kind, string_agg(g.object, ', ') AS objects
+      FROM (SELECT DISTINCT p.kind, p.object FROM migmgr_internal.granted() AS p WHERE p.grantee = who) AS g GROUP BY g.kind
+  LOOP
+    EXECUTE format('REVOKE ALL ON %s %s FROM %I', item.kind, item.objects, revoke_access.role);
+  END LOOP;
   PERFORM migmgr_internal.ledger_append('revoke', NULL, jsonb_build_object('role', revoke_access.role));
 
   left_over := migmgr_internal.levels_of(who);
@@ -174,29 +206,3 @@ END
 $$;
 REVOKE ALL ON FUNCTION migmgr.revoke_access(text) FROM PUBLIC;
 COMMENT ON FUNCTION migmgr.revoke_access(text) IS 'take everything of migmgr from a role';
-
--- Default privileges of the installer may have given more than this script
--- said (platforms grant EXECUTE on every new function to their API roles).
-DO $$
-DECLARE
-  item record;
-BEGIN
-  FOR item IN
-    WITH acl AS (
-      SELECT 'ROUTINE' AS kind, p.oid::regprocedure::text AS object, p.proowner AS owner, COALESCE(p.proacl, acldefault('f', p.proowner)) AS acl
-        FROM pg_proc AS p WHERE p.pronamespace IN ('migmgr'::regnamespace, 'migmgr_internal'::regnamespace)
-      UNION ALL
-      SELECT 'SCHEMA', format('%I', n.nspname), n.nspowner, n.nspacl FROM pg_namespace AS n WHERE n.nspname IN ('migmgr', 'migmgr_internal')
-      UNION ALL
-      SELECT CASE c.relkind WHEN 'S' THEN 'SEQUENCE' ELSE 'TABLE' END, c.oid::regclass::text, c.relowner, c.relacl
-        FROM pg_class AS c WHERE c.relnamespace IN ('migmgr'::regnamespace, 'migmgr_internal'::regnamespace) AND c.relkind IN ('r', 'v', 'S')
-    )
-    SELECT DISTINCT format('REVOKE ALL ON %s %s FROM %s', a.kind, a.object,
-             CASE x.grantee WHEN 0 THEN 'PUBLIC' ELSE x.grantee::regrole::text END) AS command
-      FROM acl AS a CROSS JOIN LATERAL aclexplode(a.acl) AS x
-     WHERE x.grantee NOT IN (a.owner, 'pg_database_owner'::regrole)
-  LOOP
-    EXECUTE item.command;
-  END LOOP;
-END
-$$;

@@ -76,11 +76,24 @@ ledger_init(void)
 	CacheRegisterRelcacheCallback(ledger_relcache_callback, (Datum) 0);
 }
 
-/* OID of the extension, or InvalidOid where migmgr is not installed. */
+/*
+ * OID of the extension, or InvalidOid where migmgr is not installed.  The
+ * server has no cache for it and the guard asks at every DDL statement: while
+ * the ledger is the same table, the extension is the same.
+ */
 Oid
 ledger_extension(void)
 {
-	return get_extension_oid(MIGMGR_EXTENSION, true);
+	static Oid	of_relid = InvalidOid;
+	static Oid	extension = InvalidOid;
+	Oid			relid = ledger_relid();
+
+	if (!OidIsValid(relid) || relid != of_relid || !OidIsValid(extension))
+	{
+		extension = get_extension_oid(MIGMGR_EXTENSION, true);
+		of_relid = relid;
+	}
+	return extension;
 }
 
 /* OID of migmgr.ledger, or InvalidOid. */
@@ -128,28 +141,34 @@ ledger_recording(void)
 
 /*
  * From here to record_end, SQL is migmgr's own.  Everything comes back by
- * itself when the transaction or subtransaction aborts.
+ * itself when the transaction or subtransaction aborts.  A scope in a scope
+ * finds all as it needs it: no caller's SQL runs in there.
  */
 void
 record_begin(RecordScope *scope)
 {
+	scope->nested = recording;
+	if (scope->nested)
+		return;
+
 	GetUserIdAndSecContext(&scope->save_userid, &scope->save_sec_context);
-	scope->save_recording = recording;
 	scope->save_nestlevel = NewGUCNestLevel();
 
 	(void) set_config_option("search_path", "pg_catalog, pg_temp",
 							 PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
 	SetUserIdAndSecContext(ledger_owner(),
 						   scope->save_sec_context | SECURITY_LOCAL_USERID_CHANGE | SECURITY_NOFORCE_RLS);
-	if (!recording)
-		recording_subid = GetCurrentSubTransactionId();
+	recording_subid = GetCurrentSubTransactionId();
 	recording = true;
 }
 
 void
 record_end(RecordScope *scope)
 {
-	recording = scope->save_recording;
+	if (scope->nested)
+		return;
+
+	recording = false;
 	SetUserIdAndSecContext(scope->save_userid, scope->save_sec_context);
 	AtEOXact_GUC(true, scope->save_nestlevel);
 }
@@ -389,7 +408,9 @@ ledger_xact_callback(XactEvent event, void *arg)
 			break;
 		case XACT_EVENT_COMMIT:
 			if (appended && head_message[0] != '\0')
-				ereport(LOG, (errmsg_internal("%s", head_message)));
+				ereport(LOG,
+						(errmsg_internal("%s", head_message),
+						 errhidestmt(true), errhidecontext(true)));
 			/* FALLTHROUGH */
 		case XACT_EVENT_ABORT:
 			if (event == XACT_EVENT_ABORT && appended)

@@ -29,9 +29,9 @@ typedef struct LedgerEntry
 /* saved identity while migmgr's own code writes; see record_begin */
 typedef struct RecordScope
 {
+	bool		nested;			/* in another scope: nothing to give back */
 	Oid			save_userid;
 	int			save_sec_context;
-	bool		save_recording;
 	int			save_nestlevel;
 } RecordScope;
 

@@ -61,6 +61,7 @@ extern char *script_brief(const char *sql);
 extern ScriptFile *script_file(const char *file, const char *sql);
 
 extern void script_check_version(const char *version);
+extern char *script_version_key(const char *version);
 extern int	script_compare_versions(const char *a, const char *b);
 
 #endif							/* MIGMGR_SCRIPT_H */

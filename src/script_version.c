@@ -23,10 +23,10 @@
 #define MIN_DATE_DIGITS		8
 
 /* each part of a key begins with one of these: their order is the versions' */
-#define KEY_END				"0"
-#define KEY_BEFORE_DIGITS	"1" /* a byte that sorts before digits: . - + */
-#define KEY_NUMBER			"2" /* a run of digits */
-#define KEY_AFTER_DIGITS	"3" /* a byte that sorts after digits: letters */
+#define KEY_END				'0'
+#define KEY_BEFORE_DIGITS	'1' /* a byte that sorts before digits: . - + */
+#define KEY_NUMBER			'2' /* a run of digits */
+#define KEY_AFTER_DIGITS	'3' /* a byte that sorts after digits: letters */
 
 /* a range of code points that nobody can see, or take for something else */
 typedef struct InvisibleRange
@@ -46,7 +46,7 @@ static const InvisibleRange invisible[] = {
 
 static const char *find_invisible(const char *version);
 static pg_wchar code_point(const char *c);
-static char *version_key(const char *version);
+static void append_code(StringInfo key, char c);
 
 PG_FUNCTION_INFO_V1(migmgr_check_version);
 PG_FUNCTION_INFO_V1(migmgr_compare_versions);
@@ -99,8 +99,8 @@ script_check_version(const char *version)
 int
 script_compare_versions(const char *a, const char *b)
 {
-	char	   *key_a = version_key(a);
-	char	   *key_b = version_key(b);
+	char	   *key_a = script_version_key(a);
+	char	   *key_b = script_version_key(b);
 	int			result = strcmp(key_a, key_b);
 
 	pfree(key_a);
@@ -144,8 +144,8 @@ code_point(const char *c)
  * of its length, its length and its digits without leading zeros; any other
  * byte its code.  The text itself comes last and breaks ties.
  */
-static char *
-version_key(const char *version)
+char *
+script_version_key(const char *version)
 {
 	StringInfoData key;
 	size_t		len = strlen(version);
@@ -161,29 +161,41 @@ version_key(const char *version)
 	{
 		int			digits = strspn(c, "0123456789");
 		int			zeros = strspn(c, "0");
+		char		length[12];
 
 		if (digits == 0)
 		{
-			appendStringInfo(&key, "%s%03d",
-							 (unsigned char) *c < '0' ? KEY_BEFORE_DIGITS :
-							 KEY_AFTER_DIGITS, (unsigned char) *c);
-			c++;
+			appendStringInfoChar(&key, (unsigned char) *c < '0' ? KEY_BEFORE_DIGITS :
+								 KEY_AFTER_DIGITS);
+			append_code(&key, *c++);
 			continue;
 		}
 		if (zeros == digits)
 			zeros--;
 		c += zeros;
 		digits -= zeros;
-		appendStringInfo(&key, KEY_NUMBER "%d%d",
-						 snprintf(NULL, 0, "%d", digits), digits);
+		appendStringInfoChar(&key, KEY_NUMBER);
+		appendStringInfoChar(&key, '0' + pg_ltoa(digits, length));
+		appendStringInfoString(&key, length);
 		appendBinaryStringInfo(&key, c, digits);
 		c += digits;
 	}
 
-	appendStringInfoString(&key, KEY_END);
+	appendStringInfoChar(&key, KEY_END);
 	for (c = version; *c != '\0'; c++)
-		appendStringInfo(&key, "%03d", (unsigned char) *c);
+		append_code(&key, *c);
 	return key.data;
+}
+
+/* Three digits; an index calls this for every entry, so without a format. */
+static void
+append_code(StringInfo key, char c)
+{
+	unsigned char code = (unsigned char) c;
+
+	appendStringInfoChar(key, '0' + code / 100);
+	appendStringInfoChar(key, '0' + code / 10 % 10);
+	appendStringInfoChar(key, '0' + code % 10);
 }
 
 /* migmgr_internal.check_version(text): returns its argument */
@@ -214,5 +226,5 @@ migmgr_version_key(PG_FUNCTION_ARGS)
 {
 	char	   *version = text_to_cstring(PG_GETARG_TEXT_PP(0));
 
-	PG_RETURN_TEXT_P(cstring_to_text(version_key(version)));
+	PG_RETURN_TEXT_P(cstring_to_text(script_version_key(version)));
 }

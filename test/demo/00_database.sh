@@ -26,11 +26,11 @@ CREATE EXTENSION migmgr;
 SELECT migmgr.version();"
 says "$(sed -n "s/^default_version *= *'\(.*\)'/\1/p" "$demo_here/../../migmgr.control")"
 say "Nobody may use migmgr before it is granted.  Levels are viewer, author," \
-  "operator, approver and admin; a worker that sends heartbeats needs the first."
+  "operator, approver and admin; workers that send heartbeats need the first."
 sql "SELECT * FROM migmgr.grant_access('dba', 'admin');"
-says "dba"
-sql "SELECT * FROM migmgr.grant_access('service_role', 'operator');"
-says "service_role"
+says "dba" "the DBA has access"
+sql "SELECT * FROM migmgr.grant_access('service_role', 'viewer');"
+says "service_role" "the workers have access"
 
 as dba
 run_psql -v ON_ERROR_STOP=1 -f schema.sql >"$SANDBOX/schema.log" ||

@@ -32,7 +32,7 @@ says "add_heartbeat_column | applied" "002 is applied, after 001"
 check "job_dlq is there with its 20 columns, six indexes and two policies" \
   "SELECT (SELECT count(*) FROM pg_attribute WHERE attrelid = 'public.job_dlq'::regclass AND attnum > 0) = 20
       AND (SELECT count(*) FROM pg_indexes WHERE indexname LIKE 'idx_job_dlq%') = 6
-      AND (SELECT count(*) FROM pg_policies WHERE tablename = 'job_dlq') = 2"
+      AND (SELECT count(*) FROM pg_policies WHERE schemaname = 'public' AND tablename = 'job_dlq') = 2"
 check "qc_jobs has the heartbeat column and its two indexes" \
   "SELECT (SELECT count(*) FROM pg_attribute WHERE attrelid = 'public.qc_jobs'::regclass AND attname = 'last_heartbeat_at') = 1
       AND (SELECT count(*) FROM pg_indexes WHERE indexname LIKE 'idx_qc_jobs%heartbeat') = 2"

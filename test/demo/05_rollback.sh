@@ -10,10 +10,10 @@ say "The watch reads its heartbeats from the column that would go."
 sql "SELECT * FROM migmgr.rollback('002', 'not needed any more');"
 refused MG211 'watch on public.qc_jobs'
 sql "SELECT * FROM migmgr.unschedule('sweep');"
-says "sweep"
+says "sweep" "the schedule is gone"
 check "pg_cron has no job any more" "SELECT NOT EXISTS (SELECT FROM cron.job)"
 sql "SELECT * FROM migmgr.unwatch('qc_jobs');"
-says "not watched any more"
+says "not watched any more" "the watch is gone"
 
 part "002 has data"
 say "The watch is gone, but 501 jobs have a heartbeat that nothing else keeps."
@@ -33,11 +33,13 @@ say "The runbook: only if the DLQ is empty, check first.  Here it checks itself.
 sql "SELECT * FROM migmgr.rollback('001', 'not needed any more');"
 refused MG210 '200'
 say "So the dead letters are settled, and what is settled is purged."
-sql "SELECT count(*) FROM job_dlq AS d, migmgr.dlq_resolve(d.id, notes => 'queue is closed') AS r
-WHERE d.status <> 'resolved';"
-says "199"
-sql "SELECT * FROM migmgr.dlq_purge(older_than => '0');"
-says "200"
+sql "SELECT r.status, count(*) FROM job_dlq AS d,
+  migmgr.dlq_resolve(d.id, notes => 'queue is closed', dlq_table => 'public.job_dlq') AS r
+WHERE d.status <> 'resolved' GROUP BY r.status;"
+says "199" "199 dead letters are resolved"
+sql "SELECT * FROM migmgr.dlq_purge(older_than => '0', dlq_table => 'public.job_dlq');"
+says "200" "200 dead letters are purged"
+check "the dead-letter queue is empty" "SELECT count(*) = 0 FROM public.job_dlq"
 sql "SELECT * FROM migmgr.rollback('001', 'not needed any more');"
 says "rolled back"
 check "nothing is left of 001" \

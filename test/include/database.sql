@@ -11,7 +11,7 @@ CREATE EXTENSION migmgr;
 
 CREATE FUNCTION public.mask(t text) RETURNS text LANGUAGE sql IMMUTABLE AS $$
   SELECT regexp_replace(regexp_replace(regexp_replace(t, '[0-9a-f]{64}', 'SUM', 'g'),
-    '\d{4}-\d\d-\d\d \d\d:\d\d:\d\d \w+', 'TIME', 'g'), 'by \S+\)', 'by ROLE)', 'g')
+    '\d{4}-\d\d-\d\d \d\d:\d\d:\d\d \w+', 'TIME', 'g'), 'TIME by [^ ;.)]+', 'TIME by ROLE', 'g')
 $$;
 CREATE FUNCTION public.caught(sql text) RETURNS TABLE (state text, message text, detail text, hint text)
   LANGUAGE plpgsql AS $$

@@ -24,13 +24,36 @@ SELECT is_empty($$SELECT signature FROM routine WHERE pronamespace NOT IN ('migm
 SELECT is_empty($$SELECT p.oid::regprocedure FROM pg_proc AS p WHERE p.pronamespace IN ('migmgr'::regnamespace, 'migmgr_internal'::regnamespace)
    AND NOT EXISTS (SELECT FROM member AS m WHERE m.objid = p.oid)$$, 'nothing else is in them');
 
--- Run the caller's SQL with the caller's search_path, or are inlined and
--- qualified throughout, or are C that looks nothing up by name.
+-- They run the caller's SQL, or triggers of the caller's tables, with the
+-- caller's search_path; or are inlined; or are C that looks nothing up by name.
 CREATE TEMP TABLE unpinned (signature text);
 INSERT INTO unpinned VALUES
   ('migmgr.apply(text,text,text,text,text,text,boolean,text,jsonb)'),
   ('migmgr.apply_file(text,text,boolean,text,jsonb)'),
   ('migmgr.rollback(text,text,text,boolean)'),
+  ('migmgr.watch(regclass,interval,regclass,text,jsonb,jsonb,integer,integer,boolean)'),
+  ('migmgr.unwatch(text)'),
+  ('migmgr.heartbeat(regclass,text,jsonb,integer)'),
+  ('migmgr.heartbeat(regclass,uuid,jsonb,integer)'),
+  ('migmgr.heartbeat(regclass,bigint,jsonb,integer)'),
+  ('migmgr.heartbeat_many(regclass,text[])'),
+  ('migmgr.heartbeat_many(regclass,uuid[])'),
+  ('migmgr.heartbeat_many(regclass,bigint[])'),
+  ('migmgr.sweep(regclass,timestamp with time zone,boolean)'),
+  ('migmgr.run_sweeps(integer)'),
+  ('migmgr.dlq_add(text,text,text,text,jsonb,text,regclass,text,integer,jsonb,regclass)'),
+  ('migmgr.dlq_retry(uuid,boolean,boolean,regclass)'),
+  ('migmgr.dlq_retry_all(text,text,regclass,regclass,integer,boolean,boolean,timestamp with time zone)'),
+  ('migmgr.dlq_resolve(uuid,text,text,text,regclass)'),
+  ('migmgr.dlq_purge(interval,regclass,boolean,timestamp with time zone)'),
+  ('migmgr.current_organisation()'),
+  ('migmgr_internal.dlq_statistics(regclass)'),
+  ('migmgr_internal.dlq_column_names()'),
+  ('migmgr_internal.classify(text)'),
+  ('migmgr_internal.guard_start()'),
+  ('migmgr_internal.guard_end()'),
+  ('migmgr_internal.guard_drop()'),
+  ('migmgr_internal.guard_rewrite()'),
   ('migmgr_internal.field(text)'),
   ('migmgr_internal.ledger_hash(text,bigint,timestamp with time zone,text,text,text,text,text,text,text,text,text)'),
   ('migmgr_internal.version_key(text)'),
@@ -43,7 +66,8 @@ SELECT is_empty($$SELECT signature FROM routine WHERE prosecdef AND signature IN
 CREATE TEMP TABLE definer (signature text);
 INSERT INTO definer VALUES
   ('migmgr.head()'), ('migmgr.version()'), ('migmgr.verify(text)'), ('migmgr.health()'), ('migmgr.seal()'),
-  ('migmgr.compare_files(text,boolean)'), ('migmgr.grant_access(text,text)'), ('migmgr.revoke_access(text)'),
+  ('migmgr.compare_files(text,boolean)'), ('migmgr.set_environment(text)'), ('migmgr.set_policy(text,text,text,text,text)'),
+  ('migmgr.waive(text,text,interval,text)'), ('migmgr.grant_access(text,text)'), ('migmgr.revoke_access(text)'),
   ('migmgr_internal.seal_record(text,bigint)'), ('migmgr_internal.seal_batch(bigint)'), ('migmgr_internal.status_rows(text)');
 SELECT set_eq('SELECT signature FROM routine WHERE prosecdef', 'SELECT signature FROM definer', 'SECURITY DEFINER is what is known to be');
 SELECT is_empty($$SELECT signature FROM routine WHERE prosecdef AND (prosrc ~* '\mEXECUTE\M' AND prosrc !~* 'format\(')$$,
@@ -67,7 +91,7 @@ SELECT is_empty($$SELECT r.name, k.name FROM relation AS r CROSS JOIN (VALUES ('
    WHERE r.relkind = 'r' AND NOT EXISTS (SELECT FROM pg_trigger AS t WHERE t.tgrelid = r.oid AND t.tgname = k.name AND t.tgtype = k.type
      AND t.tgenabled = 'A' AND t.tgfoid = 'migmgr_internal.row_guard()'::regprocedure AND t.tgnargs = 1)$$,
   'every table has the pair of row guards, ENABLE ALWAYS');
-SELECT is_empty($$SELECT r.name, t.tgname FROM relation AS r JOIN pg_trigger AS t ON t.tgrelid = r.oid WHERE NOT t.tgisinternal AND t.tgenabled <> 'A'$$,
+SELECT is_empty($$SELECT r.name, t.tgname FROM relation AS r JOIN pg_trigger AS t ON t.tgrelid = r.oid WHERE NOT t.tgisinternal AND t.tgenabled <> 'A' AND t.tgname <> 'job_dlq_updated_at'$$,
   'every other trigger on them is ENABLE ALWAYS too');
 SELECT set_eq($$SELECT encode(t.tgargs, 'escape'), r.name FROM relation AS r JOIN pg_trigger AS t ON t.tgrelid = r.oid AND t.tgname = 'row_guard'
    WHERE r.name IN ('migmgr.ledger', 'migmgr_internal.script', 'migmgr_internal.statement', 'migmgr_internal.object', 'migmgr_internal.attempt', 'migmgr_internal.ddl_log')$$,
@@ -95,8 +119,8 @@ $$;
 -- this database has seen DDL since, which the guard has logged
 SELECT is_empty($$SELECT * FROM filled WHERE rows > 0 AND name <> 'migmgr_internal.ddl_log'$$, 'the install script leaves no rows, which a restore would collide with');
 
-SELECT is_empty($$SELECT r.name FROM relation AS r WHERE r.relkind = 'v' AND NOT COALESCE(r.reloptions::text ~ 'security_(invoker|barrier)', false)$$,
-  'every view says whose rights it reads with');
+SELECT is_empty($$SELECT r.name FROM relation AS r WHERE r.relkind = 'v' AND r.reloptions::text ~ 'security_invoker=(true|on|1)'$$,
+  'every view reads with its owner''s rights: nobody needs any on the tables below');
 SELECT set_eq($$SELECT signature FROM routine WHERE proparallel = 's' AND provolatile = 'v'$$, 'SELECT NULL::text WHERE false', 'nothing VOLATILE is PARALLEL SAFE');
 
 SELECT finish();

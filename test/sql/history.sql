@@ -64,7 +64,7 @@ INSERT INTO migmgr_internal.object (seq, n, action, type, identity)
     ('created', 'schema', 's'), ('created', 'table', 'public.kept'), ('created', 'table column', 'public.kept."odd.name on x"'),
     ('created', 'index', 'public.kept_index'), ('created', 'index', 'public.kept_pkey'), ('created', 'table constraint', 'positive on public.kept'),
     ('created', 'default value', 'for public.kept."odd.name on x"'), ('created', 'view', 'public.kept_view'),
-    ('replaced', 'function', 's.f(pg_catalog.int4,pg_catalog.text)'), ('created', 'trigger', 'kept_touch on public.kept'), ('created', 'policy', 'own on public.kept'),
+    ('replaced', 'function', 's.f(integer,pg_catalog.text)'), ('created', 'trigger', 'kept_touch on public.kept'), ('created', 'policy', 'own on public.kept'),
     ('created', 'type', 's.mood'), ('dropped', 'table', 'public.old'), ('dropped', 'view', 'public.kept_view'),
     ('created', 'table', 'public.gone'), ('created', 'function', 'public.gone()'), ('created', 'table', 'public.old_name'),
     ('created', 'table column', 'public.later.c'), ('created', 'trigger', 't on public.later'), ('created', 'index', 'public.later_index')) AS v;

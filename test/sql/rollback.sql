@@ -58,7 +58,7 @@ SELECT state, message FROM public.caught($q$SELECT * FROM migmgr.apply('003', 't
 SELECT state, message FROM public.caught($q$SELECT * FROM migmgr.apply('003', 'trap', 'SELECT 1', rollback_sql => 'TRUNCATE customers')$q$);
 SELECT state, message FROM public.caught($q$SELECT * FROM migmgr.apply('003', 'trap', 'SELECT 1', rollback_sql => 'DROP EXTENSION migmgr CASCADE')$q$);
 -- ... and, hidden from that, when it runs
-SELECT status FROM migmgr.apply('003', 'trap', 'CREATE TABLE bait (i int)', rollback_sql => $$DO $d$BEGIN EXECUTE 'DROP TABLE bait, customers'; END$d$$$);
+SELECT status FROM migmgr.apply('003', 'trap', 'CREATE TABLE bait (i int)', rollback_sql => $$DO $d$BEGIN EXECUTE 'DROP TABLE bait, customers'; END$d$; $$);
 SELECT public.fingerprint() AS before \gset
 SELECT state, message FROM public.caught($q$SELECT * FROM migmgr.rollback('003', on_data => 'discard')$q$);
 SELECT public.fingerprint() = :'before' AS unchanged, (SELECT count(*) FROM customers) AS customers;

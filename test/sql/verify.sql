@@ -50,6 +50,15 @@ SELECT count(*) FROM migmgr.verify() WHERE object LIKE '%tt_x%';
 SELECT count(public.entry(n, 'applied', lpad(n::text, 3, '0'), 'step_' || n, public.script(format('SELECT %s', n)),
   format('{"down": "%s"}', public.script(format('SELECT -%s', n))))) FROM generate_series(1, 8) AS n;
 SELECT * FROM public.bad();
+-- privileges that somebody gave away, while the guard only observes
+BEGIN;
+SET LOCAL client_min_messages = error;
+GRANT SELECT ON migmgr.ledger TO PUBLIC;
+GRANT INSERT, DELETE ON migmgr_internal.script TO pg_monitor;
+GRANT EXECUTE ON FUNCTION migmgr_internal.ledger_state() TO PUBLIC;
+SELECT * FROM public.bad();
+ROLLBACK;
+
 SELECT migmgr.head() AS head8 \gset
 SELECT migmgr.resume('a fixture') AS said;
 SELECT * FROM public.bad();
@@ -209,14 +218,6 @@ ROLLBACK;
 BEGIN;
 SET LOCAL session_replication_role = replica;
 SELECT * FROM public.guard() WHERE object LIKE 'setting%';
-ROLLBACK;
-
--- privileges that somebody gave away
-BEGIN;
-GRANT SELECT ON migmgr.ledger TO PUBLIC;
-GRANT INSERT, DELETE ON migmgr_internal.script TO pg_monitor;
-GRANT EXECUTE ON FUNCTION migmgr_internal.ledger_state() TO PUBLIC;
-SELECT * FROM public.bad();
 ROLLBACK;
 
 -- seals: by their own, then rows edited, removed and added under them
