@@ -93,7 +93,13 @@ BEGIN
          format('edited: checksum %s, but the stored text has %s', s.stored, s.sum), 'Restore migmgr_internal.script from a backup.'
     FROM (SELECT t.checksum, t.stored, t.redacted, encode(sha256(convert_to(t.text, 'UTF8')), 'hex') AS sum
             FROM migmgr_internal.script AS t) AS s
-   WHERE s.sum <> s.stored OR (NOT s.redacted AND s.stored <> s.checksum);
+   WHERE s.sum <> s.stored OR (NOT s.redacted AND s.stored <> s.checksum)
+  UNION ALL
+  SELECT 'texts', format('text %s', s.checksum), 'failed',
+         'edited: no entry names what is stored in place of the text with a password', 'Restore migmgr_internal.script from a backup.'
+    FROM migmgr_internal.script AS s
+   WHERE s.redacted AND s.stored NOT IN
+         (SELECT jsonb_array_elements_text(l.detail::jsonb -> 'stored') FROM migmgr.ledger AS l WHERE l.detail LIKE '%"stored": [%');
 
   IF NOT FOUND THEN
     RETURN QUERY

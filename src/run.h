@@ -51,6 +51,7 @@ typedef struct RunRequest
 	const char *file;			/* as given to apply_file */
 	const char *text;			/* canonical; its checksum identifies it */
 	const char *checksum;		/* of text */
+	const char *received;		/* of the bytes as they came, where it differs */
 	const char *up;				/* script to run */
 	const char *down;			/* canonical script of the way back */
 	const char *verify;			/* canonical script that must hold */

@@ -22,6 +22,7 @@ foreach my $node ($publisher, $subscriber)
 	is(apply($node, $db, '001', $t1), 'applied', 'the schema by migration, on ' . $node->name);
 	is(apply($node, $db, '002', $jobs), 'applied', 'jobs too');
 	$node->safe_psql($db, "SELECT migmgr.waive('restrictive', 'replication of all tables')");
+	$node->safe_psql($db, 'CREATE TABLE by_hand (id int PRIMARY KEY)');
 }
 $publisher->safe_psql($db, "INSERT INTO t1 SELECT i, 'v' || i FROM generate_series(1, 100) AS i");
 $publisher->safe_psql($db, 'CREATE PUBLICATION everything FOR ALL TABLES');
@@ -44,7 +45,7 @@ $publisher->safe_psql($db, 'SELECT FROM migmgr.sweep()');
 $publisher->safe_psql($db, "UPDATE migmgr.job_dlq SET resolution_notes = 'looked at'");
 $publisher->safe_psql($db, 'DELETE FROM migmgr.job_dlq WHERE id = (SELECT id FROM migmgr.job_dlq LIMIT 1)');
 $publisher->safe_psql($db, "SELECT migmgr.set_environment('staging')");
-$publisher->safe_psql($db, 'CREATE TABLE by_hand (id int PRIMARY KEY)');
+$publisher->safe_psql($db, 'ALTER TABLE by_hand ADD n int');
 is(apply($publisher, $db, '003', $t2, "rollback_sql => 'DROP TABLE t2'"), 'applied', 'a migration');
 is($publisher->safe_psql($db, "SELECT status FROM migmgr.rollback('003')"), 'rolled back', 'undone');
 error_of($publisher, $db, "SELECT migmgr.apply('003', 'broken', 'SELECT nothing')");
