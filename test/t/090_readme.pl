@@ -42,35 +42,48 @@ sub printed
 	return $output;
 }
 
+# Runs the blocks of a text, and compares what is shown after them.
+my $variables = '';
+
+sub check_blocks
+{
+	my ($name, $example) = @_;
+	my $shown = '';
+	my $number = 0;
+
+	while ($example =~ /^```(\w+)\n(.*?)^```$/msg)
+	{
+		my ($language, $text) = ($1, $2);
+
+		if ($language eq 'sh')
+		{
+			printed([ 'sh', '-e' ], $text);
+			is($?, 0, 'the shell commands run');
+		}
+		elsif ($language eq 'sql')
+		{
+			$number++;
+			$shown = printed([ 'psql', '-X', '-d', $node->connstr('shop') ],
+				$variables . $text);
+			# Variables live as long as psql does, so each gets them.
+			$variables .= "$_\n" foreach $text =~ /^(\\set .*)$/mg;
+		}
+		else
+		{
+			is(masked($shown), masked($text),
+				"block $number of the $name prints what is shown");
+		}
+	}
+	return $number;
+}
+
 my ($example) = $readme =~ /^## Five minutes\n(.*?)^## /ms
   or BAIL_OUT('README.md has no section "Five minutes"');
-my $shown = '';
-my $number = 0;
-my $was = '';
-while ($example =~ /^```(\w+)\n(.*?)^```$/msg)
-{
-	my ($language, $text) = ($1, $2);
-
-	if ($language eq 'sh')
-	{
-		printed([ 'sh', '-e' ], $text);
-		is($?, 0, 'the shell commands run');
-	}
-	elsif ($language eq 'sql')
-	{
-		$number++;
-		$shown = printed(
-			[ 'psql', '-X', '-d', $node->connstr('shop') ],
-			$was . $text);
-		# Variables live as long as psql does, so they are set in each.
-		$was .= "$_\n" foreach $text =~ /^(\\set .*)$/mg;
-	}
-	else
-	{
-		is(masked($shown), masked($text), "block $number of the example prints what is shown");
-	}
-}
-cmp_ok($number, '>=', 5, 'the example has its blocks');
+cmp_ok(check_blocks('example', $example), '>=', 5, 'the example has its blocks');
+cmp_ok(check_blocks('manual', $manual), '>=', 1, 'the manual has its blocks');
+# What stands on top is of the example.
+my ($top) = $readme =~ /^```\n\w+=# ALTER.*?\n(.*?)^```/ms;
+ok(index($example, $top) > 0, 'the refusal on top is that of the example');
 
 # Reference
 my $functions = $node->safe_psql('shop',
