@@ -102,14 +102,6 @@ classify_statement(Node *stmt)
 	{
 		j.verdict->rule = rule->rule;
 		name_target(&j, rule);
-
-		/*
-		 * A relation that is not there yet, because an earlier statement of
-		 * the script makes it: judged when its turn comes.  Elsewhere the
-		 * server says that it does not exist.
-		 */
-		if (rule->relation > 0 && !j.found && !rule->creates)
-			return finish(&j);
 		if (rule->judge != NULL)
 			rule->judge(&j, rule);
 		else
