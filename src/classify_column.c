@@ -229,6 +229,8 @@ judge_add_constraint(Judgement *j, AlterTableCmd *cmd, const AlterRule *rule)
 
 	judge_constraint_columns(j, constraint, &columns);
 	restricts = !only_new_columns(j, columns) && mg_constraint_enforced(constraint);
+	j->deed = constraint->conname == NULL ? psprintf("add a constraint to table %s", j->rel.name) :
+		psprintf("add constraint %s to table %s", quote_identifier(constraint->conname), j->rel.name);
 	judge_add(j, CLASS_ADDITIVE, rule->rule, NULL);
 
 	if (constraint->contype == CONSTR_FOREIGN)

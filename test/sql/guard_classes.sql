@@ -76,7 +76,7 @@ UPDATE big SET a = 1 WHERE id = 1|data|update
 DELETE FROM big|destructive|delete-everything
 DELETE FROM big WHERE id = 1|data|delete
 DELETE FROM tmp|none|delete-everything
-DELETE FROM nosuch|destructive|delete-everything
+DELETE FROM nosuch|additive|delete-everything
 MERGE INTO big USING parent ON big.id = parent.id WHEN MATCHED THEN DELETE|data|merge
 TRUNCATE big|destructive|truncate
 TRUNCATE tmp|none|truncate
