@@ -186,7 +186,7 @@ Datum
 migmgr_dlq_add(PG_FUNCTION_ARGS)
 {
 	const char *args[10] = {0};
-	Watch	   *watch = NULL;
+	Watch	   *volatile watch = NULL;
 	Dlq			dlq = {0};
 	MemoryContext context = CurrentMemoryContext;
 	char	   *volatile id = NULL;
