@@ -58,6 +58,8 @@ wait_for 10 "the run is recorded" \
   "SELECT EXISTS (SELECT FROM cron.job_run_details WHERE status = 'succeeded')"
 sql "SELECT jobid, username, command, status, return_message, start_time FROM cron.job_run_details;"
 says "succeeded" "pg_cron ran it, and it succeeded"
+sql "SELECT * FROM migmgr.schedules;"
+says "| scheduled" "migmgr sees the schedule and its last run"
 sql "SELECT started_at, job_table, running, stale, dead_lettered, errors, ms, role FROM migmgr.sweeps;"
 says "|   200 |           200 |" "one sweep found and moved 200"
 
