@@ -58,4 +58,9 @@ bench:
 lint:
 	@test/tools/lint
 
-.PHONY: $(TOOL_TARGETS)
+# From the objects come the names of types, which the layout depends on.
+indent: all
+	test/tools/indent --typedefs
+	test/tools/indent
+
+.PHONY: $(TOOL_TARGETS) indent

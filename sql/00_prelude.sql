@@ -2,6 +2,34 @@
 
 SET LOCAL search_path = pg_catalog, pg_temp;
 
+-- A schema migmgr that is there already (pg_dump makes it before the extension)
+-- must be empty and a superuser's: nothing of anybody else's is adopted.
+DO $$
+DECLARE
+  stranger pg_catalog.text;
+BEGIN
+  SELECT pg_catalog.pg_describe_object(d.classid, d.objid, d.objsubid) INTO stranger
+    FROM pg_catalog.pg_depend AS d
+   WHERE d.refclassid = 'pg_catalog.pg_namespace'::pg_catalog.regclass
+     AND d.refobjid = (SELECT n.oid FROM pg_catalog.pg_namespace AS n WHERE n.nspname = 'migmgr')
+     AND d.classid <> 'pg_catalog.pg_extension'::pg_catalog.regclass
+   LIMIT 1;
+  IF stranger IS NOT NULL THEN
+    RAISE EXCEPTION 'schema "migmgr" is not empty'
+      USING ERRCODE = 'invalid_schema_definition', DETAIL = pg_catalog.format('It contains %s.', stranger),
+            HINT = 'Move or drop what is in it, then run CREATE EXTENSION migmgr again.';
+  END IF;
+  SELECT r.rolname INTO stranger
+    FROM pg_catalog.pg_namespace AS n JOIN pg_catalog.pg_roles AS r ON r.oid = n.nspowner
+   WHERE n.nspname = 'migmgr' AND NOT r.rolsuper;
+  IF stranger IS NOT NULL THEN
+    RAISE EXCEPTION 'schema "migmgr" belongs to role "%", who is no superuser', stranger
+      USING ERRCODE = 'invalid_schema_definition',
+            HINT = 'Drop the schema, then run CREATE EXTENSION migmgr again.';
+  END IF;
+END
+$$;
+
 -- What is private lives here; the public API is schema migmgr, which CREATE
 -- EXTENSION makes (or finds, empty and the installer's own).
 CREATE SCHEMA migmgr_internal;

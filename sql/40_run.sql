@@ -35,4 +35,5 @@ COMMENT ON FUNCTION migmgr.rollback(text, text, text, boolean)
 
 -- In the order of versions; migmgr_internal.version_key is the script room's.
 CREATE INDEX ledger_order ON migmgr.ledger (migmgr_internal.version_key(version)) WHERE event = 'applied';
+CREATE INDEX attempt_order ON migmgr_internal.attempt (migmgr_internal.version_key(version), at DESC) WHERE action = 'apply';
 CREATE INDEX ledger_content ON migmgr.ledger (checksum) WHERE event = 'applied';

@@ -86,7 +86,7 @@ migmgr_apply(PG_FUNCTION_ARGS)
 	char	   *sql = text_arg(fcinfo, 2);
 	RunRow	   *row;
 
-	run_begin();
+	run_begin("migmgr.apply()");
 	request.version = text_arg(fcinfo, 0);
 	script_check_version(request.version);
 	request.name = text_arg(fcinfo, 1);
@@ -117,7 +117,7 @@ migmgr_apply_file(PG_FUNCTION_ARGS)
 	ScriptFile *parts;
 	RunRow	   *row;
 
-	run_begin();
+	run_begin("migmgr.apply_file()");
 	if (file == NULL || sql == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_MG_BAD_SCRIPT),
@@ -162,17 +162,29 @@ static RunRow *
 apply_request(RunRequest *request, const char *expected, const char *received)
 {
 	VersionState *state;
+	RecordScope scope;
 
 	request->checksum = script_checksum(request->text);
+	request->received = script_checksum(received);
+	if (strcmp(request->received, request->checksum) == 0)
+		request->received = NULL;
 	if (expected != NULL)
 		script_check_checksum(expected);
 
 	own_lock(LOCK_APPLY, guc_apply_wait);
+	record_begin(&scope);		/* once for all the questions */
+	ledger_check_snapshot();
 	state = version_state(request->version);
 	if (state->event != NULL && strcmp(state->event, "applied") == 0)
-		return already_applied(request, state);
+	{
+		RunRow	   *row = already_applied(request, state);
+
+		record_end(&scope);
+		return row;
+	}
 	check_expected(request, expected, received);
 	check_order(request);
+	record_end(&scope);
 	return run_request(request);
 }
 
@@ -214,8 +226,7 @@ check_expected(const RunRequest *request, const char *expected, const char *rece
 {
 	const char *remembered;
 
-	if (expected != NULL && pg_strcasecmp(expected, request->checksum) != 0 &&
-		pg_strcasecmp(expected, script_checksum(received)) != 0)
+	if (expected != NULL && !script_checksum_matches(received, expected))
 		ereport(ERROR,
 				(errcode(ERRCODE_MG_CHECKSUM_MISMATCH),
 				 errmsg("migration \"%s\" is not the text that was expected", request->version),
@@ -223,7 +234,7 @@ check_expected(const RunRequest *request, const char *expected, const char *rece
 				 errhint("Compare with: shasum -a 256 FILE")));
 
 	remembered = remembered_checksum(request->version);
-	if (remembered != NULL && strcmp(remembered, request->checksum) != 0)
+	if (remembered != NULL && !script_checksum_matches(received, remembered))
 		ereport(ERROR,
 				(errcode(ERRCODE_MG_CHECKSUM_MISMATCH),
 				 errmsg("migration \"%s\" is not the text of the remembered file", request->version),

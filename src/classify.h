@@ -40,6 +40,8 @@ typedef struct Verdict
 	const char *rule;			/* stable rule identity: 'drop-column' */
 	const char *command;		/* command tag: 'ALTER TABLE' */
 	char	   *object;			/* what it is about: 'public.qc_jobs', or NULL */
+	char	   *column;			/* the column it is about, or NULL */
+	char	   *deed;			/* what it would do: 'drop table public.qc_jobs' */
 	LOCKMODE	lock;			/* strongest lock on the named object */
 	Tristate	rewrites;
 	Tristate	scans;
@@ -49,6 +51,15 @@ typedef struct Verdict
 	Oid			namespace;		/* its schema, for exemptions; or InvalidOid */
 	int			statement;		/* number and line in a script, 0 outside */
 	int			line;
+
+	bool		drops;			/* the class comes from a drop, so the access
+								 * hook will see each object as it goes */
+	bool		definition;		/* ... of definitions only: inside a script the
+								 * net effect decides */
+	bool		concurrent;		/* commits by itself: nothing may raise once
+								 * it has begun */
+	struct Verdict *firm;		/* when definition: the worst of its other
+								 * parts, or NULL */
 } Verdict;
 
 extern const char *class_name(MigClass class);

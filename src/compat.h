@@ -5,10 +5,13 @@
 #ifndef MIGMGR_COMPAT_H
 #define MIGMGR_COMPAT_H
 
-#include "executor/executor.h"
-
 #if PG_VERSION_NUM < 150000
 #error "migmgr needs PostgreSQL 15 or newer"
+#endif
+
+/* 18: a prefix instead of a suffix, and the suffix is gone */
+#ifndef pg_noreturn
+#define pg_noreturn pg_attribute_noreturn()
 #endif
 
 /* 18: ExecutorRun lost execute_once */
@@ -33,6 +36,40 @@
 #else
 #define mg_namespace_aclcheck(nspid, role, mode) \
 	pg_namespace_aclcheck(nspid, role, mode)
+#endif
+
+/* 17: the test for an autovacuum worker has another name */
+#if PG_VERSION_NUM >= 170000
+#define mg_is_autovacuum_worker() AmAutoVacuumWorkerProcess()
+#else
+#define mg_is_autovacuum_worker() IsAutoVacuumWorkerProcess()
+#endif
+
+/* rows of const tables that only some majors know */
+#if PG_VERSION_NUM < 160000
+#define MG_BEFORE_16(...) __VA_ARGS__
+#else
+#define MG_BEFORE_16(...)
+#endif
+#if PG_VERSION_NUM >= 170000
+#define MG_FROM_17(...) __VA_ARGS__
+#else
+#define MG_FROM_17(...)
+#endif
+#if PG_VERSION_NUM < 180000
+#define MG_BEFORE_18(...) __VA_ARGS__
+#else
+#define MG_BEFORE_18(...)
+#endif
+
+/* 18: generated columns may be virtual, constraints not enforced */
+#if PG_VERSION_NUM >= 180000
+#define mg_generated_stored(constraint) \
+	((constraint)->generated_kind == ATTRIBUTE_GENERATED_STORED)
+#define mg_constraint_enforced(constraint) ((constraint)->is_enforced)
+#else
+#define mg_generated_stored(constraint) true
+#define mg_constraint_enforced(constraint) true
 #endif
 
 #endif							/* MIGMGR_COMPAT_H */

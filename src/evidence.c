@@ -6,9 +6,9 @@
  * worker of its own writes it: it gets the text through shared memory, copies
  * it before it does anything else, connects as the owner of the ledger and
  * runs one fixed INSERT, no SQL of any caller.  We wait until it has copied,
- * never until it has finished: if this transaction holds CHAIN, or anything
- * else the worker needs, nobody would detect the deadlock.  For the same
- * reason the row is not chained at once; a later entry seals it.
+ * and only for a bounded moment until it has committed: if this transaction
+ * holds anything the worker needs, nobody would detect the deadlock.  For the
+ * same reason the row is not chained at once; a later entry seals it.
  */
 #include "postgres.h"
 
@@ -45,12 +45,17 @@
 #define FIELD_SQLSTATE 8
 #define FIELD_MESSAGE 9
 #define COPY_WAIT_MS 2000
+#define RECORD_WAIT_MS 500
 #define MAX_FIELD 100000		/* longer texts are cut */
+
+/* how far the worker is */
+#define STAGE_COPIED 1
+#define STAGE_RECORDED 2
 
 /* the segment: this header, then NUM_FIELDS zero-terminated strings */
 typedef struct Envelope
 {
-	pg_atomic_uint32 copied;
+	pg_atomic_uint32 stage;
 	Oid			database;
 	pid_t		sender;
 	Size		length;
@@ -69,7 +74,8 @@ static const char *const attempt_insert =
 static void attempt_fields(const Attempt *attempt, const char **fields);
 static char *clip(const char *text);
 static char *client_address(void);
-static bool wait_until_copied(Envelope *envelope, BackgroundWorkerHandle *handle);
+static bool wait_for_worker(Envelope *envelope, BackgroundWorkerHandle *handle);
+static void set_stage(Envelope *envelope, uint32 stage);
 static void notify_failure(const char *const *fields);
 
 /* NULL stays NULL; a text that is too long is cut. */
@@ -164,7 +170,7 @@ attempt_send(const Attempt *attempt)
 	if (segment == NULL)
 		return false;
 	envelope = dsm_segment_address(segment);
-	pg_atomic_init_u32(&envelope->copied, 0);
+	pg_atomic_init_u32(&envelope->stage, 0);
 	envelope->database = MyDatabaseId;
 	envelope->sender = MyProcPid;
 	envelope->length = length;
@@ -188,30 +194,46 @@ attempt_send(const Attempt *attempt)
 	strlcpy(worker.bgw_type, "migmgr evidence", sizeof(worker.bgw_type));
 
 	copied = RegisterDynamicBackgroundWorker(&worker, &handle) &&
-		wait_until_copied(envelope, handle);
+		wait_for_worker(envelope, handle);
 	dsm_detach(segment);
 	return copied;
 }
 
-/* Polls the flag: the worker needs about a millisecond to set it. */
+/*
+ * Waits until the worker has copied the text, and for a moment longer until it
+ * has committed: the next migration of the same script, sent at once by a psql
+ * without ON_ERROR_STOP, must find the record.  True when the text is safe.
+ */
 static bool
-wait_until_copied(Envelope *envelope, BackgroundWorkerHandle *handle)
+wait_for_worker(Envelope *envelope, BackgroundWorkerHandle *handle)
 {
 	TimestampTz start = GetCurrentTimestamp();
 
-	while (pg_atomic_read_u32(&envelope->copied) == 0)
+	for (;;)
 	{
+		uint32		stage = pg_atomic_read_u32(&envelope->stage);
 		pid_t		pid;
 
-		if (GetBackgroundWorkerPid(handle, &pid) == BGWH_STOPPED)
-			return pg_atomic_read_u32(&envelope->copied) != 0;
-		if (TimestampDifferenceExceeds(start, GetCurrentTimestamp(), COPY_WAIT_MS))
-			return false;
+		if (stage == STAGE_RECORDED ||
+			GetBackgroundWorkerPid(handle, &pid) == BGWH_STOPPED ||
+			TimestampDifferenceExceeds(start, GetCurrentTimestamp(),
+									   stage == STAGE_COPIED ? RECORD_WAIT_MS : COPY_WAIT_MS))
+			return pg_atomic_read_u32(&envelope->stage) != 0;
 		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
 						 1, PG_WAIT_EXTENSION);
 		ResetLatch(MyLatch);
 	}
-	return true;
+}
+
+/* The worker says how far it is. */
+static void
+set_stage(Envelope *envelope, uint32 stage)
+{
+	PGPROC	   *sender = BackendPidGetProc(envelope->sender);
+
+	pg_atomic_write_u32(&envelope->stage, stage);
+	if (sender != NULL)
+		SetLatch(&sender->procLatch);
 }
 
 /* Tells listeners of channel migmgr; goes out when the writer commits. */
@@ -244,7 +266,6 @@ migmgr_evidence_main(Datum arg)
 	const char *fields[NUM_FIELDS];
 	Oid			database;
 	char	   *p;
-	PGPROC	   *sender;
 
 	pqsignal(SIGTERM, die);
 	BackgroundWorkerUnblockSignals();
@@ -262,11 +283,7 @@ migmgr_evidence_main(Datum arg)
 		fields[i] = envelope->null[i] ? NULL : p;
 		p += strlen(p) + 1;
 	}
-	sender = BackendPidGetProc(envelope->sender);
-	pg_atomic_write_u32(&envelope->copied, 1);
-	if (sender != NULL)
-		SetLatch(&sender->procLatch);
-	dsm_detach(segment);
+	set_stage(envelope, STAGE_COPIED);
 
 	BackgroundWorkerInitializeConnectionByOid(database, InvalidOid, 0);
 	SetConfigOption("default_transaction_read_only", "off", PGC_SUSET, PGC_S_OVERRIDE);
@@ -288,4 +305,6 @@ migmgr_evidence_main(Datum arg)
 		notify_failure(fields);
 	}
 	CommitTransactionCommand();
+	set_stage(envelope, STAGE_RECORDED);
+	dsm_detach(segment);
 }

@@ -64,6 +64,7 @@ static void ledger_relcache_callback(Datum arg, Oid relid);
 static void ledger_format_head(const char *seq, const char *event, const char *hash);
 static void ledger_refresh_head(void);
 static Head ledger_head(void);
+static void check_stale(int64 seq);
 static Head ledger_write(Head head, const LedgerEntry *entry);
 static void ledger_write_epoch(Head *head, const char *reason);
 
@@ -75,11 +76,24 @@ ledger_init(void)
 	CacheRegisterRelcacheCallback(ledger_relcache_callback, (Datum) 0);
 }
 
-/* OID of the extension, or InvalidOid where migmgr is not installed. */
+/*
+ * OID of the extension, or InvalidOid where migmgr is not installed.  The
+ * server has no cache for it and the guard asks at every DDL statement: while
+ * the ledger is the same table, the extension is the same.
+ */
 Oid
 ledger_extension(void)
 {
-	return get_extension_oid(MIGMGR_EXTENSION, true);
+	static Oid	of_relid = InvalidOid;
+	static Oid	extension = InvalidOid;
+	Oid			relid = ledger_relid();
+
+	if (!OidIsValid(relid) || relid != of_relid || !OidIsValid(extension))
+	{
+		extension = get_extension_oid(MIGMGR_EXTENSION, true);
+		of_relid = relid;
+	}
+	return extension;
 }
 
 /* OID of migmgr.ledger, or InvalidOid. */
@@ -127,28 +141,34 @@ ledger_recording(void)
 
 /*
  * From here to record_end, SQL is migmgr's own.  Everything comes back by
- * itself when the transaction or subtransaction aborts.
+ * itself when the transaction or subtransaction aborts.  A scope in a scope
+ * finds all as it needs it: no caller's SQL runs in there.
  */
 void
 record_begin(RecordScope *scope)
 {
+	scope->nested = recording;
+	if (scope->nested)
+		return;
+
 	GetUserIdAndSecContext(&scope->save_userid, &scope->save_sec_context);
-	scope->save_recording = recording;
 	scope->save_nestlevel = NewGUCNestLevel();
 
 	(void) set_config_option("search_path", "pg_catalog, pg_temp",
 							 PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
 	SetUserIdAndSecContext(ledger_owner(),
 						   scope->save_sec_context | SECURITY_LOCAL_USERID_CHANGE | SECURITY_NOFORCE_RLS);
-	if (!recording)
-		recording_subid = GetCurrentSubTransactionId();
+	recording_subid = GetCurrentSubTransactionId();
 	recording = true;
 }
 
 void
 record_end(RecordScope *scope)
 {
-	recording = scope->save_recording;
+	if (scope->nested)
+		return;
+
+	recording = false;
 	SetUserIdAndSecContext(scope->save_userid, scope->save_sec_context);
 	AtEOXact_GUC(true, scope->save_nestlevel);
 }
@@ -205,12 +225,8 @@ ledger_append(const LedgerEntry *entry)
 
 	PreventCommandIfReadOnly("writing to the migmgr ledger");
 	own_lock(LOCK_CHAIN, CHAIN_WAIT_MS);
-	if (ledger_state() == LEDGER_RESTORED && strcmp(entry->event, "epoch") != 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_MG_RESTORED),
-				 errmsg("this database is a restored or copied one, and its ledger has not been resumed"),
-				 errdetail("The last epoch of the ledger names another home than %s.", ledger_home()),
-				 errhint("Check it with SELECT * FROM migmgr.verify(); then SELECT migmgr.resume('reason');")));
+	if (strcmp(entry->event, "epoch") != 0)
+		ledger_check_home();
 
 	SPI_connect();
 	record_begin(&scope);
@@ -229,9 +245,8 @@ ledger_append(const LedgerEntry *entry)
 }
 
 /*
- * Head of the chain, read after CHAIN was taken and with the newest snapshot.
- * A transaction whose own snapshot is older than the head must not go on: it
- * decided on what is no longer true.  Connected to SPI, recording.
+ * Head of the chain, read with the newest snapshot, after CHAIN or APPLY was
+ * taken.  Connected to SPI, recording.
  */
 static Head
 ledger_head(void)
@@ -245,17 +260,53 @@ ledger_head(void)
 		head.hash = spi_text(0, "hash");
 	}
 
-	if (IsolationUsesXactSnapshot())
-	{
-		spi_exec("SELECT l.seq FROM migmgr.ledger AS l ORDER BY l.seq DESC LIMIT 1",
-				 SPI_OK_SELECT, 0, NULL);
-		if ((SPI_processed > 0 ? spi_int64(0, "seq", 0) : 0) != head.seq)
-			ereport(ERROR,
-					(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
-					 errmsg("could not write to the migmgr ledger: another session has written to it since this transaction began"),
-					 errhint("Try the transaction again, or use READ COMMITTED.")));
-	}
+	check_stale(head.seq);
 	return head;
+}
+
+/*
+ * Raises 40001 when this transaction does not see entry seq, the newest there
+ * is.  Only REPEATABLE READ and SERIALIZABLE can be that far behind.
+ */
+static void
+check_stale(int64 seq)
+{
+	if (!IsolationUsesXactSnapshot())
+		return;
+	spi_exec("SELECT l.seq FROM migmgr.ledger AS l ORDER BY l.seq DESC LIMIT 1",
+			 SPI_OK_SELECT, 0, NULL);
+	if ((SPI_processed > 0 ? spi_int64(0, "seq", 0) : 0) != seq)
+		ereport(ERROR,
+				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+				 errmsg("the migmgr ledger was written to by another session since this transaction began"),
+				 errhint("Try the transaction again, or use READ COMMITTED.")));
+}
+
+/* See ledger.h. */
+void
+ledger_check_home(void)
+{
+	if (ledger_state() == LEDGER_RESTORED)
+		ereport(ERROR,
+				(errcode(ERRCODE_MG_RESTORED),
+				 errmsg("this database is a restored or copied one, and its ledger has not been resumed"),
+				 errdetail("The last epoch of the ledger names another home than %s.", ledger_home()),
+				 errhint("Check it with SELECT * FROM migmgr.verify(); then SELECT migmgr.resume('reason');")));
+}
+
+/* See ledger.h; for callers that hold APPLY and are about to decide. */
+void
+ledger_check_snapshot(void)
+{
+	RecordScope scope;
+
+	if (!IsolationUsesXactSnapshot())
+		return;
+	SPI_connect();
+	record_begin(&scope);
+	(void) ledger_head();
+	record_end(&scope);
+	SPI_finish();
 }
 
 /* Writes one row after head; connected to SPI, recording. */
@@ -357,7 +408,9 @@ ledger_xact_callback(XactEvent event, void *arg)
 			break;
 		case XACT_EVENT_COMMIT:
 			if (appended && head_message[0] != '\0')
-				ereport(LOG, (errmsg_internal("%s", head_message)));
+				ereport(LOG,
+						(errmsg_internal("%s", head_message),
+						 errhidestmt(true), errhidecontext(true)));
 			/* FALLTHROUGH */
 		case XACT_EVENT_ABORT:
 			if (event == XACT_EVENT_ABORT && appended)

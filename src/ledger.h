@@ -29,9 +29,9 @@ typedef struct LedgerEntry
 /* saved identity while migmgr's own code writes; see record_begin */
 typedef struct RecordScope
 {
+	bool		nested;			/* in another scope: nothing to give back */
 	Oid			save_userid;
 	int			save_sec_context;
-	bool		save_recording;
 	int			save_nestlevel;
 } RecordScope;
 
@@ -46,6 +46,15 @@ extern char *ledger_home(void);
 
 /* takes CHAIN, writes the epoch first when this home has none; returns seq */
 extern int64 ledger_append(const LedgerEntry *entry);
+
+/* Raises MG303 in a restored or copied database that was not resumed. */
+extern void ledger_check_home(void);
+
+/*
+ * Raises 40001 when this transaction's snapshot is older than the head: what
+ * it would decide on is no longer true.
+ */
+extern void ledger_check_snapshot(void);
 
 /*
  * Between the two, SQL run through SPI is migmgr's own: current user is the

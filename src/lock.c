@@ -19,12 +19,13 @@
 #include "utils/timestamp.h"
 #include "utils/wait_event.h"
 
+#include "compat.h"
 #include "errors.h"
 #include "ledger.h"
 #include "lock.h"
 #include "spi_util.h"
 
-static void lock_refuse(OwnLock lock, Oid extension) pg_attribute_noreturn();
+pg_noreturn static void lock_refuse(OwnLock lock, Oid extension);
 
 /*
  * Takes the lock, or raises MG204 after wait_ms.  The extension itself is

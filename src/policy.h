@@ -6,6 +6,7 @@
 #define MIGMGR_POLICY_H
 
 #include "classify.h"
+#include "compat.h"
 #include "nodes/pg_list.h"
 
 typedef enum PolicyEnvironment
@@ -26,10 +27,16 @@ extern const char *policy_action_name(PolicyAction action);
 /* the action for this verdict, the caller's role, the state of the ledger */
 extern PolicyAction policy_action(const Verdict *verdict);
 
+/* may DDL run outside migmgr here, for this role and schema? */
+extern PolicyAction policy_direct_ddl(const Verdict *verdict);
+
+/* the version that runs now, for waivers bound to one; NULL: none */
+extern void policy_set_version(const char *version);
+
 /*
  * Raises one error that lists every violation (List of Verdict *), worst
  * first for message and SQLSTATE, all in detail, hint with the next call.
  */
-extern void policy_refuse(List *violations) pg_attribute_noreturn();
+pg_noreturn extern void policy_refuse(List *violations);
 
 #endif							/* MIGMGR_POLICY_H */

@@ -13,6 +13,7 @@
 
 #include "errors.h"
 #include "guc.h"
+#include "ledger.h"
 #include "lock.h"
 #include "run.h"
 
@@ -29,7 +30,7 @@ migmgr_rollback(PG_FUNCTION_ARGS)
 	VersionState *state;
 	bool		redacted = false;
 
-	run_begin();
+	run_begin("migmgr.rollback()");
 	request.version = PG_ARGISNULL(0) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(0));
 	script_check_version(request.version);
 	request.note = PG_ARGISNULL(1) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(1));
@@ -38,6 +39,7 @@ migmgr_rollback(PG_FUNCTION_ARGS)
 	run_options(&request.options, NULL);
 
 	own_lock(LOCK_APPLY, guc_apply_wait);
+	ledger_check_snapshot();
 	state = version_state(request.version);
 	check_applied(request.version, state);
 	if (state->down == NULL)

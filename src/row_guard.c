@@ -17,6 +17,7 @@
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 
+#include "compat.h"
 #include "errors.h"
 #include "ledger.h"
 #include "spi_util.h"
@@ -25,7 +26,7 @@ PG_FUNCTION_INFO_V1(migmgr_row_guard);
 
 static bool row_admitted(TriggerData *trigdata, const char *level);
 static void row_check_link(TriggerData *trigdata);
-static void row_refuse(TriggerData *trigdata) pg_attribute_noreturn();
+pg_noreturn static void row_refuse(TriggerData *trigdata);
 
 /*
  * A row that replication brings is skipped rather than refused: DDL is not

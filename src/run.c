@@ -69,6 +69,10 @@ run_request(const RunRequest *request)
 				duration;
 	int			waited = 0;
 
+	/* a trial run is what a copy is good for; anything else needs its home */
+	if (!request->dry_run)
+		ledger_check_home();
+
 	run->request = request;
 	run->what = psprintf("%s \"%s\"", request->action == RUN_APPLY ? "migration" : "rollback of",
 						 request->version);
@@ -114,7 +118,7 @@ run_request(const RunRequest *request)
  * before anything is looked at.
  */
 void
-run_begin(void)
+run_begin(const char *function)
 {
 	if (guard_active())
 		ereport(ERROR,
@@ -125,9 +129,13 @@ run_begin(void)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
 				 errmsg("extension \"migmgr\" is not installed in this database")));
-	PreventCommandIfReadOnly("running a migration");
-	PreventCommandDuringRecovery("running a migration");
-	PreventCommandIfParallelMode("running a migration");
+	if (InSecurityRestrictedOperation())
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("cannot call %s within a security-restricted operation", function)));
+	PreventCommandDuringRecovery(function);
+	PreventCommandIfReadOnly(function);
+	PreventCommandIfParallelMode(function);
 }
 
 /* The row as the one row of a set-returning function. */
@@ -161,6 +169,7 @@ run_in_subxact(void *arg)
 {
 	Run		   *run = arg;
 	const RunRequest *request = run->request;
+	List	   *violations;
 
 	run->script = script_parse(request->up, run->what);
 	run->down = NULL;
@@ -170,12 +179,9 @@ run_in_subxact(void *arg)
 		script_parse(request->verify, psprintf("the verify SQL of %s", run->what));
 
 	guard_begin(request->action == RUN_APPLY ? GUARD_APPLY : GUARD_ROLLBACK, run->owned);
-	{
-		List	   *violations = run_judge(run, run->script);
-
-		if (violations != NIL)
-			policy_refuse(violations);
-	}
+	violations = run_judge(run, run->script);
+	if (violations != NIL)
+		policy_refuse(violations);
 	run_fenced(run);
 	guard_end();
 	return !request->dry_run;

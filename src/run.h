@@ -5,6 +5,7 @@
  *	  apply.c, rollback.c   the SQL functions: read arguments, make a request
  *	  run.c                 the one way of a request
  *	  run_history.c         what the ledger says about a version
+ *	  run_files.c           what compare_files() has seen of it
  *	  run_statement.c       executing one statement, and what it says on error
  *	  run_record.c          what a run leaves behind
  *	  evidence.c            what a failed run leaves behind
@@ -50,6 +51,7 @@ typedef struct RunRequest
 	const char *file;			/* as given to apply_file */
 	const char *text;			/* canonical; its checksum identifies it */
 	const char *checksum;		/* of text */
+	const char *received;		/* of the bytes as they came, where it differs */
 	const char *up;				/* script to run */
 	const char *down;			/* canonical script of the way back */
 	const char *verify;			/* canonical script that must hold */
@@ -133,7 +135,7 @@ extern void run_init(void);
 
 /* run.c */
 extern RunRow *run_request(const RunRequest *request);
-extern void run_begin(void);
+extern void run_begin(const char *function);
 extern Datum run_return(FunctionCallInfo fcinfo, const RunRow *row);
 
 /* run_options.c */
@@ -143,10 +145,13 @@ extern void run_option(RunOptions *options, const char *key, const char *value);
 /* run_history.c */
 extern VersionState *version_state(const char *version);
 extern void check_order(const RunRequest *request);
-extern const char *remembered_checksum(const char *version);
 extern char *script_text(const char *checksum, bool *redacted);
 extern List *version_objects(int64 seq);
 extern bool same_shape(const char *checksum, const char *text);
+
+/* run_files.c */
+extern const char *remembered_checksum(const char *version);
+extern const char *remembered_missing(const char *version);
 
 /* run_statement.c */
 extern void run_statements(Run *run, Script *script, const char *part);

@@ -75,42 +75,37 @@ check_order(const RunRequest *request)
 	MemoryContext context = CurrentMemoryContext;
 	RecordScope scope;
 	const char *args[2] = {request->version, request->checksum};
+	const char *missing;
 	char	   *same,
 			   *later,
 			   *failed,
-			   *message,
-			   *missing;
+			   *message;
 
 	SPI_connect();
 	record_begin(&scope);
-	spi_exec("WITH k AS (SELECT migmgr_internal.version_key($1) AS key)"
-			 " SELECT (SELECT l.version FROM migmgr.ledger AS l WHERE l.checksum = $2 AND l.event = 'applied'"
+	spi_exec("SELECT (SELECT l.version FROM migmgr.ledger AS l WHERE l.checksum = $2 AND l.event = 'applied'"
 			 "   AND l.version <> $1 AND NOT EXISTS (SELECT FROM migmgr.ledger AS r WHERE r.version = l.version"
 			 "     AND r.seq > l.seq AND r.event IN ('applied', 'rolled back')) LIMIT 1) AS same,"
-			 " (SELECT l.version FROM migmgr.ledger AS l, k WHERE l.event = 'applied'"
-			 "   AND migmgr_internal.version_key(l.version) > k.key"
+			 " (SELECT l.version FROM migmgr.ledger AS l WHERE l.event = 'applied'"
+			 "   AND migmgr_internal.version_key(l.version) > migmgr_internal.version_key($1)"
 			 "   AND NOT EXISTS (SELECT FROM migmgr.ledger AS r WHERE r.version = l.version"
 			 "     AND r.seq > l.seq AND r.event IN ('applied', 'rolled back'))"
 			 "   ORDER BY migmgr_internal.version_key(l.version) LIMIT 1) AS later,"
-			 " f.version AS failed, f.message,"
-			 " (SELECT m.version FROM migmgr_internal.remembered_files() AS m, k"
-			 "   WHERE migmgr_internal.version_key(m.version) < k.key"
-			 "   AND COALESCE((SELECT l.event <> 'applied' FROM migmgr.ledger AS l WHERE l.version = m.version"
-			 "     AND l.event IN ('applied', 'rolled back') ORDER BY l.seq DESC LIMIT 1), true)"
-			 "   ORDER BY migmgr_internal.version_key(m.version) LIMIT 1) AS missing"
-			 " FROM (VALUES (true)) AS v LEFT JOIN (SELECT a.version, a.message FROM migmgr_internal.attempt AS a, k"
-			 "   WHERE a.action = 'apply' AND migmgr_internal.version_key(a.version) < k.key"
+			 " f.version AS failed, f.message"
+			 " FROM (VALUES (true)) AS v LEFT JOIN (SELECT a.version, a.message FROM migmgr_internal.attempt AS a"
+			 "   WHERE a.action = 'apply'"
+			 "   AND migmgr_internal.version_key(a.version) < migmgr_internal.version_key($1)"
 			 "   AND NOT EXISTS (SELECT FROM migmgr.ledger AS l WHERE l.version = a.version AND l.at > a.at"
 			 "     AND l.event IN ('applied', 'rolled back'))"
-			 "   ORDER BY migmgr_internal.version_key(a.version), a.id DESC LIMIT 1) AS f ON true",
+			 "   ORDER BY migmgr_internal.version_key(a.version), a.at DESC LIMIT 1) AS f ON true",
 			 SPI_OK_SELECT, 2, args);
 	same = keep(context, spi_text(0, "same"));
 	later = keep(context, spi_text(0, "later"));
 	failed = keep(context, spi_text(0, "failed"));
 	message = keep(context, spi_text(0, "message"));
-	missing = keep(context, spi_text(0, "missing"));
 	record_end(&scope);
 	SPI_finish();
+	missing = remembered_missing(request->version);
 
 	if (same != NULL)
 		ereport(ERROR,
@@ -160,25 +155,6 @@ check_requires(const RunRequest *request)
 							request->version, version),
 					 errhint("Apply \"%s\" first.", version)));
 	}
-}
-
-/* The checksum that compare_files() remembers for a version, or NULL. */
-const char *
-remembered_checksum(const char *version)
-{
-	MemoryContext context = CurrentMemoryContext;
-	RecordScope scope;
-	char	   *checksum = NULL;
-
-	SPI_connect();
-	record_begin(&scope);
-	spi_exec("SELECT m.checksum FROM migmgr_internal.remembered_files() AS m WHERE m.version = $1",
-			 SPI_OK_SELECT, 1, &version);
-	if (SPI_processed > 0)
-		checksum = keep(context, spi_text(0, "checksum"));
-	record_end(&scope);
-	SPI_finish();
-	return checksum;
 }
 
 /* The kept text of a script; raises when it is gone. */

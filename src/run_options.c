@@ -10,6 +10,7 @@
 #include "utils/guc.h"
 #include "utils/jsonb.h"
 
+#include "compat.h"
 #include "errors.h"
 #include "guc.h"
 #include "run.h"
@@ -29,7 +30,7 @@ static void set_max_retries(RunOptions *options, const char *key, const char *va
 static void set_allow_out_of_order(RunOptions *options, const char *key, const char *value);
 static void set_skip_failed(RunOptions *options, const char *key, const char *value);
 static void set_on_error(RunOptions *options, const char *key, const char *value);
-static void bad_value(const char *key, const char *value, const char *expected) pg_attribute_noreturn();
+pg_noreturn static void bad_value(const char *key, const char *value, const char *expected);
 static bool bool_value(const char *key, const char *value);
 static char *scalar_text(const char *key, JsonbValue *value);
 

@@ -18,10 +18,10 @@ static void json_key(StringInfo json, const char *key);
 static void json_text(StringInfo json, const char *key, const char *value);
 static void json_int(StringInfo json, const char *key, int64 value);
 static void json_list(StringInfo json, const char *key, const List *values);
-static const char *write_script(const char *text);
+static const char *write_script(const char *text, List **stored);
 static void write_statements(const Run *run);
 static void write_objects(const Run *run);
-static char *entry_detail(const Run *run, const char *down, const char *verify);
+static char *entry_detail(const Run *run, const char *down, const char *verify, const List *stored);
 static void json_lost(StringInfo json, const List *objects);
 
 /* Appends `"key": ` to an object under construction. */
@@ -80,21 +80,22 @@ run_record(Run *run)
 	RecordScope scope;
 	const char *down = NULL,
 			   *verify = NULL;
+	List	   *stored = NIL;
 
 	SPI_connect();
 	record_begin(&scope);
-	(void) write_script(request->text);
+	(void) write_script(request->text, &stored);
 	if (request->down != NULL)
-		down = write_script(request->down);
+		down = write_script(request->down, &stored);
 	if (request->verify != NULL)
-		verify = write_script(request->verify);
+		verify = write_script(request->verify, &stored);
 	record_end(&scope);
 
 	entry.event = request->action == RUN_APPLY ? "applied" : "rolled back";
 	entry.version = request->version;
 	entry.name = request->name;
 	entry.checksum = request->checksum;
-	entry.detail = entry_detail(run, down, verify);
+	entry.detail = entry_detail(run, down, verify, stored);
 	run->seq = ledger_append(&entry);
 
 	record_begin(&scope);
@@ -104,19 +105,25 @@ run_record(Run *run)
 	SPI_finish();
 }
 
-/* Keeps a canonical text once; returns its checksum.  Passwords are redacted. */
+/*
+ * Keeps a canonical text once; returns its checksum.  Passwords are redacted;
+ * the checksum of what is kept instead goes to the end of stored, for the
+ * chain to hold.
+ */
 static const char *
-write_script(const char *text)
+write_script(const char *text, List **stored)
 {
 	bool		redacted;
-	const char *stored = script_redact(text, &redacted);
+	const char *kept = script_redact(text, &redacted);
 	const char *args[5];
 
 	args[0] = script_checksum(text);
-	args[1] = stored;
+	args[1] = kept;
 	args[2] = script_shape_hash(text);
 	args[3] = redacted ? "true" : "false";
-	args[4] = redacted ? script_checksum(stored) : args[0];
+	args[4] = redacted ? script_checksum(kept) : args[0];
+	if (redacted)
+		*stored = lappend(*stored, unconstify(char *, args[4]));
 	spi_exec("INSERT INTO migmgr_internal.script (checksum, text, shape, redacted, stored)"
 			 " VALUES ($1, $2, $3, $4::pg_catalog.bool, $5) ON CONFLICT (checksum) DO NOTHING",
 			 SPI_OK_INSERT, 5, args);
@@ -203,7 +210,7 @@ write_objects(const Run *run)
 
 /* The detail of the ledger entry, a JSON object. */
 static char *
-entry_detail(const Run *run, const char *down, const char *verify)
+entry_detail(const Run *run, const char *down, const char *verify, const List *stored)
 {
 	const RunRequest *request = run->request;
 	StringInfoData json;
@@ -216,6 +223,8 @@ entry_detail(const Run *run, const char *down, const char *verify)
 	json_int(&json, "ms", (int64) run->ms);
 	json_int(&json, "attempts", run->attempts);
 	json_text(&json, "file", request->file);
+	json_text(&json, "received", request->received);
+	json_list(&json, "stored", stored);
 	if (request->action == RUN_APPLY)
 	{
 		json_text(&json, "reversible", run->reversible);

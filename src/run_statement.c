@@ -49,7 +49,7 @@ static int64 execute_raw(RawStmt *raw, const char *text, DestReceiver *dest);
 static int64 execute_planned(PlannedStmt *planned, const char *text, DestReceiver *dest);
 static void set_lock_timeout(int ms);
 static void report_activity(const Run *run, const ScriptStatement *statement, int total);
-static bool refuses(Run *run, Verdict *verdict);
+static PolicyAction judge(const Run *run, const Verdict *verdict);
 static bool exempt_in_rollback(const Run *run, const Verdict *verdict);
 static bool verify_in_subxact(void *arg);
 static void verify_statement(Run *run, ScriptStatement *statement, Script *script);
@@ -72,7 +72,7 @@ run_judge(Run *run, Script *script)
 
 		verdict->statement = statement->number;
 		verdict->line = statement->line;
-		if (refuses(run, verdict))
+		if (judge(run, verdict) >= ACTION_ASK)
 			violations = lappend(violations, verdict);
 	}
 	return violations;
@@ -96,6 +96,7 @@ run_statements(Run *run, Script *script, const char *part)
 	{
 		ScriptStatement *statement = lfirst(lc);
 		Verdict    *verdict;
+		PolicyAction action;
 
 		CHECK_FOR_INTERRUPTS();
 		run->current = statement;
@@ -104,8 +105,15 @@ run_statements(Run *run, Script *script, const char *part)
 		verdict = classify_statement(statement->raw->stmt);
 		verdict->statement = statement->number;
 		verdict->line = statement->line;
-		if (refuses(run, verdict))
+		action = judge(run, verdict);
+		if (action >= ACTION_ASK)
 			policy_refuse(list_make1(verdict));
+		if (action == ACTION_WARN)
+			ereport(WARNING,
+					(errmsg("%s, line %d: %s is %s", run->what, statement->line,
+							verdict->command, class_name(verdict->class)),
+					 verdict->reason ? errdetail("%s", verdict->reason) : 0,
+					 verdict->hint ? errhint("%s", verdict->hint) : 0));
 		if (!guard_deferred(verdict))
 			run->class = Max(run->class, verdict->class);
 
@@ -153,19 +161,16 @@ run_one(Run *run, ScriptStatement *statement, Script *script, Verdict *verdict)
 }
 
 /*
- * Does policy refuse this statement before it runs?  A dropped definition may
+ * What policy says of a statement before it runs.  A dropped definition may
  * come back (its net effect decides), and a rollback may drop what its own
  * version made (the guard looks at each object as it goes).
  */
-static bool
-refuses(Run *run, Verdict *verdict)
+static PolicyAction
+judge(const Run *run, const Verdict *verdict)
 {
-	PolicyAction action;
-
 	if (guard_deferred(verdict) || exempt_in_rollback(run, verdict))
-		return false;
-	action = policy_action(verdict);
-	return action == ACTION_ASK || action == ACTION_DENY;
+		return ACTION_ALLOW;
+	return policy_action(verdict);
 }
 
 /* Is this what a rollback is there for? */

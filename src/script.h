@@ -22,17 +22,21 @@ typedef struct ScriptStatement
 /* a parsed script; everything lives in the context current at script_parse */
 typedef struct Script
 {
-	char	   *text;			/* what was parsed; raw locations point into it */
+	char	   *text;			/* what was parsed; raw locations point into
+								 * it */
 	List	   *statements;		/* of ScriptStatement */
 } Script;
 
-/* a migration file taken apart; a section that is absent is NULL */
+/*
+ * A migration file taken apart; a section that is absent or has no statement
+ * is NULL.
+ */
 typedef struct ScriptFile
 {
 	char	   *version;
 	char	   *name;
 	char	   *up;				/* up section, blank lines kept so that line
-								 * numbers are those of the file */
+								 * numbers are those of the file; not NULL */
 	char	   *down;			/* likewise */
 	char	   *verify;			/* likewise */
 	List	   *flags;			/* of char *: -- migmgr:flag NAME */
@@ -42,15 +46,22 @@ typedef struct ScriptFile
 	bool		online;			/* -- migmgr:online */
 } ScriptFile;
 
-extern char *script_canonical(const char *text);
-extern char *script_checksum(const char *text);
+/*
+ * Canonical form once, when a text comes in: one leading newline is dropped
+ * each time.  script_checksum hashes the bytes it is given.
+ */
+extern char *script_canonical(const char *sql);
+extern char *script_checksum(const char *sql);
 extern void script_check_checksum(const char *checksum);
-extern char *script_shape_hash(const char *text);
-extern char *script_redact(const char *text, bool *redacted);
-extern Script *script_parse(const char *text, const char *what);
-extern ScriptFile *script_file(const char *file, const char *text);
+extern bool script_checksum_matches(const char *sql, const char *expected);
+extern char *script_shape_hash(const char *sql);
+extern char *script_redact(const char *sql, bool *redacted);
+extern Script *script_parse(const char *sql, const char *what);
+extern char *script_brief(const char *sql);
+extern ScriptFile *script_file(const char *file, const char *sql);
 
 extern void script_check_version(const char *version);
+extern char *script_version_key(const char *version);
 extern int	script_compare_versions(const char *a, const char *b);
 
 #endif							/* MIGMGR_SCRIPT_H */

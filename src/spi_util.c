@@ -3,8 +3,9 @@
  *	  SPI without the ceremony.
  *
  * The texts that spi_exec gets are string literals, so their address is their
- * identity: each is planned once a session.  An apply asks the ledger half a
- * dozen questions, and planning them anew took longer than answering them.
+ * identity: each is planned once a session, whatever the parameters are.  An
+ * apply asks the ledger half a dozen questions, and planning them anew took
+ * longer than answering them.
  */
 #include "postgres.h"
 
@@ -86,7 +87,7 @@ spi_plan(const char *sql, int nargs)
 
 	for (int i = 0; i < nargs; i++)
 		types[i] = TEXTOID;
-	plan = SPI_prepare(sql, nargs, types);
+	plan = SPI_prepare_cursor(sql, nargs, types, CURSOR_OPT_GENERIC_PLAN);
 	if (plan == NULL || SPI_keepplan(plan) != 0)
 		elog(ERROR, "SPI could not prepare (%s): %s", SPI_result_code_string(SPI_result), sql);
 	entry = hash_search(kept_plans, &sql, HASH_ENTER, NULL);

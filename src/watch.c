@@ -122,7 +122,7 @@ static void watch_load_row(Watch *watch, Oid *dlq_relid);
 static void watch_load_columns(Watch *watch);
 static bool watch_has_beat_index(Relation rel, AttrNumber status, AttrNumber beat);
 static void watch_free(Watch *watch);
-static void watch_refuse_unwatched(Oid relid) pg_attribute_noreturn();
+pg_noreturn static void watch_refuse_unwatched(Oid relid);
 
 /*
  * The watch of a table; the caller gives it back with watch_unpin, in
@@ -462,7 +462,7 @@ watch_depends(const char *schema, const char *relation, const char *column)
 			 "  (w.dlq_schema = $1 AND w.dlq_table = $2 AND $3 IS NULL,"
 			 "   pg_catalog.format('the watch on %I.%I (its dead-letter queue)', w.job_schema, w.job_table)),"
 			 "  (w.dlq_schema = $1 AND w.dlq_table = $2 AND $3 = ANY (migmgr_internal.dlq_column_names()),"
-			 "   pg_catalog.format('the watch on %I.%I (column %I of its dead-letter queue)', w.job_schema, w.job_table, $3)),"
+			 "   pg_catalog.format('the watch on %I.%I (column %I of its dead-letter queue)', w.job_schema, w.job_table, COALESCE($3, ''))),"
 			 "  (w.job_schema = $1 AND w.job_table = $2 AND EXISTS"
 			 "   (SELECT FROM pg_catalog.jsonb_each_text(w.columns) AS c WHERE c.value = $3),"
 			 "   pg_catalog.format('the watch on %I.%I (%s)', w.job_schema, w.job_table,"

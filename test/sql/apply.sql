@@ -1,6 +1,8 @@
 -- apply(): once, in order, judged, recorded; every refusal leaves all as it was.
 \set test apply
-\ir include/database.sql
+\set ECHO none
+\i test/include/database.sql
+\set ECHO all
 
 -- the plain way
 SELECT version, name, status, environment, class, statements, reversible, detail
@@ -144,8 +146,9 @@ SELECT status FROM migmgr.apply('007', 'seventh', $$CREATE ROLE regress_migmgr_s
 SELECT count(*) FILTER (WHERE s.text ~ 'hunter2') AS leaked, count(*) FILTER (WHERE s.redacted) AS redacted FROM migmgr_internal.script s;
 SELECT sql FROM migmgr.statements WHERE version = '007';
 DROP ROLE regress_migmgr_secret;
+SELECT status FROM migmgr.verify() WHERE check_name = 'texts';
 
-SELECT version, name, status, class, statements, reversible, attempts, note FROM migmgr.history;
+SELECT version, name, status, class, statements, reversible, attempts > 1 AS failed_before, note FROM migmgr.history;
 SELECT status FROM migmgr.verify() WHERE check_name = 'chain';
 \connect postgres
 DROP DATABASE regress_migmgr_apply;

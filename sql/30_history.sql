@@ -1,0 +1,168 @@
+-- What happened, for people to read.  These views read with the rights of
+-- their owner and call nothing but built-in functions, so SELECT on the view
+-- is all that a reader needs.
+
+-- Natural order is spelled out here instead of calling version_key(): a view
+-- calls functions with the rights of the reader.
+CREATE VIEW migmgr.history WITH (security_invoker = false) AS
+  WITH last AS (
+    SELECT DISTINCT ON (l.version) l.*
+      FROM migmgr.ledger AS l
+     WHERE l.version IS NOT NULL
+       AND l.event IN ('applied', 'rolled back', 'baseline', 'marked applied', 'marked reverted')
+     ORDER BY l.version, l.seq DESC
+  ), failure AS (
+    SELECT DISTINCT ON (a.version) a.*, count(*) OVER (PARTITION BY a.version) AS failures
+      FROM migmgr_internal.attempt AS a
+     WHERE a.version IS NOT NULL AND a.action = 'apply'
+     ORDER BY a.version, a.id DESC
+  ), now AS (
+    SELECT COALESCE(l.version, f.version) AS version,
+           l.seq IS NULL OR (l.event IN ('rolled back', 'marked reverted') AND f.at > l.at) AS failed,
+           l.name, l.event, l.at, l.session_role, l.role, l.checksum, l.detail::jsonb AS detail,
+           f.name AS failed_name, f.at AS failed_at, f.session_role AS failed_session_role, f.role AS failed_role,
+           f.checksum AS failed_checksum, f.ms AS failed_ms, f.message, COALESCE(f.failures, 0) AS failures
+      FROM last AS l FULL JOIN failure AS f ON f.version = l.version
+  )
+  SELECT n.version,
+         CASE WHEN n.failed THEN n.failed_name ELSE n.name END AS name,
+         CASE WHEN n.failed THEN 'failed' ELSE n.event END AS status,
+         CASE WHEN n.failed THEN n.failed_at ELSE n.at END AS applied_at,
+         CASE WHEN n.failed THEN n.failed_role ELSE n.role END
+           || CASE WHEN CASE WHEN n.failed THEN n.failed_session_role <> n.failed_role ELSE n.session_role <> n.role END
+                   THEN ' (logged in as ' || CASE WHEN n.failed THEN n.failed_session_role ELSE n.session_role END || ')'
+                   ELSE '' END AS applied_by,
+         CASE WHEN n.failed THEN NULL ELSE n.detail ->> 'environment' END AS environment,
+         CASE WHEN n.failed THEN NULL ELSE n.detail ->> 'class' END AS class,
+         CASE WHEN n.failed THEN NULL ELSE (n.detail ->> 'statements')::integer END AS statements,
+         CASE WHEN n.failed THEN n.failed_ms ELSE (n.detail ->> 'ms')::bigint END AS ms,
+         CASE WHEN n.failed THEN NULL ELSE n.detail ->> 'reversible' END AS reversible,
+         (n.failures + CASE WHEN n.event IS NULL THEN 0 ELSE COALESCE((n.detail ->> 'attempts')::bigint, 1) END)::integer AS attempts,
+         CASE WHEN n.failed THEN n.failed_checksum ELSE n.checksum END AS checksum,
+         CASE WHEN n.failed THEN n.message ELSE COALESCE(n.detail ->> 'note', n.detail ->> 'reason') END AS note
+    FROM now AS n
+   ORDER BY (SELECT string_agg(CASE WHEN p.digits IS NULL THEN p.run
+                                    ELSE concat(length(length(p.digits)::text), length(p.digits), p.digits) END, '' ORDER BY p.place)
+               FROM (SELECT m.run[1] AS run, m.place,
+                            CASE WHEN m.run[1] ~ '^[0-9]' THEN COALESCE(NULLIF(ltrim(m.run[1], '0'), ''), '0') END AS digits
+                       FROM regexp_matches(CASE WHEN n.version ~ '^[0-9]{8,13}$' THEN rpad(n.version, 14, '0') ELSE n.version END,
+                                           '[0-9]+|[^0-9]+', 'g') WITH ORDINALITY AS m(run, place)) AS p)
+            || chr(1) || n.version COLLATE "C";
+COMMENT ON VIEW migmgr.history IS 'one row per version: where it stands and how it got there, in the order of versions';
+COMMENT ON COLUMN migmgr.history.status IS 'applied, rolled back or failed (only failures since it was last there); baseline, marked applied, marked reverted';
+COMMENT ON COLUMN migmgr.history.applied_at IS 'when the status was reached: applied, rolled back, or last tried';
+COMMENT ON COLUMN migmgr.history.applied_by IS 'role in effect, and the role that logged in where it is another';
+COMMENT ON COLUMN migmgr.history.reversible IS 'is there a way back: yes (proved), by script, no: reason, or not proved: reason';
+COMMENT ON COLUMN migmgr.history.attempts IS 'tries so far, failed ones included';
+COMMENT ON COLUMN migmgr.history.note IS 'note of the apply, reason of the rollback, or message of the failure';
+
+CREATE VIEW migmgr.attempts WITH (security_invoker = false) AS
+  SELECT a.id, a.at, a.action, a.version, a.name, a.sqlstate, a.message, a.detail, a.hint, a.statement, a.line, a.ms,
+         a.checksum, a.session_role, a.role, a.client, a.application
+    FROM migmgr_internal.attempt AS a
+   ORDER BY a.id DESC;
+COMMENT ON VIEW migmgr.attempts IS 'applies and rollbacks that failed, the latest first';
+
+CREATE VIEW migmgr.statements WITH (security_invoker = false) AS
+  SELECT l.version, s.n, s.line, s.command, s.object, s.class, s.rule, s.ms, s.row_count AS rows, s.sql, s.notices,
+         l.event, l.at, l.seq
+    FROM migmgr_internal.statement AS s JOIN migmgr.ledger AS l ON l.seq = s.seq
+   ORDER BY l.seq, s.n;
+COMMENT ON VIEW migmgr.statements IS 'what each version ran, in order, with times and the messages it raised';
+COMMENT ON COLUMN migmgr.statements.event IS 'the ledger entry that it belongs to: applied or rolled back';
+
+CREATE VIEW migmgr.ddl_log WITH (security_invoker = false) AS
+  SELECT d.id, d.at, d.command, d.object_type, d.object, d.class, d.rule, d.action, d.sql, d.session_role, d.role, d.client, d.application
+    FROM migmgr_internal.ddl_log AS d
+   ORDER BY d.id DESC;
+COMMENT ON VIEW migmgr.ddl_log IS 'DDL that ran outside apply and rollback, the latest first';
+
+-- Identities are compared as text, the way pg_identify_object() writes them.
+-- Each catalog is read only if a migration has touched that kind of object.
+CREATE VIEW migmgr_internal.present WITH (security_invoker = false) AS
+  WITH wanted AS MATERIALIZED (
+    SELECT DISTINCT o.type FROM migmgr_internal.object AS o
+  ), address(classid, objid, objsubid) AS (
+    SELECT 'pg_class'::regclass, c.oid, 0 FROM pg_class AS c
+     WHERE c.oid >= 16384 AND EXISTS (SELECT FROM wanted AS w WHERE w.type IN ('table', 'index', 'sequence', 'view', 'materialized view', 'foreign table', 'composite type'))
+    UNION ALL SELECT 'pg_class'::regclass, a.attrelid, a.attnum FROM pg_attribute AS a
+     WHERE a.attrelid >= 16384 AND a.attnum > 0 AND NOT a.attisdropped AND EXISTS (SELECT FROM wanted AS w WHERE w.type LIKE '% column')
+    UNION ALL SELECT 'pg_constraint'::regclass, c.oid, 0 FROM pg_constraint AS c
+     WHERE c.oid >= 16384 AND EXISTS (SELECT FROM wanted AS w WHERE w.type LIKE '%constraint')
+    UNION ALL SELECT 'pg_attrdef'::regclass, d.oid, 0 FROM pg_attrdef AS d
+     WHERE EXISTS (SELECT FROM wanted AS w WHERE w.type = 'default value')
+    UNION ALL SELECT 'pg_trigger'::regclass, t.oid, 0 FROM pg_trigger AS t
+     WHERE NOT t.tgisinternal AND EXISTS (SELECT FROM wanted AS w WHERE w.type = 'trigger')
+    UNION ALL SELECT 'pg_policy'::regclass, p.oid, 0 FROM pg_policy AS p
+    UNION ALL SELECT 'pg_rewrite'::regclass, r.oid, 0 FROM pg_rewrite AS r
+     WHERE r.oid >= 16384 AND EXISTS (SELECT FROM wanted AS w WHERE w.type = 'rule')
+    UNION ALL SELECT 'pg_proc'::regclass, p.oid, 0 FROM pg_proc AS p
+     WHERE p.oid >= 16384 AND EXISTS (SELECT FROM wanted AS w WHERE w.type IN ('function', 'procedure', 'aggregate'))
+    UNION ALL SELECT 'pg_type'::regclass, t.oid, 0 FROM pg_type AS t
+     WHERE t.oid >= 16384 AND EXISTS (SELECT FROM wanted AS w WHERE w.type = 'type')
+    UNION ALL SELECT 'pg_namespace'::regclass, n.oid, 0 FROM pg_namespace AS n
+    UNION ALL SELECT 'pg_extension'::regclass, e.oid, 0 FROM pg_extension AS e
+    UNION ALL SELECT 'pg_statistic_ext'::regclass, s.oid, 0 FROM pg_statistic_ext AS s
+    UNION ALL SELECT 'pg_operator'::regclass, o.oid, 0 FROM pg_operator AS o WHERE o.oid >= 16384
+    UNION ALL SELECT 'pg_opclass'::regclass, o.oid, 0 FROM pg_opclass AS o WHERE o.oid >= 16384
+    UNION ALL SELECT 'pg_opfamily'::regclass, o.oid, 0 FROM pg_opfamily AS o WHERE o.oid >= 16384
+    UNION ALL SELECT 'pg_cast'::regclass, c.oid, 0 FROM pg_cast AS c WHERE c.oid >= 16384
+    UNION ALL SELECT 'pg_collation'::regclass, c.oid, 0 FROM pg_collation AS c WHERE c.oid >= 16384
+    UNION ALL SELECT 'pg_conversion'::regclass, c.oid, 0 FROM pg_conversion AS c WHERE c.oid >= 16384
+    UNION ALL SELECT 'pg_language'::regclass, l.oid, 0 FROM pg_language AS l
+    UNION ALL SELECT 'pg_publication'::regclass, p.oid, 0 FROM pg_publication AS p
+    UNION ALL SELECT 'pg_event_trigger'::regclass, e.oid, 0 FROM pg_event_trigger AS e
+    UNION ALL SELECT 'pg_foreign_server'::regclass, s.oid, 0 FROM pg_foreign_server AS s
+    UNION ALL SELECT 'pg_foreign_data_wrapper'::regclass, f.oid, 0 FROM pg_foreign_data_wrapper AS f
+    UNION ALL SELECT 'pg_ts_config'::regclass, t.oid, 0 FROM pg_ts_config AS t WHERE t.oid >= 16384
+    UNION ALL SELECT 'pg_ts_dict'::regclass, t.oid, 0 FROM pg_ts_dict AS t WHERE t.oid >= 16384
+  )
+  SELECT i.type, i.identity
+    FROM address AS a CROSS JOIN LATERAL pg_identify_object(a.classid, a.objid, a.objsubid) AS i
+   WHERE i.type IN (SELECT w.type FROM wanted AS w);
+COMMENT ON VIEW migmgr_internal.present IS 'objects that are there now, of the kinds that migrations have touched';
+
+-- Of each version its last apply.  An object that went is explained by the
+-- entry that dropped it or the table it was on, or undid the version.
+CREATE VIEW migmgr.objects WITH (security_invoker = false) AS
+  WITH run AS (
+    SELECT DISTINCT ON (l.version) l.version, l.seq
+      FROM migmgr.ledger AS l
+     WHERE l.version IS NOT NULL AND l.event = 'applied'
+     ORDER BY l.version, l.seq DESC
+  ), made AS (
+    SELECT r.version, o.*,
+           CASE WHEN o.type LIKE '% column' THEN regexp_replace(o.identity, '\.("([^"]|"")+"|[^."]+)$', '')
+                WHEN o.type = 'default value' THEN regexp_replace(o.identity, '^for (.*)\.("([^"]|"")+"|[^."]+)$', '\1')
+                WHEN o.type IN ('trigger', 'rule', 'policy', 'table constraint') THEN regexp_replace(o.identity, '^.* on ', '')
+           END AS relation
+      FROM run AS r JOIN migmgr_internal.object AS o ON o.seq = r.seq
+  ), gone AS (
+    SELECT o.type, o.identity, max(o.seq) AS seq
+      FROM migmgr_internal.object AS o WHERE o.action = 'dropped' GROUP BY o.type, o.identity
+  ), renamed AS (
+    SELECT s.object, max(s.seq) AS seq
+      FROM migmgr_internal.statement AS s WHERE s.sql ~* '\mRENAME\M|\mSET\s+SCHEMA\M' AND s.object IS NOT NULL GROUP BY s.object
+  )
+  SELECT m.version, m.action, m.type, m.identity, p.identity IS NOT NULL AS present,
+         CASE WHEN m.action = 'dropped' THEN CASE WHEN p.identity IS NULL THEN 'dropped' ELSE 'made again' END
+              WHEN p.identity IS NOT NULL THEN 'there'
+              WHEN undone.seq IS NOT NULL THEN 'rolled back'
+              WHEN g.seq >= m.seq THEN 'dropped by ' || dropper.version
+              WHEN r.seq >= m.seq THEN 'renamed by ' || renamer.version
+              ELSE 'missing' END AS state,
+         m.seq, m.n
+    FROM made AS m
+    LEFT JOIN migmgr_internal.present AS p ON p.type = m.type AND p.identity = m.identity
+    LEFT JOIN LATERAL (SELECT max(l.seq) AS seq FROM migmgr.ledger AS l
+                        WHERE l.version = m.version AND l.event IN ('rolled back', 'marked reverted') AND l.seq > m.seq) AS undone ON true
+    LEFT JOIN LATERAL (SELECT max(d.seq) AS seq FROM gone AS d
+                        WHERE d.seq >= m.seq AND ((d.type = m.type AND d.identity = m.identity)
+                           OR (d.identity = m.relation AND d.type IN ('table', 'view', 'materialized view', 'foreign table')))) AS g ON true
+    LEFT JOIN migmgr.ledger AS dropper ON dropper.seq = g.seq
+    LEFT JOIN LATERAL (SELECT max(d.seq) AS seq FROM renamed AS d
+                        WHERE d.seq >= m.seq AND d.object IN (m.identity, m.relation)) AS r ON true
+    LEFT JOIN migmgr.ledger AS renamer ON renamer.seq = r.seq
+   ORDER BY m.seq, m.n;
+COMMENT ON VIEW migmgr.objects IS 'what the last apply of each version created, changed, replaced or dropped, and what became of it';
+COMMENT ON COLUMN migmgr.objects.state IS 'there, rolled back, dropped (by a version), renamed by a version, made again, or missing: gone without a migration';

@@ -1,0 +1,370 @@
+/*
+ * classify_column.c
+ *	  Judges of columns and constraints: what is rewritten, scanned, refused.
+ *
+ * What looks at old rows blocks in proportion to their number; what refuses
+ * new rows restricts.  A constraint only on columns that are new in this
+ * transaction restricts nobody yet.
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "catalog/pg_attribute.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_collation.h"
+#include "catalog/pg_type.h"
+#include "catalog/namespace.h"
+#include "nodes/nodeFuncs.h"
+#include "nodes/parsenodes.h"
+#include "parser/parse_type.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/syscache.h"
+#include "utils/typcache.h"
+
+#include "compat.h"
+#include "judge.h"
+
+/* what the constraints of a column definition amount to */
+typedef struct ColumnParts
+{
+	Node	   *fallback;		/* DEFAULT expression */
+	bool		not_null;
+	bool		generated;		/* stored */
+	bool		filled;			/* identity, generated, serial: never missing */
+	bool		identity;
+	bool		unique;
+	bool		foreign_key;
+	bool		check;
+} ColumnParts;
+
+static ColumnParts column_parts(ColumnDef *def);
+static bool is_serial(TypeName *type);
+static void find_in_column(Judgement *j, ColumnDef *def, MigClass class, const char *rule,
+						   const char *reason, const char *hint);
+static bool collect_columns(Node *node, List **columns);
+static bool only_new_columns(Judgement *j, List *columns);
+static void judge_foreign_key(Judgement *j, Constraint *constraint, bool restricts);
+static void judge_indexed(Judgement *j, Constraint *constraint, const char *rule, bool restricts);
+
+static bool
+is_serial(TypeName *type)
+{
+	static const char *const names[] = {
+		"smallserial", "serial2", "serial", "serial4", "bigserial", "serial8",
+	};
+
+	if (list_length(type->names) != 1 || type->pct_type)
+		return false;
+	for (int i = 0; i < lengthof(names); i++)
+	{
+		if (strcmp(strVal(linitial(type->names)), names[i]) == 0)
+			return true;
+	}
+	return false;
+}
+
+static ColumnParts
+column_parts(ColumnDef *def)
+{
+	ColumnParts parts = {0};
+	ListCell   *lc;
+
+	parts.fallback = def->raw_default;
+	parts.not_null = def->is_not_null;
+	foreach(lc, def->constraints)
+	{
+		Constraint *constraint = lfirst_node(Constraint, lc);
+
+		if (constraint->contype == CONSTR_DEFAULT)
+			parts.fallback = constraint->raw_expr;
+		else if (constraint->contype == CONSTR_GENERATED)
+		{
+			parts.generated = mg_generated_stored(constraint);
+			parts.filled = true;
+		}
+		else if (constraint->contype == CONSTR_IDENTITY)
+			parts.identity = parts.filled = true;
+		else if (constraint->contype == CONSTR_NOTNULL)
+			parts.not_null = true;
+		else if (constraint->contype == CONSTR_UNIQUE)
+			parts.unique = true;
+		else if (constraint->contype == CONSTR_PRIMARY)
+			parts.unique = parts.not_null = true;
+		else if (constraint->contype == CONSTR_FOREIGN)
+			parts.foreign_key = mg_constraint_enforced(constraint);
+		else if (constraint->contype == CONSTR_CHECK)
+			parts.check = mg_constraint_enforced(constraint) && !constraint->skip_validation;
+	}
+	return parts;
+}
+
+static void
+find_in_column(Judgement *j, ColumnDef *def, MigClass class, const char *rule,
+			   const char *reason, const char *hint)
+{
+	Finding		finding = {
+		.class = class,.rule = rule,.reason = reason,.hint = hint,.column = def->colname,
+		.rewrites = class == CLASS_REWRITING ? TRI_YES : TRI_NO,
+		.scans = class == CLASS_BLOCKING ? TRI_YES : TRI_NO,
+	};
+
+	finding.deed = psprintf("add column %s.%s", j->rel.name, quote_identifier(def->colname));
+	judge_find(j, &j->rel, &finding);
+}
+
+#define IN_BATCHES "Add the column without it, fill it in batches, then SET DEFAULT."
+
+void
+judge_add_column(Judgement *j, AlterTableCmd *cmd, const AlterRule *rule)
+{
+	ColumnDef  *def = castNode(ColumnDef, cmd->def);
+	ColumnParts parts;
+	Oid			type;
+
+	find_in_column(j, def, CLASS_ADDITIVE, rule->rule, NULL, NULL);
+	if (j->rel.is_new || get_attnum(j->rel.relid, def->colname) != InvalidAttrNumber)
+		return;
+
+	parts = column_parts(def);
+	type = LookupTypeNameOid(NULL, def->typeName, true);
+	if (is_serial(def->typeName))
+	{
+		parts.filled = true;
+		find_in_column(j, def, CLASS_REWRITING, "add-column-serial",
+					   "every row is written again to number it", IN_BATCHES);
+	}
+	if (parts.identity)
+		find_in_column(j, def, CLASS_REWRITING, "add-column-identity",
+					   "every row is written again to number it", IN_BATCHES);
+	if (parts.generated)
+		find_in_column(j, def, CLASS_REWRITING, "add-column-generated",
+					   "every row is written again to compute it", "Use a trigger for new rows and fill old ones in batches.");
+	if (expression_volatile(parts.fallback, def->typeName) == TRI_YES)
+		find_in_column(j, def, CLASS_REWRITING, "add-column-volatile-default",
+					   "every row is written again, because the default gives each another value", IN_BATCHES);
+	if (OidIsValid(type) && get_typtype(type) == TYPTYPE_DOMAIN && DomainHasConstraints(type))
+		find_in_column(j, def, CLASS_REWRITING, "add-column-domain",
+					   "every row is written again to check the domain", "Use the base type and a CHECK added NOT VALID.");
+	if (parts.not_null && parts.fallback == NULL && !parts.filled)
+		find_in_column(j, def, CLASS_RESTRICTIVE, "add-column-not-null",
+					   "it fails on rows that are there, and inserts that do not name the column fail",
+					   "Give it a DEFAULT, or add it nullable and SET NOT NULL later.");
+	if (parts.unique)
+		find_in_column(j, def, CLASS_BLOCKING, "add-column-unique",
+					   "the table is scanned for its index under an exclusive lock",
+					   "Add the column, CREATE UNIQUE INDEX CONCURRENTLY, then ADD CONSTRAINT ... USING INDEX.");
+	if (parts.check)
+		find_in_column(j, def, CLASS_BLOCKING, "add-column-check",
+					   "the table is scanned under an exclusive lock",
+					   "Add the column, then the CHECK NOT VALID, then VALIDATE CONSTRAINT.");
+	if (parts.foreign_key && parts.fallback != NULL)
+		find_in_column(j, def, CLASS_BLOCKING, "add-column-foreign-key",
+					   "both tables are scanned under a lock",
+					   "Add the column, then the FOREIGN KEY NOT VALID, then VALIDATE CONSTRAINT.");
+}
+
+/* Names of columns that a raw expression mentions. */
+static bool
+collect_columns(Node *node, List **columns)
+{
+	if (node == NULL)
+		return false;
+	if (IsA(node, ColumnRef))
+	{
+		if (IsA(llast(castNode(ColumnRef, node)->fields), String))
+			*columns = lappend(*columns, llast(castNode(ColumnRef, node)->fields));
+		return false;
+	}
+	return raw_expression_tree_walker(node, collect_columns, columns);
+}
+
+/* Are all of these columns new in this transaction, or not there (yet)? */
+static bool
+only_new_columns(Judgement *j, List *columns)
+{
+	ListCell   *lc;
+
+	foreach(lc, columns)
+	{
+		if (get_attnum(j->rel.relid, strVal(lfirst(lc))) != InvalidAttrNumber &&
+			!fact_column_new(j->rel.relid, strVal(lfirst(lc))))
+			return false;
+	}
+	return columns != NIL;
+}
+
+void
+judge_constraint_columns(Judgement *j, const Constraint *constraint, List **columns)
+{
+	*columns = NIL;
+	if (constraint->contype == CONSTR_CHECK)
+		(void) collect_columns(constraint->raw_expr, columns);
+	else if (constraint->contype == CONSTR_FOREIGN)
+		*columns = constraint->fk_attrs;
+	else if (constraint->contype == CONSTR_EXCLUSION)
+	{
+		ListCell   *lc;
+
+		foreach(lc, constraint->exclusions)
+		{
+			IndexElem  *element = linitial_node(IndexElem, lfirst_node(List, lc));
+
+			if (element->name != NULL)
+				*columns = lappend(*columns, makeString(element->name));
+		}
+	}
+	else
+		*columns = constraint->keys;
+}
+
+#define VALIDATE_LATER "Add the constraint NOT VALID, then VALIDATE CONSTRAINT in a migration of its own."
+
+void
+judge_add_constraint(Judgement *j, AlterTableCmd *cmd, const AlterRule *rule)
+{
+	Constraint *constraint = castNode(Constraint, cmd->def);
+	List	   *columns;
+	bool		restricts;
+
+	judge_constraint_columns(j, constraint, &columns);
+	restricts = !only_new_columns(j, columns) && mg_constraint_enforced(constraint);
+	judge_add(j, CLASS_ADDITIVE, rule->rule, NULL);
+
+	if (constraint->contype == CONSTR_FOREIGN)
+		judge_foreign_key(j, constraint, restricts);
+	else if (constraint->contype == CONSTR_UNIQUE)
+		judge_indexed(j, constraint, "add-unique", restricts);
+	else if (constraint->contype == CONSTR_PRIMARY)
+		judge_indexed(j, constraint, "add-primary-key", restricts);
+	else if (constraint->contype == CONSTR_EXCLUSION)
+		judge_indexed(j, constraint, "add-exclusion", restricts);
+	else
+	{
+		Finding		blocks = {
+			.class = CLASS_BLOCKING,.scans = TRI_YES,.hint = VALIDATE_LATER,
+			.rule = constraint->contype == CONSTR_CHECK ? "add-check" : "add-not-null",
+			.reason = "the table is scanned under an exclusive lock",
+		};
+
+		if (restricts)
+			judge_add(j, CLASS_RESTRICTIVE, blocks.rule, "rows that are accepted now will be refused");
+		if (!constraint->skip_validation && mg_constraint_enforced(constraint))
+			judge_find(j, &j->rel, &blocks);
+	}
+}
+
+/* Both tables are locked; they are scanned unless NOT VALID. */
+static void
+judge_foreign_key(Judgement *j, Constraint *constraint, bool restricts)
+{
+	ObjectAddress referenced = InvalidObjectAddress;
+	Finding		blocks = {
+		.class = CLASS_BLOCKING,.rule = "add-foreign-key",.scans = TRI_YES,.hint = VALIDATE_LATER,
+		.reason = "writers of both tables wait while every row is checked",
+	};
+
+	ObjectAddressSet(referenced, RelationRelationId, fact_relid(constraint->pktable));
+	judge_object(j, &referenced);
+	if (restricts)
+		judge_add(j, CLASS_RESTRICTIVE, "add-foreign-key", "rows that are accepted now will be refused");
+	if (!constraint->skip_validation && mg_constraint_enforced(constraint))
+		judge_find(j, &j->rel, &blocks);
+}
+
+/* UNIQUE, PRIMARY KEY, EXCLUDE: with an index that is there, no scan. */
+static void
+judge_indexed(Judgement *j, Constraint *constraint, const char *rule, bool restricts)
+{
+	Finding		blocks = {
+		.class = CLASS_BLOCKING,.rule = rule,.scans = TRI_YES,
+		.reason = "its index is built under an exclusive lock",
+		.hint = "CREATE UNIQUE INDEX CONCURRENTLY first, then ADD CONSTRAINT ... USING INDEX.",
+	};
+
+	if (restricts && constraint->indexname == NULL)
+		judge_add(j, CLASS_RESTRICTIVE, rule, "rows that are accepted now will be refused as duplicates");
+	if (constraint->indexname == NULL)
+		judge_find(j, &j->rel, &blocks);
+}
+
+/* ALTER COLUMN ... TYPE: always a change of type, rewriting when it is. */
+void
+judge_column_type(Judgement *j, AlterTableCmd *cmd, const AlterRule *rule)
+{
+	ColumnDef  *def = castNode(ColumnDef, cmd->def);
+	AttrNumber	attnum = get_attnum(j->rel.relid, cmd->name);
+	Finding		finding = {
+		.class = CLASS_TYPE_CHANGE,.rule = rule->rule,.reason = rule->reason,.hint = rule->hint,
+		.column = cmd->name,
+	};
+	bool		redoes;
+
+	finding.deed = psprintf("change the type of column %s.%s", j->rel.name, quote_identifier(cmd->name));
+	if (attnum == InvalidAttrNumber || fact_column_new(j->rel.relid, cmd->name))
+		finding.class = CLASS_ADDITIVE;
+	judge_find(j, &j->rel, &finding);
+	if (finding.class == CLASS_ADDITIVE || j->rel.is_new ||
+		(j->rel.relkind != RELKIND_RELATION && j->rel.relkind != RELKIND_PARTITIONED_TABLE))
+		return;
+
+	finding.rewrites = expression_type_rewrites(j->rel.relid, attnum, def->typeName, def->raw_default,
+												def->collClause != NULL ? DEFAULT_COLLATION_OID : InvalidOid,
+												&redoes);
+	if (finding.rewrites != TRI_NO)
+	{
+		finding.class = CLASS_REWRITING;
+		finding.rule = "alter-column-type-rewrite";
+		finding.reason = finding.rewrites == TRI_YES ?
+			"every row is written again under an exclusive lock" :
+			"every row may be written again: the change cannot be looked into now";
+		judge_find(j, &j->rel, &finding);
+	}
+	else if (redoes)
+	{
+		finding.class = CLASS_BLOCKING;
+		finding.rule = "alter-column-type-scan";
+		finding.scans = TRI_YES;
+		finding.reason = "an index is built again or a CHECK tested again, under an exclusive lock";
+		judge_find(j, &j->rel, &finding);
+	}
+}
+
+/* SET NOT NULL: free when it is so, without a scan when it is proven. */
+void
+judge_set_not_null(Judgement *j, AlterTableCmd *cmd, const AlterRule *rule)
+{
+	HeapTuple	tuple = SearchSysCacheAttName(j->rel.relid, cmd->name);
+	bool		already = true;
+	AttrNumber	attnum = InvalidAttrNumber;
+	Finding		finding = {
+		.class = CLASS_RESTRICTIVE,.rule = rule->rule,.column = cmd->name,
+		.reason = "rows with NULL will be refused",
+	};
+
+	if (HeapTupleIsValid(tuple))
+	{
+		already = ((Form_pg_attribute) GETSTRUCT(tuple))->attnotnull;
+		attnum = ((Form_pg_attribute) GETSTRUCT(tuple))->attnum;
+		ReleaseSysCache(tuple);
+	}
+	finding.deed = psprintf("set NOT NULL on column %s.%s", j->rel.name, quote_identifier(cmd->name));
+	if (already)
+	{
+		finding.class = CLASS_ADDITIVE;
+		finding.reason = attnum == InvalidAttrNumber ? "there is no such column" : "it is so already";
+	}
+	else if (fact_column_new(j->rel.relid, cmd->name))
+		finding.class = CLASS_ADDITIVE;
+	judge_find(j, &j->rel, &finding);
+	if (already || j->rel.is_new)
+		return;
+	finding.scans = expression_proves_not_null(j->rel.relid, attnum) == TRI_YES ? TRI_NO : TRI_YES;
+	if (finding.scans == TRI_NO)
+		return;
+	finding.class = CLASS_BLOCKING;
+	finding.rule = "set-not-null-scan";
+	finding.reason = "the table is scanned under an exclusive lock";
+	finding.hint = "Add CHECK (column IS NOT NULL) NOT VALID and validate it first.";
+	judge_find(j, &j->rel, &finding);
+}

@@ -1,0 +1,318 @@
+/*
+ * expression.c
+ *	  What the parser and the planner think of an expression in a statement.
+ *
+ * A default, a USING clause or a type with a modifier may name anything, so
+ * analysing it may raise.  Each question runs in a subtransaction that is
+ * undone, and an error means "cannot know": the statement will raise the same
+ * error itself.  Plain constants, by far the commonest defaults, are answered
+ * without one.
+ */
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "access/htup_details.h"
+#include "access/relation.h"
+#include "access/table.h"
+#include "access/tupdesc.h"
+#include "catalog/heap.h"
+#include "catalog/pg_am.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_constraint.h"
+#include "commands/defrem.h"
+#include "nodes/makefuncs.h"
+#include "nodes/nodeFuncs.h"
+#include "optimizer/optimizer.h"
+#include "parser/parse_coerce.h"
+#include "parser/parse_collate.h"
+#include "parser/parse_expr.h"
+#include "parser/parse_relation.h"
+#include "parser/parse_type.h"
+#include "storage/lmgr.h"
+#include "utils/array.h"
+#include "utils/fmgroids.h"
+#include "utils/lsyscache.h"
+#include "utils/rel.h"
+#include "utils/relcache.h"
+#include "utils/syscache.h"
+#include "utils/timestamp.h"
+#include "utils/typcache.h"
+
+#include "judge.h"
+#include "subxact.h"
+
+/* one question: what goes in and what comes out */
+typedef struct Question
+{
+	Node	   *raw;			/* expression, or NULL */
+	TypeName   *type;			/* wanted type, or NULL */
+	Oid			relid;
+	AttrNumber	attnum;
+	bool		new_collation;
+	Tristate	answer;
+	bool		redoes;			/* rebuilds an index or checks a constraint */
+} Question;
+
+static bool is_constant(Node *raw);
+static Tristate ask(bool (*fn) (void *), Question *question);
+static bool volatile_in_subxact(void *arg);
+static bool type_in_subxact(void *arg);
+static bool not_null_in_subxact(void *arg);
+static Node *new_value(Question *q, Relation rel, Oid type, int32 typmod);
+static bool rewrites(Node *expr, AttrNumber attnum);
+static bool redoes_something(Relation rel, AttrNumber attnum, Oid type, bool new_collation);
+static bool redoes_index(Relation index, AttrNumber attnum, Oid type, bool new_collation);
+
+/* Is a default volatile after planning (functions inlined)? */
+Tristate
+expression_volatile(Node *raw, TypeName *type)
+{
+	Question	q = {.raw = raw,.type = type};
+
+	if (raw == NULL || is_constant(raw))
+		return TRI_NO;
+	return ask(volatile_in_subxact, &q);
+}
+
+/*
+ * Does this change of type rewrite the table?  *redoes: or if not, does it
+ * rebuild an index or check a constraint over all rows?
+ */
+Tristate
+expression_type_rewrites(Oid relid, AttrNumber attnum, TypeName *type,
+						 Node *using, Oid new_collation, bool *redoes)
+{
+	Question	q = {
+		.raw = using,.type = type,.relid = relid,.attnum = attnum,
+		.new_collation = OidIsValid(new_collation),
+	};
+	Tristate	answer = ask(type_in_subxact, &q);
+
+	*redoes = q.redoes;
+	return answer;
+}
+
+/* Do validated CHECK constraints already prove that a column is not null? */
+Tristate
+expression_proves_not_null(Oid relid, AttrNumber attnum)
+{
+	Question	q = {.relid = relid,.attnum = attnum};
+
+	return ask(not_null_in_subxact, &q);
+}
+
+/* NULL, a literal, or a literal cast to something, or CURRENT_TIMESTAMP & co. */
+static bool
+is_constant(Node *raw)
+{
+	while (IsA(raw, TypeCast))
+		raw = castNode(TypeCast, raw)->arg;
+	return IsA(raw, A_Const) || IsA(raw, SQLValueFunction);
+}
+
+static Tristate
+ask(bool (*fn) (void *), Question *question)
+{
+	ErrorData  *error;
+
+	question->answer = TRI_UNKNOWN;
+	error = subxact_run(fn, question);
+	if (error != NULL && error->sqlerrcode == ERRCODE_QUERY_CANCELED)
+		ReThrowError(error);
+	return question->answer;
+}
+
+static bool
+volatile_in_subxact(void *arg)
+{
+	Question   *q = arg;
+	ParseState *pstate = make_parsestate(NULL);
+	Node	   *expr = transformExpr(pstate, copyObject(q->raw), EXPR_KIND_COLUMN_DEFAULT);
+	Oid			type;
+	int32		typmod;
+
+	if (q->type != NULL)
+	{
+		typenameTypeIdAndMod(NULL, q->type, &type, &typmod);
+		expr = coerce_to_target_type(pstate, expr, exprType(expr), type, typmod,
+									 COERCION_ASSIGNMENT, COERCE_IMPLICIT_CAST, -1);
+		if (expr == NULL)
+			return false;
+	}
+	assign_expr_collations(pstate, expr);
+	expr = (Node *) expression_planner((Expr *) expr);
+	q->answer = contain_volatile_functions(expr) ? TRI_YES : TRI_NO;
+	return false;
+}
+
+static bool
+type_in_subxact(void *arg)
+{
+	Question   *q = arg;
+	Relation	rel;
+	Oid			type;
+	int32		typmod;
+	Node	   *expr;
+
+	if (!ConditionalLockRelationOid(q->relid, AccessShareLock))
+		return false;
+	rel = relation_open(q->relid, NoLock);
+	typenameTypeIdAndMod(NULL, q->type, &type, &typmod);
+	expr = new_value(q, rel, type, typmod);
+	if (expr != NULL)
+	{
+		q->answer = rewrites(expr, q->attnum) ? TRI_YES : TRI_NO;
+		q->redoes = redoes_something(rel, q->attnum, type, q->new_collation);
+	}
+	relation_close(rel, NoLock);
+	return false;
+}
+
+/* The planned expression that fills the column anew; NULL: no such cast. */
+static Node *
+new_value(Question *q, Relation rel, Oid type, int32 typmod)
+{
+	Form_pg_attribute att = TupleDescAttr(RelationGetDescr(rel), q->attnum - 1);
+	ParseState *pstate = make_parsestate(NULL);
+	Node	   *expr;
+
+	if (q->raw != NULL)
+	{
+		ParseNamespaceItem *item = addRangeTableEntryForRelation(pstate, rel, AccessShareLock,
+																 NULL, false, true);
+
+		addNSItemToQuery(pstate, item, false, true, true);
+		expr = transformExpr(pstate, copyObject(q->raw), EXPR_KIND_ALTER_COL_TRANSFORM);
+	}
+	else
+		expr = (Node *) makeVar(1, q->attnum, att->atttypid, att->atttypmod, att->attcollation, 0);
+	expr = coerce_to_target_type(pstate, expr, exprType(expr), type, typmod,
+								 COERCION_ASSIGNMENT, COERCE_IMPLICIT_CAST, -1);
+	if (expr == NULL)
+		return NULL;
+	assign_expr_collations(pstate, expr);
+	return (Node *) expression_planner((Expr *) expr);
+}
+
+/*
+ * Must every row be written again?  Only the column itself, seen through
+ * relabelling, unconstrained domains and timestamp casts that do nothing in
+ * this time zone, keeps the bits.
+ */
+static bool
+rewrites(Node *expr, AttrNumber attnum)
+{
+	for (;;)
+	{
+		if (IsA(expr, Var) && castNode(Var, expr)->varattno == attnum)
+			return false;
+		if (IsA(expr, RelabelType))
+			expr = (Node *) castNode(RelabelType, expr)->arg;
+		else if (IsA(expr, CoerceToDomain))
+		{
+			if (DomainHasConstraints(castNode(CoerceToDomain, expr)->resulttype))
+				return true;
+			expr = (Node *) castNode(CoerceToDomain, expr)->arg;
+		}
+		else if (IsA(expr, FuncExpr) &&
+				 (castNode(FuncExpr, expr)->funcid == F_TIMESTAMPTZ_TIMESTAMP ||
+				  castNode(FuncExpr, expr)->funcid == F_TIMESTAMP_TIMESTAMPTZ))
+		{
+			if (TimestampTimestampTzRequiresRewrite())
+				return true;
+			expr = linitial(castNode(FuncExpr, expr)->args);
+		}
+		else
+			return true;
+	}
+}
+
+/* Indexes that cannot be kept, CHECKs that are tested again. */
+static bool
+redoes_something(Relation rel, AttrNumber attnum, Oid type, bool new_collation)
+{
+	TupleConstr *constr = RelationGetDescr(rel)->constr;
+	List	   *indexes = RelationGetIndexList(rel);
+	ListCell   *lc;
+	bool		result = false;
+
+	for (int i = 0; constr != NULL && i < constr->num_check; i++)
+	{
+		Bitmapset  *columns = NULL;
+
+		pull_varattnos(stringToNode(constr->check[i].ccbin), 1, &columns);
+		result |= bms_is_member(attnum - FirstLowInvalidHeapAttributeNumber, columns);
+	}
+	foreach(lc, indexes)
+	{
+		Relation	index = index_open(lfirst_oid(lc), AccessShareLock);
+
+		result |= redoes_index(index, attnum, type, new_collation);
+		index_close(index, AccessShareLock);
+	}
+	list_free(indexes);
+	return result;
+}
+
+/*
+ * Plain index columns survive while their operator class takes the new type
+ * as it takes the old one; an expression or a predicate never does.
+ */
+static bool
+redoes_index(Relation index, AttrNumber attnum, Oid type, bool new_collation)
+{
+	List	   *exprs = list_concat_copy(RelationGetIndexExpressions(index),
+										 RelationGetIndexPredicate(index));
+	Bitmapset  *columns = NULL;
+
+	pull_varattnos((Node *) exprs, 1, &columns);
+	if (bms_is_member(attnum - FirstLowInvalidHeapAttributeNumber, columns))
+		return true;
+	for (int i = 0; i < IndexRelationGetNumberOfKeyAttributes(index); i++)
+	{
+		Oid			opclass;
+
+		if (index->rd_index->indkey.values[i] != attnum)
+			continue;
+		opclass = GetDefaultOpClass(type, index->rd_rel->relam);
+		if (new_collation || !OidIsValid(opclass) ||
+			get_opclass_family(opclass) != index->rd_opfamily[i] ||
+			get_opclass_input_type(opclass) != index->rd_opcintype[i])
+			return true;
+	}
+	return false;
+}
+
+static bool
+not_null_in_subxact(void *arg)
+{
+	Question   *q = arg;
+	Relation	rel;
+	TupleConstr *constr;
+	Form_pg_attribute att;
+	NullTest   *test = makeNode(NullTest);
+	List	   *known = NIL;
+
+	if (!ConditionalLockRelationOid(q->relid, AccessShareLock))
+		return false;
+	rel = relation_open(q->relid, NoLock);
+	constr = RelationGetDescr(rel)->constr;
+	att = TupleDescAttr(RelationGetDescr(rel), q->attnum - 1);
+
+	test->arg = (Expr *) makeVar(1, q->attnum, att->atttypid, att->atttypmod, att->attcollation, 0);
+	test->nulltesttype = IS_NOT_NULL;
+	test->location = -1;
+	for (int i = 0; constr != NULL && i < constr->num_check; i++)
+	{
+		Node	   *check;
+
+		if (!constr->check[i].ccvalid)
+			continue;
+		check = eval_const_expressions(NULL, stringToNode(constr->check[i].ccbin));
+		check = (Node *) canonicalize_qual((Expr *) check, true);
+		known = list_concat(known, make_ands_implicit((Expr *) check));
+	}
+	q->answer = known != NIL && predicate_implied_by(list_make1(test), known, true) ? TRI_YES : TRI_NO;
+	relation_close(rel, NoLock);
+	return false;
+}

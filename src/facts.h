@@ -1,0 +1,47 @@
+/*
+ * facts.h
+ *	  Facts about the catalog as it is now, without waiting for anything.
+ */
+#ifndef MIGMGR_FACTS_H
+#define MIGMGR_FACTS_H
+
+#include "access/htup.h"
+#include "catalog/objectaddress.h"
+#include "nodes/parsenodes.h"
+
+/* what is known of a relation */
+typedef struct RelFacts
+{
+	Oid			relid;
+	Oid			namespace;
+	Oid			owner;
+	char		relkind;
+	char		persistence;
+	bool		temporary;
+	bool		is_new;			/* made in this transaction */
+	char	   *name;			/* qualified, quoted */
+} RelFacts;
+
+extern Oid	fact_namespace(const char *schema);
+extern Oid	fact_creation_namespace(const char *schema);
+extern Oid	fact_relid(const RangeVar *relation);
+extern bool fact_relation(Oid relid, RelFacts *facts);
+extern bool fact_empty(Oid relid);
+extern bool fact_small(Oid relid);
+extern bool fact_column_new(Oid relid, const char *column);
+extern char *fact_names(List *names, Oid *namespace);
+extern Oid	fact_primary_key(Oid relid);
+extern Oid	fact_index_table(Oid index);
+extern List *fact_type_users(Oid type);
+extern bool fact_used_by_index(Oid function);
+extern ObjectAddress fact_address(ObjectType type, Node *object, RangeVar *relation);
+extern HeapTuple fact_row(Oid classid, Oid objid, bool self);
+extern Oid	fact_owner(const ObjectAddress *address);
+
+/* what this transaction has made; kept by the object access hook */
+extern void fresh_init(void);
+extern void fresh_created(Oid classid, Oid objid, int32 subid);
+extern void fresh_altered(Oid classid, Oid objid, int32 subid);
+extern bool fresh_is_new(Oid classid, Oid objid, int32 subid);
+
+#endif							/* MIGMGR_FACTS_H */

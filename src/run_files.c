@@ -1,0 +1,198 @@
+/*
+ * run_files.c
+ *	  What compare_files() has seen of a version: its checksum, and which
+ *	  versions before it are still to be applied.
+ *
+ * The list is one ledger entry and may be long, so each session takes it apart
+ * once and keeps it, with a mark at every version that is applied.  From then
+ * on it reads the entries that came since.  The chain tells when that is not
+ * enough: as long as the newest entry it has read is there with its hash, all
+ * before it is as it was.
+ *
+ * Asked under the APPLY lock, like all of run_history.c.
+ */
+#include "postgres.h"
+
+#include "miscadmin.h"
+#include "utils/memutils.h"
+
+#include "ledger.h"
+#include "run.h"
+#include "spi_util.h"
+
+typedef struct RememberedFile
+{
+	char	   *key;			/* by which versions sort; no two have the same */
+	char	   *version;
+	char	   *checksum;
+	bool		applied;
+} RememberedFile;
+
+/* the files of the last listing as they stand after entry seq */
+typedef struct RememberedFiles
+{
+	MemoryContext context;
+	char	   *listing;		/* hash of the entry that has the list */
+	int64		seq;
+	char	   *hash;
+	int			nfiles;
+	RememberedFile *files;		/* in the order of versions */
+} RememberedFiles;
+
+static RememberedFiles *remembered = NULL;
+
+static void refresh_files(void);
+static bool read_on(RememberedFiles *files);
+static void load_files(const char *listing);
+static RememberedFile *find_file(RememberedFiles *files, const char *version);
+
+/* The checksum that compare_files() remembers for a version, or NULL. */
+const char *
+remembered_checksum(const char *version)
+{
+	RememberedFile *file;
+
+	refresh_files();
+	file = remembered == NULL ? NULL : find_file(remembered, version);
+	return file == NULL ? NULL : pstrdup(file->checksum);
+}
+
+/* The first version before this one that is remembered and not applied. */
+const char *
+remembered_missing(const char *version)
+{
+	char	   *key;
+
+	refresh_files();
+	if (remembered == NULL)
+		return NULL;
+	key = script_version_key(version);
+	for (int i = 0; i < remembered->nfiles; i++)
+	{
+		const RememberedFile *file = &remembered->files[i];
+
+		if (strcmp(file->key, key) >= 0)
+			break;
+		if (!file->applied)
+			return pstrdup(file->version);
+	}
+	return NULL;
+}
+
+/* Makes the list that of the ledger now; none when there is no listing. */
+static void
+refresh_files(void)
+{
+	RecordScope scope;
+	char	   *listing = NULL;
+
+	SPI_connect();
+	record_begin(&scope);
+	spi_exec("SELECT l.hash FROM migmgr.ledger AS l WHERE l.event = 'files' ORDER BY l.seq DESC LIMIT 1",
+			 SPI_OK_SELECT, 0, NULL);
+	if (SPI_processed > 0)
+		listing = spi_text(0, "hash");
+
+	if (remembered != NULL &&
+		(listing == NULL || strcmp(listing, remembered->listing) != 0 || !read_on(remembered)))
+	{
+		MemoryContextDelete(remembered->context);
+		remembered = NULL;
+	}
+	if (remembered == NULL && listing != NULL)
+		load_files(listing);
+	record_end(&scope);
+	SPI_finish();
+}
+
+/* Reads the entries since the last time; false when the chain is another. */
+static bool
+read_on(RememberedFiles *files)
+{
+	const char *args[1] = {psprintf(INT64_FORMAT, files->seq)};
+	uint64		last;
+
+	spi_exec("SELECT l.seq, l.hash, l.event, l.version FROM migmgr.ledger AS l"
+			 " WHERE l.seq >= $1::pg_catalog.int8 ORDER BY l.seq",
+			 SPI_OK_SELECT, 1, args);
+	if (SPI_processed == 0 || spi_int64(0, "seq", 0) != files->seq ||
+		strcmp(spi_text(0, "hash"), files->hash) != 0)
+		return false;
+
+	for (uint64 row = 1; row < SPI_processed; row++)
+	{
+		char	   *event = spi_text(row, "event");
+		char	   *version = spi_text(row, "version");
+		RememberedFile *file = version == NULL ? NULL : find_file(files, version);
+
+		if (file != NULL && strcmp(event, "applied") == 0)
+			file->applied = true;
+		if (file != NULL && strcmp(event, "rolled back") == 0)
+			file->applied = false;
+	}
+	last = SPI_processed - 1;
+	files->seq = spi_int64(last, "seq", 0);
+	strcpy(files->hash, spi_text(last, "hash"));
+	return true;
+}
+
+/* Takes the listing with this hash apart. */
+static void
+load_files(const char *listing)
+{
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "migmgr remembered files",
+												  ALLOCSET_DEFAULT_SIZES);
+	RememberedFiles *files = MemoryContextAllocZero(context, sizeof(RememberedFiles));
+
+	files->context = context;
+	files->listing = MemoryContextStrdup(context, listing);
+	spi_exec("SELECT l.seq, l.hash FROM migmgr.ledger AS l ORDER BY l.seq DESC LIMIT 1",
+			 SPI_OK_SELECT, 0, NULL);
+	files->seq = spi_int64(0, "seq", 0);
+	files->hash = MemoryContextStrdup(context, spi_text(0, "hash"));
+
+	spi_exec("SELECT DISTINCT ON (k.key) k.key, f.version, f.checksum,"
+			 " COALESCE((SELECT l.event = 'applied' FROM migmgr.ledger AS l WHERE l.version = f.version"
+			 "   AND l.event IN ('applied', 'rolled back') ORDER BY l.seq DESC LIMIT 1), false) AS applied"
+			 " FROM migmgr_internal.remembered_files() AS f"
+			 " CROSS JOIN LATERAL (SELECT migmgr_internal.version_key(f.version) COLLATE pg_catalog.\"C\" AS key) AS k"
+			 " WHERE f.version IS NOT NULL AND f.checksum IS NOT NULL ORDER BY k.key",
+			 SPI_OK_SELECT, 0, NULL);
+	files->nfiles = (int) SPI_processed;
+	files->files = MemoryContextAllocHuge(context, Max(files->nfiles, 1) * sizeof(RememberedFile));
+	for (int i = 0; i < files->nfiles; i++)
+	{
+		RememberedFile *file = &files->files[i];
+
+		file->key = MemoryContextStrdup(context, spi_text(i, "key"));
+		file->version = MemoryContextStrdup(context, spi_text(i, "version"));
+		file->checksum = MemoryContextStrdup(context, spi_text(i, "checksum"));
+		file->applied = spi_bool(i, "applied", false);
+	}
+
+	MemoryContextSetParent(context, TopMemoryContext);
+	remembered = files;
+}
+
+/* The file of a version, or NULL. */
+static RememberedFile *
+find_file(RememberedFiles *files, const char *version)
+{
+	char	   *key = script_version_key(version);
+	int			low = 0,
+				high = files->nfiles;
+
+	while (low < high)
+	{
+		int			middle = (low + high) / 2;
+		int			order = strcmp(files->files[middle].key, key);
+
+		if (order == 0)
+			return &files->files[middle];
+		if (order < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return NULL;
+}

@@ -1,0 +1,24 @@
+/*
+ * script_rules.h
+ *	  Statements that no script may have.
+ */
+#ifndef MIGMGR_SCRIPT_RULES_H
+#define MIGMGR_SCRIPT_RULES_H
+
+#include "script.h"
+
+/* why a statement is refused */
+typedef struct ScriptRefusal
+{
+	int			sqlstate;
+	const char *command;		/* what it is called in the message */
+	const char *reason;			/* a sentence */
+	const char *hint;			/* a sentence */
+} ScriptRefusal;
+
+extern bool script_refuses(const Script *script, const ScriptStatement *stmt,
+						   ScriptRefusal *refusal);
+extern bool script_is_begin(Node *stmt);
+extern bool script_is_commit(Node *stmt);
+
+#endif							/* MIGMGR_SCRIPT_RULES_H */

@@ -1,0 +1,80 @@
+# A streaming standby: history can be read and verified there, nothing can be
+# written, and after promotion the ledger goes on.
+use strict;
+use warnings;
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+use MigmgrTest;
+
+my $db = 'app';
+my $primary = new_node('primary', allows_streaming => 1);
+install($primary, $db);
+my $standby = PostgreSQL::Test::Cluster->new('standby');
+$primary->backup('base');
+$standby->init_from_backup($primary, 'base', has_streaming => 1);
+$standby->start;
+
+apply($primary, $db, '001', 'CREATE TABLE qc_jobs (id uuid PRIMARY KEY DEFAULT gen_random_uuid(), status text,'
+	  . ' started_at timestamptz, last_heartbeat_at timestamptz, completed_at timestamptz,'
+	  . ' error_message text, organisation_id uuid)');
+apply($primary, $db, '002', 'CREATE TABLE t2 (i int)', "rollback_sql => 'DROP TABLE t2'");
+$primary->safe_psql($db, "SELECT FROM migmgr.watch('qc_jobs')");
+$primary->safe_psql($db,
+	"INSERT INTO qc_jobs (status, started_at) SELECT 'running', now() - interval '1 day' FROM generate_series(1, 5)");
+error_of($primary, $db, "SELECT migmgr.apply('003', 'broken', 'SELECT nothing')");
+$primary->poll_query_until($db, 'SELECT count(*) = 1 FROM migmgr.attempts');
+$primary->wait_for_catchup($standby, 'replay', $primary->lsn('insert'));
+
+is(records($standby, $db), records($primary, $db), 'the records are equal');
+state_is($standby, $db, 'in force', 'standby');
+verify_ok($standby, $db, 'standby');
+my $head = $primary->safe_psql($db, 'SELECT migmgr.head()');
+is($standby->safe_psql($db, 'SELECT migmgr.head()'), $head, 'the head is equal');
+is($standby->safe_psql($db, 'SELECT version, status FROM migmgr.history'),
+	"001|applied\n002|applied\n003|failed", 'history can be read');
+cmp_ok($standby->safe_psql($db, 'SELECT count(*) FROM migmgr.status'), '>', 0, 'status can be read');
+my $views = $standby->safe_psql($db, 'SELECT oid::regclass FROM pg_class'
+	  . " WHERE relkind = 'v' AND relnamespace = 'migmgr'::regnamespace");
+is(error_of($standby, $db, join("\n", map { "TABLE $_;" } split(/\n/, $views))),
+	'', 'every view can be read');
+
+my @writers = (
+	"migmgr.apply('003', 'x', 'CREATE TABLE x (i int)')",
+	"migmgr.apply_file('003_x.sql', 'CREATE TABLE x (i int)')",
+	"migmgr.apply('003', 'x', 'CREATE TABLE x (i int)', dry_run => true)",
+	"migmgr.rollback('002')",
+	"migmgr.set_environment('staging')",
+	"migmgr.set_policy('production', 'rewriting', 'deny')",
+	"migmgr.watch('qc_jobs')",
+	"migmgr.unwatch('qc_jobs')",
+	'migmgr.sweep()',
+	'migmgr.seal()',
+	"migmgr.unprotect('test', '1 minute')");
+foreach my $writer (@writers)
+{
+	like(error_of($standby, $db, "SELECT $writer"), qr/25006: /, "not on a standby: $writer");
+}
+like($standby->safe_psql($db, "SELECT migmgr.resume('x')"), qr/nothing to resume/,
+	'on a standby resume() has nothing to do');
+like(error_of($standby, $db, "SELECT $writers[0]"), qr/apply\(\) during recovery/,
+	'the message says why');
+verify_ok($standby, $db, 'standby, after these tries');
+
+$primary->stop;
+$standby->promote;
+state_is($standby, $db, 'in force', 'promoted');
+verify_ok($standby, $db, 'promoted');
+is(apply($standby, $db, '003', 'CREATE TABLE t3 (i int)'), 'applied', 'promoted: apply works');
+is($standby->safe_psql($db, "SELECT status FROM migmgr.rollback('002')"), 'rolled back',
+	'promoted: rollback works');
+is($standby->safe_psql($db, 'SELECT sum(dead_lettered) FROM migmgr.sweep()'), '5', 'promoted: sweep works');
+like(error_of($standby, $db, 'DROP TABLE qc_jobs'), qr/MG101/, 'promoted: the guard refuses');
+is($standby->safe_psql($db, "SELECT count(*) FROM migmgr.ledger WHERE event = 'epoch'"), '1',
+	'promoted: no new epoch');
+is($standby->safe_psql($db, "SELECT count(*) FROM migmgr.verify('$head') WHERE check_name = 'head' AND status = 'ok'"),
+	'1', 'promoted: the chain goes on from the head of the primary');
+verify_ok($standby, $db, 'promoted, at the end');
+
+$standby->stop;
+done_testing();
