@@ -137,8 +137,10 @@ ledger_owner(void)
 }
 
 /*
- * What ties a ledger to this database: pg_upgrade keeps both numbers, a
- * restore, a template copy and a new CREATE EXTENSION do not.
+ * What ties a ledger to this database, together with the token in
+ * migmgr_internal.home: pg_upgrade keeps all three, a template copy has
+ * another database, a restore no token.  The numbers alone would not do: a new
+ * server that is set up the way the old one was hands out the same ones.
  */
 char *
 ledger_home(void)
@@ -210,8 +212,8 @@ ledger_state(void)
 	args[0] = home;
 	SPI_connect();
 	record_begin(&scope);
-	spi_exec("SELECT (SELECT e.detail::pg_catalog.jsonb ->> 'home' = $1 FROM migmgr.ledger AS e"
-			 " WHERE e.event = 'epoch' ORDER BY e.seq DESC LIMIT 1) AS here,"
+	spi_exec("SELECT (SELECT e.detail::pg_catalog.jsonb ->> 'home' = pg_catalog.concat($1, '/', h.token)"
+			 " FROM migmgr.ledger AS e LEFT JOIN migmgr_internal.home AS h ON true WHERE e.event = 'epoch' ORDER BY e.seq DESC LIMIT 1) AS here,"
 			 " EXISTS (SELECT FROM migmgr.ledger) AS some",
 			 SPI_OK_SELECT, 1, args);
 	if (spi_bool(0, "here", false))
@@ -401,10 +403,14 @@ ledger_write_epoch(Head *head, const char *reason)
 	args[0] = ledger_home();
 	args[1] = reason;
 	args[2] = MIGMGR_VERSION;
+	spi_exec("INSERT INTO migmgr_internal.home (token) SELECT pg_catalog.gen_random_uuid()"
+			 " WHERE NOT EXISTS (SELECT FROM migmgr_internal.home)",
+			 SPI_OK_INSERT, 0, NULL);
 	spi_exec("SELECT pg_catalog.jsonb_strip_nulls(pg_catalog.jsonb_build_object("
-			 "'home', $1, 'reason', $2, 'migmgr', $3,"
+			 "'home', pg_catalog.concat($1, '/', h.token), 'reason', $2, 'migmgr', $3,"
 			 " 'database', pg_catalog.current_database(),"
-			 " 'server', pg_catalog.current_setting('server_version')))::pg_catalog.text AS detail",
+			 " 'server', pg_catalog.current_setting('server_version')))::pg_catalog.text AS detail"
+			 " FROM migmgr_internal.home AS h",
 			 SPI_OK_SELECT, 3, args);
 	epoch.detail = spi_text(0, "detail");
 	*head = ledger_write(*head, &epoch);
