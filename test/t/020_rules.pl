@@ -8,7 +8,7 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 
 my $include = PostgreSQL::Test::Cluster->new('rules')->config_data('--includedir-server');
-my $rules = slurp_file('src/classify_rules.c');
+my $rules = slurp_file('src/classify_rules.c') . slurp_file('src/compat.h');
 
 # nodes that no client sends: they are parts of others, or made by the planner
 my %inner = map { $_ => 1 } qw(PlannedStmt RawStmt ReplicaIdentityStmt);
