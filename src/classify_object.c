@@ -205,7 +205,8 @@ judge_comment(Judgement *j, const StatementRule *rule)
 	if (IsA(j->stmt, AlterEventTrigStmt))
 	{
 		ObjectAddress address = fact_address(OBJECT_EVENT_TRIGGER,
-											 (Node *) makeString(castNode(AlterEventTrigStmt, j->stmt)->trigname), NULL);
+											 (Node *) makeString(castNode(AlterEventTrigStmt, j->stmt)->trigname),
+											 NULL);
 
 		judge_object(j, &address);
 	}
