@@ -78,7 +78,9 @@
 #if PG_VERSION_NUM >= 180000
 #define mg_generated_stored(constraint) \
 	((constraint)->generated_kind == ATTRIBUTE_GENERATED_STORED)
-#define mg_constraint_enforced(constraint) ((constraint)->is_enforced)
+#define mg_constraint_enforced(constraint) \
+	((constraint)->is_enforced || \
+	 ((constraint)->contype != CONSTR_CHECK && (constraint)->contype != CONSTR_FOREIGN))
 #else
 #define mg_generated_stored(constraint) true
 #define mg_constraint_enforced(constraint) true
