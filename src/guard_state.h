@@ -33,7 +33,8 @@ typedef struct GuardScript
 	MigClass	class;			/* worst of what was judged as it ran */
 	List	   *touched;		/* of Touched * */
 	List	   *dropped;		/* of Dropped *: definitions */
-	List	   *lost;			/* of LostObject *: data-bearing, allowed to go */
+	List	   *lost;			/* of LostObject *: data-bearing, allowed to
+								 * go */
 	List	   *warnings;		/* of Verdict * */
 } GuardScript;
 

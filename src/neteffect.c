@@ -535,7 +535,8 @@ implied(const ObjectAddress *address, bool of_default)
 	}
 	else if (address->classId == ConstraintRelationId && OidIsValid(relid) && made_here(RelationRelationId, relid))
 		return true;
-	else if (address->classId == RewriteRelationId && access_is_implicit(RewriteRelationId, address->objectId, 0, false))
+	else if (address->classId == RewriteRelationId &&
+			 access_is_implicit(RewriteRelationId, address->objectId, 0, false))
 		return made_here(RelationRelationId, relid);
 	return access_is_implicit(address->classId, address->objectId, address->objectSubId, false);
 }
