@@ -198,6 +198,7 @@ LedgerState
 ledger_state(void)
 {
 	Oid			relid = ledger_relid();
+	Oid			namespace;
 	RecordScope scope;
 	char	   *home;
 	MemoryContext context = CurrentMemoryContext;
@@ -207,6 +208,9 @@ ledger_state(void)
 		return LEDGER_ABSENT;
 	if (relid == state_relid)
 		return state_cache;
+	namespace = get_namespace_oid(MIGMGR_INTERNAL, true);
+	if (!OidIsValid(namespace) || !OidIsValid(get_relname_relid("home", namespace)))
+		return LEDGER_IN_FORCE; /* DROP EXTENSION is under way: strict to the end */
 
 	home = ledger_home();
 	args[0] = home;

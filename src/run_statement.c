@@ -195,7 +195,7 @@ exempt_in_rollback(const Run *run, const Verdict *verdict)
 	identity = getObjectIdentity(&address, true);
 	if (identity == NULL)
 		return false;
-	foreach(lc, run->owned)
+	foreach(lc, run->touched)
 	{
 		const char *owned = lfirst(lc);
 		size_t		length = strlen(owned);
