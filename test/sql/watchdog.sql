@@ -44,7 +44,7 @@ INSERT INTO bad (args) VALUES
   ($$'qc_jobs', statuses => '{"zombie": "x"}'$$), ($$'qc_jobs', statuses => '{"failed": "running"}'$$),
   ($$'"Odd Jobs"', columns => '{"id": "key", "status": "state", "last_heartbeat_at": "beat"}'$$),
   ($$'qc_jobs', max_retries => -1$$), ($$'qc_jobs', batch_size => 0$$);
-SELECT b.args, c.state, c.message, c.detail, c.hint FROM bad AS b, public.caught('SELECT * FROM migmgr.watch(' || b.args || ')') AS c ORDER BY b.n \gx
+SELECT b.args, c.state, regexp_replace(c.message, 'pg_temp_\d+', 'pg_temp') AS message, c.detail, c.hint FROM bad AS b, public.caught('SELECT * FROM migmgr.watch(' || b.args || ')') AS c ORDER BY b.n \gx
 -- privileges and row security are the caller's
 GRANT SELECT ON qc_jobs TO regress_migmgr_worker;
 SET ROLE regress_migmgr_worker;
