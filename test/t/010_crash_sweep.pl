@@ -9,7 +9,7 @@ use MigmgrTest;
 
 my $db = 'sweep';
 my $jobs = 3000;
-my $node = new_node('sweep', conf => 'restart_after_crash = on');
+my $node = new_node('sweep', conf => "restart_after_crash = on\nmigmgr.lock_timeout = '10min'");
 install($node, $db);
 
 # The trigger stops a sweep at its 1500th row, while advisory lock 42 is held.
