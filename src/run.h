@@ -88,6 +88,7 @@ typedef struct Run
 	Script	   *script;
 	Script	   *down;
 	Script	   *verify;
+	Verdict    *first;			/* of the script's first statement */
 	List	   *owned;			/* rollback: "type identity" of what it made */
 	List	   *done;			/* of RunStatement * */
 	ScriptStatement *current;	/* executing now, for messages */
