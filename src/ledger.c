@@ -139,8 +139,10 @@ ledger_owner(void)
 }
 
 /*
- * What ties a ledger to this database: pg_upgrade keeps both numbers, a
- * restore, a template copy and a new CREATE EXTENSION do not.
+ * What ties a ledger to this database, together with the token in
+ * migmgr_internal.home: pg_upgrade keeps all three, a template copy has
+ * another database, a restore no token.  The numbers alone would not do: a new
+ * server that is set up the way the old one was hands out the same ones.
  */
 char *
 ledger_home(void)
@@ -221,20 +223,27 @@ ledger_state(void)
 	return state_cache;
 }
 
-/* Does the detail of an epoch name this home? */
+/* Does the detail of an epoch name this home, with the token that is here? */
 static bool
 is_home(const char *detail)
 {
 	LOCAL_FCINFO(fcinfo, 2);
-	Datum		home;
+	OwnTable   *table = own_open(MIGMGR_INTERNAL, "home", AccessShareLock);
+	char	   *home = NULL;
+	Datum		named;
+
+	own_scan(table, "home_pkey", ForwardScanDirection, InvalidStrategy, (Datum) 0);
+	if (own_next(table))
+		home = psprintf("%s/%s", ledger_home(), own_text(table, "token"));
+	own_close(table);
 
 	InitFunctionCallInfoData(*fcinfo, NULL, 2, InvalidOid, NULL, NULL);
 	fcinfo->args[0].value = CStringGetTextDatum(detail);
 	fcinfo->args[0].isnull = false;
 	fcinfo->args[1].value = CStringGetTextDatum("home");
 	fcinfo->args[1].isnull = false;
-	home = json_object_field_text(fcinfo);
-	return !fcinfo->isnull && strcmp(TextDatumGetCString(home), ledger_home()) == 0;
+	named = json_object_field_text(fcinfo);
+	return home != NULL && !fcinfo->isnull && strcmp(TextDatumGetCString(named), home) == 0;
 }
 
 /*
@@ -412,10 +421,14 @@ ledger_write_epoch(Head *head, const char *reason)
 	args[0] = ledger_home();
 	args[1] = reason;
 	args[2] = MIGMGR_VERSION;
+	spi_exec("INSERT INTO migmgr_internal.home (token) SELECT pg_catalog.gen_random_uuid()"
+			 " WHERE NOT EXISTS (SELECT FROM migmgr_internal.home)",
+			 SPI_OK_INSERT, 0, NULL);
 	spi_exec("SELECT pg_catalog.jsonb_strip_nulls(pg_catalog.jsonb_build_object("
-			 "'home', $1, 'reason', $2, 'migmgr', $3,"
+			 "'home', pg_catalog.concat($1, '/', h.token), 'reason', $2, 'migmgr', $3,"
 			 " 'database', pg_catalog.current_database(),"
-			 " 'server', pg_catalog.current_setting('server_version')))::pg_catalog.text AS detail",
+			 " 'server', pg_catalog.current_setting('server_version')))::pg_catalog.text AS detail"
+			 " FROM migmgr_internal.home AS h",
 			 SPI_OK_SELECT, 3, args);
 	epoch.detail = spi_text(0, "detail");
 	*head = ledger_write(*head, &epoch);
