@@ -33,7 +33,8 @@
 #include "subxact.h"
 #include "watch.h"
 
-#define MAX_TOTAL_WAIT_MS 10000 /* a function keeps its snapshot while it waits */
+#define MAX_TOTAL_WAIT_MS 10000 /* a function keeps its snapshot while it
+								 * waits */
 #define MAX_RETRIES 100
 
 static bool run_in_subxact(void *arg);

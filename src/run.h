@@ -88,6 +88,7 @@ typedef struct Run
 	Script	   *script;
 	Script	   *down;
 	Script	   *verify;
+	Verdict    *first;			/* of the script's first statement */
 	List	   *made;			/* rollback: "type identity" of what it made ... */
 	List	   *touched;		/* ... and of what it made or changed */
 	List	   *done;			/* of RunStatement * */

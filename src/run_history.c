@@ -24,9 +24,11 @@ typedef struct OrderAnswer
 {
 	char	   *same;			/* version with the same content */
 	char	   *later;			/* version after it that is applied */
-	char	   *failed;			/* version before it that failed, and with what */
+	char	   *failed;			/* version before it that failed, and with
+								 * what */
 	char	   *message;
-	const char *missing;		/* version before it that compare_files() knows */
+	const char *missing;		/* version before it that compare_files()
+								 * knows */
 } OrderAnswer;
 
 static char *keep(MemoryContext context, char *text);
@@ -212,6 +214,7 @@ script_text(const char *checksum, bool *redacted)
 	if (SPI_processed > 0)
 	{
 		text = keep(context, spi_text(0, "text"));
+
 		*redacted = spi_bool(0, "redacted", false);
 	}
 	record_end(&scope);
