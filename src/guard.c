@@ -324,7 +324,12 @@ guard_warn(const Verdict *verdict)
 		MemoryContext old = MemoryContextSwitchTo(guard_script->context);
 		ListCell   *lc;
 
-		/* start of the statement and access hook may both say it */
+		/* the run, start of the statement and access hook may all say it */
+		if (verdict->statement == guard_script->statement && verdict->class == guard_script->said)
+		{
+			MemoryContextSwitchTo(old);
+			return;
+		}
 		foreach(lc, guard_script->warnings)
 		{
 			const Verdict *said = lfirst(lc);
@@ -481,6 +486,7 @@ guard_statement(Verdict *verdict)
 	guard_script->running = true;
 	guard_script->statement = verdict == NULL ? 0 : verdict->statement;
 	guard_script->line = verdict == NULL ? 0 : verdict->line;
+	guard_script->said = verdict == NULL || guard_deferred(verdict) ? CLASS_NONE : verdict->class;
 	guard_script->next = verdict;
 	if (verdict == NULL || verdict->class <= CLASS_ADDITIVE)
 		return;
@@ -513,6 +519,7 @@ guard_end(void)
 		return;
 	context = guard_script->context;
 	guard_script = NULL;
+	policy_set_version(NULL);
 	MemoryContextDelete(context);
 }
 

@@ -185,6 +185,7 @@ run_in_subxact(void *arg)
 		script_parse(request->verify, psprintf("the verify SQL of %s", run->what));
 
 	guard_begin(request->action == RUN_APPLY ? GUARD_APPLY : GUARD_ROLLBACK, run->made);
+	policy_set_version(request->version);
 	violations = run_judge(run, run->script);
 	if (violations != NIL)
 		policy_refuse(violations);

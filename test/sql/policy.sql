@@ -86,6 +86,8 @@ SELECT state FROM public.caught('DROP TABLE t');
 SELECT public.mask(migmgr.waive('destructive', 'ticket 3', version => '002'));
 SELECT state FROM public.caught('DROP TABLE t');
 SELECT state FROM public.caught('SELECT * FROM migmgr.apply(''003'', ''x'', ''DROP TABLE t'', options => ''{"skip_failed": true}'')');
+SELECT status, class FROM migmgr.apply('002', 'x', 'ALTER TABLE t DROP COLUMN a', options => '{"skip_failed": true, "allow_out_of_order": true}');
+SELECT state FROM public.caught('DROP TABLE t');
 SELECT what, version, reason, active FROM migmgr.waivers;
 
 -- nonsense
