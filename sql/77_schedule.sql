@@ -21,7 +21,7 @@ GRANT SELECT ON migmgr_internal.schedule TO pg_database_owner;
 
 CREATE FUNCTION migmgr.schedule(task text, schedule text, seconds integer = NULL)
   RETURNS TABLE (task text, schedule text, command text, jobid bigint, status text, environment text)
-  LANGUAGE c VOLATILE PARALLEL UNSAFE
+  LANGUAGE c VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
   AS 'MODULE_PATHNAME', 'migmgr_schedule';
 REVOKE ALL ON FUNCTION migmgr.schedule(text, text, integer) FROM PUBLIC;
 COMMENT ON FUNCTION migmgr.schedule(text, text, integer)
@@ -29,7 +29,7 @@ COMMENT ON FUNCTION migmgr.schedule(text, text, integer)
 
 CREATE FUNCTION migmgr.unschedule(task text)
   RETURNS TABLE (task text, schedule text, command text, jobid bigint, status text, environment text)
-  LANGUAGE c VOLATILE PARALLEL UNSAFE
+  LANGUAGE c VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
   AS 'MODULE_PATHNAME', 'migmgr_unschedule';
 REVOKE ALL ON FUNCTION migmgr.unschedule(text) FROM PUBLIC;
 COMMENT ON FUNCTION migmgr.unschedule(text) IS 'end the schedule of a task; a run that has begun goes on';
@@ -43,13 +43,14 @@ BEGIN
   IF NOT EXISTS (SELECT FROM pg_extension AS e WHERE e.extname = 'pg_cron') THEN
     RETURN;
   END IF;
-  RETURN QUERY EXECUTE $q$
+  -- as text, so that it can be created and called where pg_cron is not
+  RETURN QUERY EXECUTE format($q$
     SELECT substr(j.jobname::text, 8), j.jobid, j.schedule::text, j.active, d.start_time, d.status::text, d.return_message::text
-      FROM cron.job AS j
-      LEFT JOIN LATERAL (SELECT r.start_time, r.status, r.return_message FROM cron.job_run_details AS r
+      FROM %1$I.job AS j
+      LEFT JOIN LATERAL (SELECT r.start_time, r.status, r.return_message FROM %1$I.job_run_details AS r
                           WHERE r.jobid = j.jobid ORDER BY r.runid DESC LIMIT 1) AS d ON true
-     WHERE j.jobname::text LIKE 'migmgr\_%' AND j.database::text = current_database()::text
-     ORDER BY 1, 2$q$;
+     WHERE j.jobname::text LIKE 'migmgr\_%%' AND j.database::text = current_database()::text
+     ORDER BY 1, 2$q$, 'cron');
 END
 $$;
 REVOKE ALL ON FUNCTION migmgr_internal.cron_status() FROM PUBLIC;
