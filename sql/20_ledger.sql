@@ -136,7 +136,6 @@ CREATE TABLE migmgr_internal.ddl_log (
   client       text,
   application  text,
   command      text NOT NULL,
-  object_type  text,
   object       text,
   class        text NOT NULL,
   rule         text NOT NULL,

@@ -287,6 +287,8 @@ policy_read(void)
 			 SPI_OK_SELECT, 0, NULL);
 	for (uint64 row = 0; row < SPI_processed; row++)
 		policy_take(fresh, row);
+	if (ledger_state() == LEDGER_RESTORED)
+		fresh->environment = ENV_PRODUCTION;	/* until an epoch of this home */
 	record_end(&scope);
 	SPI_finish();
 	MemoryContextSwitchTo(caller);
