@@ -43,13 +43,14 @@ BEGIN
   IF NOT EXISTS (SELECT FROM pg_extension AS e WHERE e.extname = 'pg_cron') THEN
     RETURN;
   END IF;
-  RETURN QUERY EXECUTE $q$
+  -- as text, so that it can be created and called where pg_cron is not
+  RETURN QUERY EXECUTE format($q$
     SELECT substr(j.jobname::text, 8), j.jobid, j.schedule::text, j.active, d.start_time, d.status::text, d.return_message::text
-      FROM cron.job AS j
-      LEFT JOIN LATERAL (SELECT r.start_time, r.status, r.return_message FROM cron.job_run_details AS r
+      FROM %1$I.job AS j
+      LEFT JOIN LATERAL (SELECT r.start_time, r.status, r.return_message FROM %1$I.job_run_details AS r
                           WHERE r.jobid = j.jobid ORDER BY r.runid DESC LIMIT 1) AS d ON true
-     WHERE j.jobname::text LIKE 'migmgr\_%' AND j.database::text = current_database()::text
-     ORDER BY 1, 2$q$;
+     WHERE j.jobname::text LIKE 'migmgr\_%%' AND j.database::text = current_database()::text
+     ORDER BY 1, 2$q$, 'cron');
 END
 $$;
 REVOKE ALL ON FUNCTION migmgr_internal.cron_status() FROM PUBLIC;

@@ -164,12 +164,15 @@ SELECT migmgr.heartbeat('"Odd Jobs"', 'k1', attempt => 2) AS this, migmgr.heartb
 
 -- all tables in one call; one that is broken does not stop the others
 SELECT fill(3);
-SET client_min_messages = warning;
+SET client_min_messages = error;
 ALTER TABLE "Odd Jobs" RENAME COLUMN beat TO pulse;
+SET client_min_messages = warning;
 SELECT job_table, stale, dead_lettered, errors FROM migmgr.sweep(now_at => '2026-01-01 12:00Z');
 SELECT * FROM public.caught($$SELECT * FROM migmgr.sweep('"Odd Jobs"')$$) \gx
+SET client_min_messages = error;
 ALTER TABLE "Odd Jobs" RENAME COLUMN pulse TO beat;
 ALTER TABLE "Odd Jobs" RENAME TO even_jobs;
+SET client_min_messages = warning;
 SELECT job_table, stale, dead_lettered, errors FROM migmgr.sweep(now_at => '2026-01-01 12:00Z');
 SELECT * FROM public.caught($$SELECT * FROM migmgr.sweep('even_jobs')$$) \gx
 SELECT job_table, status FROM migmgr.watches;
