@@ -152,6 +152,7 @@ judge_truncate(Judgement *j, const StatementRule *rule)
 {
 	TruncateStmt *stmt = castNode(TruncateStmt, j->stmt);
 	ListCell   *lc;
+	bool		found = false;
 
 	foreach(lc, stmt->relations)
 	{
@@ -163,6 +164,7 @@ judge_truncate(Judgement *j, const StatementRule *rule)
 
 		if (!fact_relation(fact_relid(lfirst_node(RangeVar, lc)), &rel))
 			continue;
+		found = true;
 		ObjectAddressSet(address, RelationRelationId, rel.relid);
 		judge_object(j, &address);
 		j->verdict->relid = rel.relid;
@@ -173,8 +175,8 @@ judge_truncate(Judgement *j, const StatementRule *rule)
 		finding.deed = psprintf("truncate table %s", rel.name);
 		judge_find(j, &rel, &finding);
 	}
-	if (j->verdict->reason == NULL)
-		judge_add(j, CLASS_ADDITIVE, rule->rule, "there is nothing in it");
+	if (!found)
+		judge_add(j, CLASS_ADDITIVE, rule->rule, "it does not exist");
 }
 
 void
