@@ -45,6 +45,13 @@
 #define mg_is_autovacuum_worker() IsAutoVacuumWorkerProcess()
 #endif
 
+/* 17: event triggers fire at login */
+#if PG_VERSION_NUM >= 170000
+#define mg_has_login_event true
+#else
+#define mg_has_login_event false
+#endif
+
 /* rows of const tables that only some majors know */
 #if PG_VERSION_NUM < 160000
 #define MG_BEFORE_16(...) __VA_ARGS__

@@ -23,6 +23,7 @@
 
 static bool is_guard_setting(const char *name);
 static bool loads_library(const char *name);
+static VariableSetStmt *assignment_of(Node *stmt);
 static bool assignment_weakens(VariableSetStmt *set);
 static bool names_migmgr(VariableSetStmt *set);
 static char *value_of(Node *arg);
@@ -46,6 +47,28 @@ is_guard_setting(const char *name)
 		pg_strncasecmp(name, MIGMGR_EXTENSION ".", strlen(MIGMGR_EXTENSION ".")) == 0;
 }
 
+/* The assignment of a statement about later sessions of this database, or NULL. */
+static VariableSetStmt *
+assignment_of(Node *stmt)
+{
+	if (IsA(stmt, AlterSystemStmt))
+		return castNode(AlterSystemStmt, stmt)->setstmt;
+	if (IsA(stmt, AlterRoleSetStmt))
+	{
+		AlterRoleSetStmt *alter = castNode(AlterRoleSetStmt, stmt);
+
+		return alter->database == NULL || get_database_oid(alter->database, true) == MyDatabaseId ?
+			alter->setstmt : NULL;
+	}
+	if (IsA(stmt, AlterDatabaseSetStmt))
+	{
+		AlterDatabaseSetStmt *alter = castNode(AlterDatabaseSetStmt, stmt);
+
+		return get_database_oid(alter->dbname, true) == MyDatabaseId ? alter->setstmt : NULL;
+	}
+	return NULL;
+}
+
 /*
  * Would a statement weaken the guard in later sessions of this database, or
  * let somebody else do so?
@@ -53,23 +76,11 @@ is_guard_setting(const char *name)
 bool
 setting_weakens(Node *stmt)
 {
+	VariableSetStmt *set = assignment_of(stmt);
 	ListCell   *lc;
 
-	if (IsA(stmt, AlterSystemStmt))
-		return assignment_weakens(castNode(AlterSystemStmt, stmt)->setstmt);
-	if (IsA(stmt, AlterRoleSetStmt))
-	{
-		AlterRoleSetStmt *alter = castNode(AlterRoleSetStmt, stmt);
-
-		return (alter->database == NULL || get_database_oid(alter->database, true) == MyDatabaseId) &&
-			assignment_weakens(alter->setstmt);
-	}
-	if (IsA(stmt, AlterDatabaseSetStmt))
-	{
-		AlterDatabaseSetStmt *alter = castNode(AlterDatabaseSetStmt, stmt);
-
-		return get_database_oid(alter->dbname, true) == MyDatabaseId && assignment_weakens(alter->setstmt);
-	}
+	if (set != NULL)
+		return assignment_weakens(set);
 	if (!IsA(stmt, GrantStmt) || castNode(GrantStmt, stmt)->objtype != OBJECT_PARAMETER_ACL ||
 		!castNode(GrantStmt, stmt)->is_grant)
 		return false;
@@ -79,6 +90,24 @@ setting_weakens(Node *stmt)
 			return true;
 	}
 	return false;
+}
+
+/* What such a statement would do, for its refusal. */
+char *
+setting_deed(Node *stmt)
+{
+	VariableSetStmt *set = assignment_of(stmt);
+	ListCell   *lc;
+
+	if (set != NULL)
+		return set->kind == VAR_RESET_ALL ? pstrdup("reset all settings of later sessions") :
+			psprintf("%s %s for later sessions", set->kind == VAR_SET_VALUE ? "set" : "reset", set->name);
+	foreach(lc, castNode(GrantStmt, stmt)->objects)
+	{
+		if (is_guard_setting(strVal(lfirst(lc))))
+			return psprintf("grant the right to set %s", strVal(lfirst(lc)));
+	}
+	return NULL;
 }
 
 /*

@@ -243,6 +243,7 @@ adjust(Node *stmt, Verdict *verdict)
 	{
 		verdict->class = CLASS_SECURITY;
 		verdict->rule = "guard-setting";
+		verdict->deed = setting_deed(stmt);
 		verdict->reason = "it decides whether triggers fire, or whether migmgr is loaded";
 		verdict->hint = NULL;
 	}

@@ -14,6 +14,7 @@ extern bool utility_judged(const Node *stmt);
 
 /* guard_setting.c: what would weaken the guard, and who may never go */
 extern bool setting_weakens(Node *stmt);
+extern char *setting_deed(Node *stmt);
 extern void setting_check_database(Node *stmt);
 
 #endif							/* MIGMGR_UTILITY_HOOK_H */
