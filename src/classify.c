@@ -193,9 +193,12 @@ name_relation(Judgement *j, RangeVar *relation, bool creates)
 		j->own |= protect_owns_schema(v->namespace);
 	}
 	else
+	{
+		j->absent = !creates;
 		v->object = quote_qualified_identifier(relation->schemaname ? relation->schemaname :
 											   OidIsValid(v->namespace) ? get_namespace_name(v->namespace) : NULL,
 											   relation->relname);
+	}
 }
 
 /* A statement without a rule: refused if the server calls it DDL. */
@@ -328,6 +331,15 @@ finish(Judgement *j)
 	Verdict    *v = j->verdict;
 
 	v->firm = v->definition ? j->firm : NULL;
+	if (j->absent && v->class > CLASS_ADDITIVE && v->class < CLASS_UNCLASSIFIED)
+	{
+		/* an earlier statement of the script makes it, or the server refuses */
+		v->class = CLASS_ADDITIVE;
+		v->reason = psprintf("relation %s does not exist yet", v->object);
+		v->hint = NULL;
+		v->drops = v->definition = false;
+		v->firm = NULL;
+	}
 	if (j->own && !j->passes_own && v->class > CLASS_NONE)
 	{
 		bool		lifted = protect_lifted();

@@ -290,7 +290,7 @@ static Oid
 retry_job_table(Retry *retry)
 {
 	Letter	   *letter = retry->letter;
-	Oid			found = InvalidOid;
+	volatile Oid found = InvalidOid;
 	int			n = 0;
 	ListCell   *lc;
 

@@ -34,6 +34,7 @@ typedef struct Judgement
 	Verdict    *firm;			/* worst that is no drop of a definition */
 	RelFacts	rel;			/* the relation it names, when it exists */
 	bool		found;			/* ... it does */
+	bool		absent;			/* ... it does not, and the statement needs it */
 	char	   *deed;			/* for findings that do not say */
 	bool		own;			/* touches what belongs to migmgr */
 	bool		passes_own;		/* ... in a way that is allowed */

@@ -16,7 +16,7 @@ sql "SELECT * FROM migmgr.unwatch('qc_jobs');"
 says "not watched any more" "the watch is gone"
 
 part "002 has data"
-say "The watch is gone, but 501 jobs have a heartbeat that nothing else keeps."
+say "The watch is gone, but the heartbeats of 500 jobs are kept nowhere else."
 sql "SELECT * FROM migmgr.rollback('002', 'not needed any more');"
 refused MG210 'last_heartbeat_at'
 check "nothing happened" "SELECT count(last_heartbeat_at) > 0 FROM public.qc_jobs"

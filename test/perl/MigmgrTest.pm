@@ -10,7 +10,7 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 
 our @EXPORT = qw(
-  new_node install apply apply_waiting error_of records verify_fails
+  new_node install apply session_waiting error_of records verify_fails
   verify_ok state_is crash_and_start
 );
 
@@ -72,7 +72,7 @@ sub error_of
 
 # A session that runs SQL and is known to wait for advisory lock 42, which
 # another session holds; returns it and its process.
-sub apply_waiting
+sub session_waiting
 {
 	my ($node, $db, $sql) = @_;
 	my $session = $node->background_psql($db, on_error_stop => 0);

@@ -76,7 +76,7 @@ sub nothing_happened
 {
 	my $before = records($node, $db);
 	my $keeper = keeper();
-	my ($session, $pid) = apply_waiting($node, $db, apply_half('002'));
+	my ($session, $pid) = session_waiting($node, $db, apply_half('002'));
 
 	PostgreSQL::Test::Utils::system_or_bail('kill', '-KILL', $pid);
 	forget($session, $keeper);
@@ -88,7 +88,7 @@ sub nothing_happened
 {
 	my $before = records($node, $db);
 	my $keeper = keeper();
-	my ($session) = apply_waiting($node, $db, apply_half('003'));
+	my ($session) = session_waiting($node, $db, apply_half('003'));
 
 	crash_and_start($node);
 	forget($session, $keeper);
@@ -135,7 +135,7 @@ SQL
 {
 	my $before = records($node, $db);
 	my $keeper = keeper();
-	my ($session, $pid) = apply_waiting($node, $db,
+	my ($session, $pid) = session_waiting($node, $db,
 		"SET migmgr.lock_timeout = '10min'; SELECT migmgr.rollback('001', 'test')");
 
 	PostgreSQL::Test::Utils::system_or_bail('kill', '-KILL', $pid);
@@ -153,7 +153,7 @@ foreach my $how ('terminate', 'cancel')
 {
 	my $before = records($node, $db);
 	my $keeper = keeper();
-	my ($session, $pid) = apply_waiting($node, $db, apply_half('006'));
+	my ($session, $pid) = session_waiting($node, $db, apply_half('006'));
 
 	$node->safe_psql($db, "SELECT pg_${how}_backend($pid)");
 	$node->poll_query_until($db,

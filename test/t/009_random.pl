@@ -127,7 +127,7 @@ my %step = (
 		my $keeper = $node->background_psql($db);
 		$keeper->query_safe('SELECT pg_advisory_lock(42)');
 		my ($session, $pid) =
-		  apply_waiting($node, $db, apply_sql($version, "$up; SELECT pg_advisory_xact_lock(42)", $down));
+		  session_waiting($node, $db, apply_sql($version, "$up; SELECT pg_advisory_xact_lock(42)", $down));
 		kill('KILL', $pid) or die;
 		eval { $_->{run}->kill_kill } foreach ($session, $keeper);
 		$gone{$version} = 1;
