@@ -197,7 +197,7 @@ CREATE FUNCTION migmgr_internal.check_library()
   RETURNS TABLE(check_name text, object text, status text, detail text, hint text)
   LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
   AS $$
-  SELECT 'library', f.path, 'ok', 'sha256 ' || COALESCE(encode(sha256(pg_read_binary_file(f.path, true)), 'hex'), 'unknown: the file cannot be read'), NULL::text
+  SELECT 'library', f.path, 'ok', 'sha256 ' || COALESCE(encode(sha256(pg_read_binary_file(f.path, 0, 1000000000, true)), 'hex'), 'unknown: the file cannot be read'), NULL::text
     FROM (SELECT c.setting || '/migmgr.so' AS path FROM pg_config() AS c WHERE c.name = 'PKGLIBDIR') AS f
 $$;
 REVOKE ALL ON FUNCTION migmgr_internal.check_library() FROM PUBLIC;
