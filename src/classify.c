@@ -168,7 +168,8 @@ name_relation(Judgement *j, RangeVar *relation, bool creates)
 	Verdict    *v = j->verdict;
 	Oid			relid;
 
-	if (creates && relation->relpersistence == RELPERSISTENCE_TEMP)
+	if (creates && (relation->relpersistence == RELPERSISTENCE_TEMP ||
+					(relation->schemaname != NULL && strcmp(relation->schemaname, "pg_temp") == 0)))
 	{
 		j->rel.temporary = true;
 		v->object = pstrdup(quote_identifier(relation->relname));
@@ -178,13 +179,14 @@ name_relation(Judgement *j, RangeVar *relation, bool creates)
 	{
 		v->namespace = fact_creation_namespace(relation->schemaname);
 		relid = OidIsValid(v->namespace) ? get_relname_relid(relation->relname, v->namespace) : InvalidOid;
-		j->rel.temporary = OidIsValid(v->namespace) && isAnyTempNamespace(v->namespace);
 		j->own |= protect_owns_schema(v->namespace);
 	}
 	else
 		relid = fact_relid(relation);
 
 	j->found = fact_relation(relid, &j->rel);
+	if (creates && OidIsValid(v->namespace) && isAnyTempNamespace(v->namespace))
+		j->rel.temporary = true;
 	if (j->found)
 	{
 		v->relid = relid;

@@ -229,6 +229,8 @@ judge_add_constraint(Judgement *j, AlterTableCmd *cmd, const AlterRule *rule)
 
 	judge_constraint_columns(j, constraint, &columns);
 	restricts = !only_new_columns(j, columns) && mg_constraint_enforced(constraint);
+	j->deed = constraint->conname == NULL ? psprintf("add a constraint to table %s", j->rel.name) :
+		psprintf("add constraint %s to table %s", quote_identifier(constraint->conname), j->rel.name);
 	judge_add(j, CLASS_ADDITIVE, rule->rule, NULL);
 
 	if (constraint->contype == CONSTR_FOREIGN)
@@ -298,36 +300,30 @@ judge_column_type(Judgement *j, AlterTableCmd *cmd, const AlterRule *rule)
 		.class = CLASS_TYPE_CHANGE,.rule = rule->rule,.reason = rule->reason,.hint = rule->hint,
 		.column = cmd->name,
 	};
-	bool		redoes;
+	bool		redoes = false;
 
 	finding.deed = psprintf("change the type of column %s.%s", j->rel.name, quote_identifier(cmd->name));
 	if (attnum == InvalidAttrNumber || fact_column_new(j->rel.relid, cmd->name))
 		finding.class = CLASS_ADDITIVE;
-	judge_find(j, &j->rel, &finding);
-	if (finding.class == CLASS_ADDITIVE || j->rel.is_new ||
-		(j->rel.relkind != RELKIND_RELATION && j->rel.relkind != RELKIND_PARTITIONED_TABLE))
-		return;
-
-	finding.rewrites = expression_type_rewrites(j->rel.relid, attnum, def->typeName, def->raw_default,
-												def->collClause != NULL ? DEFAULT_COLLATION_OID : InvalidOid,
-												&redoes);
-	if (finding.rewrites != TRI_NO)
+	else if (!j->rel.is_new && (j->rel.relkind == RELKIND_RELATION || j->rel.relkind == RELKIND_PARTITIONED_TABLE))
+		finding.rewrites = expression_type_rewrites(j->rel.relid, attnum, def->typeName, def->raw_default,
+													def->collClause != NULL ? DEFAULT_COLLATION_OID : InvalidOid,
+													&redoes);
+	if (redoes && finding.rewrites == TRI_NO)
 	{
-		finding.class = CLASS_REWRITING;
-		finding.rule = "alter-column-type-rewrite";
-		finding.reason = finding.rewrites == TRI_YES ?
-			"every row is written again under an exclusive lock" :
-			"every row may be written again: the change cannot be looked into now";
-		judge_find(j, &j->rel, &finding);
-	}
-	else if (redoes)
-	{
-		finding.class = CLASS_BLOCKING;
 		finding.rule = "alter-column-type-scan";
 		finding.scans = TRI_YES;
 		finding.reason = "an index is built again or a CHECK tested again, under an exclusive lock";
-		judge_find(j, &j->rel, &finding);
 	}
+	judge_find(j, &j->rel, &finding);
+	if (finding.rewrites == TRI_NO)
+		return;
+	finding.class = CLASS_REWRITING;
+	finding.rule = "alter-column-type-rewrite";
+	finding.reason = finding.rewrites == TRI_YES ?
+		"every row is written again under an exclusive lock" :
+		"every row may be written again: the change cannot be looked into now";
+	judge_find(j, &j->rel, &finding);
 }
 
 /* SET NOT NULL: free when it is so, without a scan when it is proven. */

@@ -169,6 +169,12 @@ judge_truncate(Judgement *j, const StatementRule *rule)
 		j->verdict->namespace = rel.namespace;
 		j->verdict->object = rel.name;
 		finding.deed = psprintf("truncate table %s", rel.name);
+		/* pg_restore --jobs does it before it loads a table */
+		if (!rel.temporary && !rel.is_new && fact_empty(rel.relid))
+		{
+			finding.class = CLASS_ADDITIVE;
+			finding.reason = "the relation is empty";
+		}
 		judge_find(j, &rel, &finding);
 	}
 	if (j->verdict->reason == NULL)

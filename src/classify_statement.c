@@ -196,6 +196,7 @@ judge_create_view(Judgement *j, const StatementRule *rule)
 			judge_add(j, CLASS_ADDITIVE, rule->rule, NULL);
 		return;
 	}
+	j->deed = psprintf("replace view %s", judge_name(j));
 	judge_add(j, CLASS_REPLACING, "replace-view", "the view is replaced");
 
 	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(j->rel.relid));
@@ -313,6 +314,7 @@ judge_create_function(Judgement *j, const StatementRule *rule)
 		judge_add(j, CLASS_ADDITIVE, rule->rule, NULL);
 		return;
 	}
+	j->deed = psprintf("replace function %s", judge_name(j));
 	judge_add(j, CLASS_REPLACING, "replace-function", "the function is replaced");
 	if (fact_used_by_index(old))
 		judge_add(j, CLASS_RESTRICTIVE, "replace-index-function",
@@ -649,7 +651,10 @@ judge_alter_enum(Judgement *j, const StatementRule *rule)
 	if (!OidIsValid(type) || fresh_is_new(TypeRelationId, type, 0))
 		judge_add(j, CLASS_ADDITIVE, rule->rule, NULL);
 	else if (stmt->oldVal != NULL)
+	{
+		j->deed = psprintf("rename value %s of type %s", stmt->oldVal, judge_name(j));
 		judge_add(j, CLASS_DESTRUCTIVE, "rename-enum-value", "code that uses the old label breaks");
+	}
 	else
 		judge_add(j, CLASS_RELAXING, "add-enum-value", "readers may find a label they do not know");
 }
@@ -664,7 +669,7 @@ judge_dropped(Judgement *j, DropStmt *stmt, Node *object)
 	RelFacts	rel;
 	bool		is_relation = address.classId == RelationRelationId && fact_relation(address.objectId, &rel);
 
-	if (!OidIsValid(address.objectId))
+	if (!OidIsValid(address.objectId) || (is_relation && rel.temporary))
 		return;
 	judge_object(j, &address);
 	if (kind != NULL)

@@ -52,6 +52,15 @@
 #define mg_has_login_event false
 #endif
 
+/* 18: an index scan can count for EXPLAIN */
+#if PG_VERSION_NUM >= 180000
+#define mg_index_beginscan(heap, index, snapshot, nkeys) \
+	index_beginscan(heap, index, snapshot, NULL, nkeys, 0)
+#else
+#define mg_index_beginscan(heap, index, snapshot, nkeys) \
+	index_beginscan(heap, index, snapshot, nkeys, 0)
+#endif
+
 /* rows of const tables that only some majors know */
 #if PG_VERSION_NUM < 160000
 #define MG_BEFORE_16(...) __VA_ARGS__

@@ -360,7 +360,8 @@ guard_warn(const Verdict *verdict)
 			(errcode(class_sqlstate(verdict->class)),
 			 errmsg("%s: %s in %s", verdict->deed, class_name(verdict->class),
 					policy_environment_name(policy_environment())),
-			 verdict->reason != NULL ? errdetail("%s.", verdict->reason) : 0));
+			 verdict->reason != NULL ? errdetail("%c%s.", pg_toupper((unsigned char) verdict->reason[0]),
+												 verdict->reason + 1) : 0));
 }
 
 /* A copy of a verdict in the current context. */

@@ -215,7 +215,12 @@ judge_dropped(GuardResult *result, Dropped *dropped, List *made)
 		if (strcmp(((Made *) lfirst(lc))->key, dropped->key) == 0)
 			found = lfirst(lc);
 	}
-	if (found != NULL)
+	if (found != NULL && dropped->classid == AttrDefaultRelationId)
+	{
+		verdict->class = CLASS_REPLACING;
+		verdict->rule = "replaced";
+	}
+	else if (found != NULL)
 	{
 		Dropped		after = {0};
 

@@ -456,7 +456,7 @@ append_violation(StringInfo text, const Verdict *verdict)
 		appendStringInfoChar(text, '\n');
 	if (verdict->statement > 0)
 		appendStringInfo(text, "Statement %d, line %d: ", verdict->statement, verdict->line);
-	appendStringInfo(text, "%s, %s: %s (rule %s)", verdict->command, verdict->deed,
+	appendStringInfo(text, "%s would %s, which is %s (rule %s)", verdict->command, verdict->deed,
 					 class_name(verdict->class), verdict->rule);
 	if (verdict->reason != NULL)
 		appendStringInfo(text, ": %s", verdict->reason);

@@ -150,7 +150,7 @@ run_return(FunctionCallInfo fcinfo, const RunRow *row)
 	Datum		values[9] = {0};
 	bool		nulls[9] = {0};
 
-	InitMaterializedSRF(fcinfo, 0);
+	InitMaterializedSRF(fcinfo, MAT_SRF_USE_EXPECTED_DESC);
 	for (int i = 0; i < lengthof(texts); i++)
 	{
 		nulls[i] = texts[i] == NULL;

@@ -8,14 +8,29 @@
 #include "postgres.h"
 
 #include "miscadmin.h"
+#include "utils/builtins.h"
 #include "utils/memutils.h"
 
 #include "errors.h"
 #include "ledger.h"
+#include "migmgr.h"
+#include "own_table.h"
 #include "run.h"
 #include "spi_util.h"
 
+/* what stands in the way of a version; NULL what does not */
+typedef struct OrderAnswer
+{
+	char	   *same;			/* version with the same content */
+	char	   *later;			/* version after it that is applied */
+	char	   *failed;			/* version before it that failed, and with what */
+	char	   *message;
+	const char *missing;		/* version before it that compare_files() knows */
+} OrderAnswer;
+
 static char *keep(MemoryContext context, char *text);
+static bool order_in_doubt(const RunRequest *request);
+static void ask_order(const RunRequest *request, OrderAnswer *answer);
 static void check_requires(const RunRequest *request);
 
 /* Copies a value of the SPI context into the caller's; NULL stays NULL. */
@@ -32,6 +47,10 @@ version_state(const char *version)
 	MemoryContext context = CurrentMemoryContext;
 	VersionState *state = palloc0(sizeof(VersionState));
 	RecordScope scope;
+
+	if (!own_any(MIGMGR_SCHEMA, "ledger", "ledger_version", BTEqualStrategyNumber,
+				 CStringGetTextDatum(version)))
+		return state;
 
 	SPI_connect();
 	record_begin(&scope);
@@ -72,14 +91,64 @@ version_state(const char *version)
 void
 check_order(const RunRequest *request)
 {
+	OrderAnswer answer = {0};
+
+	if (order_in_doubt(request))
+		ask_order(request, &answer);
+	answer.missing = remembered_missing(request->version);
+
+	if (answer.same != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_MG_SAME_CONTENT),
+				 errmsg("migration \"%s\" has the same content as version \"%s\", which is applied",
+						request->version, answer.same),
+				 errdetail("Both have checksum %s.", request->checksum),
+				 errhint("Drop one of the two files, or change the text if it really is to run twice.")));
+	if (answer.failed != NULL && !request->options.skip_failed)
+		ereport(ERROR,
+				(errcode(ERRCODE_MG_EARLIER_FAILED),
+				 errmsg("cannot apply \"%s\": version \"%s\" before it failed and is not applied",
+						request->version, answer.failed),
+				 errdetail("Its last attempt: %s", answer.message),
+				 errhint("Apply \"%s\" first, or pass options => '{\"skip_failed\": true}' to leave it out.", answer.failed)));
+	if (answer.missing != NULL && !request->options.skip_failed)
+		ereport(ERROR,
+				(errcode(ERRCODE_MG_EARLIER_FAILED),
+				 errmsg("cannot apply \"%s\": version \"%s\" before it is known and not applied",
+						request->version, answer.missing),
+				 errdetail("compare_files() has seen a file of version \"%s\".", answer.missing),
+				 errhint("Apply \"%s\" first, or pass options => '{\"skip_failed\": true}' to leave it out.", answer.missing)));
+	if (answer.later != NULL && !request->options.allow_out_of_order)
+		ereport(ERROR,
+				(errcode(ERRCODE_MG_OUT_OF_ORDER),
+				 errmsg("cannot apply \"%s\": version \"%s\", which comes after it, is applied already",
+						request->version, answer.later),
+				 errhint("Give it a later version, or pass options => '{\"allow_out_of_order\": true}'.")));
+	check_requires(request);
+}
+
+/*
+ * Can there be anything in the way?  Nearly always there is nothing, and three
+ * looks at an index tell.
+ */
+static bool
+order_in_doubt(const RunRequest *request)
+{
+	Datum		key = CStringGetTextDatum(script_version_key(request->version));
+
+	return own_any(MIGMGR_SCHEMA, "ledger", "ledger_content", BTEqualStrategyNumber,
+				   CStringGetTextDatum(request->checksum)) ||
+		own_any(MIGMGR_SCHEMA, "ledger", "ledger_order", BTGreaterStrategyNumber, key) ||
+		own_any(MIGMGR_INTERNAL, "attempt", "attempt_order", BTLessStrategyNumber, key);
+}
+
+/* What is in the way, if anything is; in the current context. */
+static void
+ask_order(const RunRequest *request, OrderAnswer *answer)
+{
 	MemoryContext context = CurrentMemoryContext;
 	RecordScope scope;
 	const char *args[2] = {request->version, request->checksum};
-	const char *missing;
-	char	   *same,
-			   *later,
-			   *failed,
-			   *message;
 
 	SPI_connect();
 	record_begin(&scope);
@@ -99,42 +168,12 @@ check_order(const RunRequest *request)
 			 "     AND l.event IN ('applied', 'rolled back'))"
 			 "   ORDER BY migmgr_internal.version_key(a.version), a.at DESC LIMIT 1) AS f ON true",
 			 SPI_OK_SELECT, 2, args);
-	same = keep(context, spi_text(0, "same"));
-	later = keep(context, spi_text(0, "later"));
-	failed = keep(context, spi_text(0, "failed"));
-	message = keep(context, spi_text(0, "message"));
+	answer->same = keep(context, spi_text(0, "same"));
+	answer->later = keep(context, spi_text(0, "later"));
+	answer->failed = keep(context, spi_text(0, "failed"));
+	answer->message = keep(context, spi_text(0, "message"));
 	record_end(&scope);
 	SPI_finish();
-	missing = remembered_missing(request->version);
-
-	if (same != NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_MG_SAME_CONTENT),
-				 errmsg("migration \"%s\" has the same content as version \"%s\", which is applied",
-						request->version, same),
-				 errdetail("Both have checksum %s.", request->checksum),
-				 errhint("Drop one of the two files, or change the text if it really is to run twice.")));
-	if (failed != NULL && !request->options.skip_failed)
-		ereport(ERROR,
-				(errcode(ERRCODE_MG_EARLIER_FAILED),
-				 errmsg("cannot apply \"%s\": version \"%s\" before it failed and is not applied",
-						request->version, failed),
-				 errdetail("Its last attempt: %s", message),
-				 errhint("Apply \"%s\" first, or pass options => '{\"skip_failed\": true}' to leave it out.", failed)));
-	if (missing != NULL && !request->options.skip_failed)
-		ereport(ERROR,
-				(errcode(ERRCODE_MG_EARLIER_FAILED),
-				 errmsg("cannot apply \"%s\": version \"%s\" before it is known and not applied",
-						request->version, missing),
-				 errdetail("compare_files() has seen a file of version \"%s\".", missing),
-				 errhint("Apply \"%s\" first, or pass options => '{\"skip_failed\": true}' to leave it out.", missing)));
-	if (later != NULL && !request->options.allow_out_of_order)
-		ereport(ERROR,
-				(errcode(ERRCODE_MG_OUT_OF_ORDER),
-				 errmsg("cannot apply \"%s\": version \"%s\", which comes after it, is applied already",
-						request->version, later),
-				 errhint("Give it a later version, or pass options => '{\"allow_out_of_order\": true}'.")));
-	check_requires(request);
 }
 
 /* Raises MG203 when a version that the file requires is not applied. */

@@ -12,7 +12,6 @@
 #include "catalog/pg_type.h"
 #include "utils/builtins.h"
 #include "utils/hsearch.h"
-#include "utils/snapmgr.h"
 
 #include "spi_util.h"
 
@@ -48,20 +47,6 @@ spi_exec(const char *sql, int expect, int nargs, const char *const *args)
 
 	result = SPI_execute_plan(spi_plan(sql, nargs), values, nulls, false, 0);
 	if (result != expect)
-		elog(ERROR, "SPI returned %s for: %s", SPI_result_code_string(result), sql);
-}
-
-/*
- * Runs a SELECT without parameters with the newest snapshot there is, whatever
- * the isolation level.
- */
-void
-spi_exec_latest(const char *sql)
-{
-	int			result = SPI_execute_snapshot(spi_plan(sql, 0), NULL, NULL, GetLatestSnapshot(),
-											  InvalidSnapshot, true, false, 0);
-
-	if (result != SPI_OK_SELECT)
 		elog(ERROR, "SPI returned %s for: %s", SPI_result_code_string(result), sql);
 }
 

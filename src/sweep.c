@@ -63,6 +63,7 @@ static bool row_id(void *arg);
 static SPIPlanPtr sweep_prepare(const char *sql, int nargs, Oid *types);
 static void sweep_execute(SPIPlanPtr plan, Datum *values);
 static int	sweep_settings(void);
+static char *id_prefix(void);
 static Datum tid_array(ItemPointer tids, int ntids);
 static int	compare_tids(const void *a, const void *b);
 
@@ -152,7 +153,7 @@ static bool
 sweep_look(void *arg)
 {
 	static Oid	scan_types[] = {TIMESTAMPTZOID};
-	static Oid	batch_types[] = {TIDARRAYOID, TIMESTAMPTZOID, TIMESTAMPTZOID, JSONBOID};
+	static Oid	batch_types[] = {TIDARRAYOID, TIMESTAMPTZOID, TIMESTAMPTZOID, JSONBOID, TEXTOID};
 	Sweep	   *sweep = arg;
 	Watch	   *watch = sweep->watch = watch_pin(sweep->relid);
 	Datum		values[1];
@@ -184,7 +185,7 @@ sweep_look(void *arg)
 
 	if (sweep->ntids > 0 && !sweep->dry_run)
 	{
-		sweep->batch = sweep_prepare(sweep_batch_sql(watch), 4, batch_types);
+		sweep->batch = sweep_prepare(sweep_batch_sql(watch), 5, batch_types);
 		args[0] = watch->name;
 		args[1] = timestamptz_to_str(sweep->now);
 		spi_exec("SELECT pg_catalog.jsonb_build_object('job_table', $1, 'detected_by', 'sweep', 'swept_at', $2::pg_catalog.timestamptz)",
@@ -331,7 +332,7 @@ sweep_batch(void *arg)
 {
 	Batch	   *batch = arg;
 	Sweep	   *sweep = batch->sweep;
-	Datum		values[4];
+	Datum		values[5];
 	int64		kept;
 	int64		rows;
 
@@ -339,6 +340,7 @@ sweep_batch(void *arg)
 	values[1] = TimestampTzGetDatum(sweep->cutoff);
 	values[2] = TimestampTzGetDatum(sweep->now);
 	values[3] = sweep->metadata;
+	values[4] = CStringGetTextDatum(id_prefix());
 	sweep_execute(sweep->batch, values);
 
 	batch->dead = spi_int64(0, "dead", 0);
@@ -497,6 +499,26 @@ sweep_settings(void)
 		(void) set_config_option("lock_timeout", psprintf("%d", guc_lock_timeout),
 								 PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
 	return nestlevel;
+}
+
+/*
+ * First 24 of 32 digits of the ids of a batch: as in a version 7 uuid time
+ * and chance, and what follows counts up.  Ids in order cost the primary key
+ * of the queue much less than random ones.
+ */
+static char *
+id_prefix(void)
+{
+	uint64		ms = (uint64) (GetCurrentTimestamp() / 1000 +
+							   (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * (int64) 86400000);
+	uint8		chance[6];
+
+	if (!pg_strong_random(chance, sizeof(chance)))
+		ereport(ERROR,
+				(errcode(ERRCODE_INTERNAL_ERROR),
+				 errmsg("could not generate random values")));
+	return psprintf("%012llx7%01x%02x%02x%02x%02x%02x", (unsigned long long) (ms & UINT64CONST(0xffffffffffff)),
+					chance[0] & 0x0f, chance[1], (chance[2] & 0x3f) | 0x80, chance[3], chance[4], chance[5]);
 }
 
 static Datum

@@ -50,6 +50,7 @@ INSERT INTO unpinned VALUES
   ('migmgr_internal.dlq_statistics(regclass)'),
   ('migmgr_internal.dlq_column_names()'),
   ('migmgr_internal.classify(text)'),
+  ('migmgr_internal.row_guard()'),
   ('migmgr_internal.guard_start()'),
   ('migmgr_internal.guard_end()'),
   ('migmgr_internal.guard_drop()'),
