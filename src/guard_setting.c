@@ -140,7 +140,7 @@ assignment_weakens(VariableSetStmt *set)
 		pg_strcasecmp(set->name, "migmgr.organisation_id") != 0;
 }
 
-/* Is migmgr among the libraries of an assignment, however it is written? */
+/* Is migmgr among the libraries of an assignment?  Each is an item of its own. */
 static bool
 names_migmgr(VariableSetStmt *set)
 {
@@ -148,22 +148,14 @@ names_migmgr(VariableSetStmt *set)
 
 	foreach(lc, set->args)
 	{
-		char	   *value = value_of(lfirst(lc));
-		List	   *libraries;
-		ListCell   *name;
+		char	   *library = value_of(lfirst(lc));
+		char	   *slash = library == NULL ? NULL : strrchr(library, '/');
 
-		if (value == NULL || !SplitDirectoriesString(pstrdup(value), ',', &libraries))
-			continue;
-		foreach(name, libraries)
-		{
-			char	   *library = lfirst(name);
-			char	   *slash = strrchr(library, '/');
-
-			if (slash != NULL)
-				library = slash + 1;
-			if (strcmp(library, MIGMGR_EXTENSION) == 0 || strcmp(library, MIGMGR_EXTENSION DLSUFFIX) == 0)
-				return true;
-		}
+		if (slash != NULL)
+			library = slash + 1;
+		if (library != NULL &&
+			(strcmp(library, MIGMGR_EXTENSION) == 0 || strcmp(library, MIGMGR_EXTENSION DLSUFFIX) == 0))
+			return true;
 	}
 	return false;
 }
