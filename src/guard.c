@@ -82,14 +82,15 @@ guard_init(void)
 }
 
 /*
- * Where the guard has no say: while the server upgrades itself, where rows of
+ * Where the guard has no say: in single-user mode (the way back in, where no
+ * event trigger fires either), while the server upgrades itself, where rows of
  * another server are applied, in autovacuum, without migmgr, and in migmgr's
  * own recording.
  */
 bool
 guard_steps_aside(void)
 {
-	return IsBinaryUpgrade || IsLogicalWorker() || mg_is_autovacuum_worker() ||
+	return !IsUnderPostmaster || IsBinaryUpgrade || IsLogicalWorker() || mg_is_autovacuum_worker() ||
 		IsBootstrapProcessingMode() || !IsTransactionState() ||
 		!OidIsValid(MyDatabaseId) || ledger_recording() || !OidIsValid(ledger_relid());
 }
