@@ -149,7 +149,7 @@ CREATE FUNCTION migmgr_internal.check_bypasses()
       FROM pg_settings AS s WHERE s.name = 'event_triggers' AND s.reset_val = 'off' AND s.source IN ('configuration file', 'command line')
     UNION ALL
     SELECT 'function ' || o.name, 'failed',
-           CASE WHEN o.member THEN 'replaced: it does not call the migmgr library any more' ELSE 'no longer a member of extension migmgr, so DROP and OR REPLACE are not refused as such' END,
+           CASE WHEN o.member THEN 'replaced: it does not call the migmgr library any more' ELSE 'no longer a member of extension migmgr: it is dumped and dropped without it' END,
            'As superuser: SELECT migmgr.unprotect(''repair''); then install migmgr again, or restore its function and ALTER EXTENSION migmgr ADD FUNCTION it.'
       FROM own AS o
      WHERE NOT o.member OR o.lanname <> 'c' OR o.probin !~ '(^|/)migmgr(\.so)?$' OR o.prosrc <> 'migmgr_' || split_part(split_part(o.name, '.', 2), '(', 1)
