@@ -21,7 +21,7 @@ GRANT SELECT ON migmgr_internal.schedule TO pg_database_owner;
 
 CREATE FUNCTION migmgr.schedule(task text, schedule text, seconds integer = NULL)
   RETURNS TABLE (task text, schedule text, command text, jobid bigint, status text, environment text)
-  LANGUAGE c VOLATILE PARALLEL UNSAFE
+  LANGUAGE c VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
   AS 'MODULE_PATHNAME', 'migmgr_schedule';
 REVOKE ALL ON FUNCTION migmgr.schedule(text, text, integer) FROM PUBLIC;
 COMMENT ON FUNCTION migmgr.schedule(text, text, integer)
@@ -29,7 +29,7 @@ COMMENT ON FUNCTION migmgr.schedule(text, text, integer)
 
 CREATE FUNCTION migmgr.unschedule(task text)
   RETURNS TABLE (task text, schedule text, command text, jobid bigint, status text, environment text)
-  LANGUAGE c VOLATILE PARALLEL UNSAFE
+  LANGUAGE c VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
   AS 'MODULE_PATHNAME', 'migmgr_unschedule';
 REVOKE ALL ON FUNCTION migmgr.unschedule(text) FROM PUBLIC;
 COMMENT ON FUNCTION migmgr.unschedule(text) IS 'end the schedule of a task; a run that has begun goes on';

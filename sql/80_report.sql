@@ -74,8 +74,10 @@ BEGIN
     FROM migmgr_internal.sum_checks('watch_checks') AS c;
   RETURN QUERY SELECT 'dead letters', format('%s pending, %s retrying, %s abandoned', d.pending, d.retrying, d.abandoned),
     CASE WHEN d.pending + d.abandoned > 0 THEN 'warning' ELSE 'ok' END, CASE WHEN d.pending + d.abandoned > 0 THEN 'SELECT * FROM migmgr.dlq_stats;' END
-    FROM (SELECT count(*) FILTER (WHERE j.status = 'pending') AS pending, count(*) FILTER (WHERE j.status = 'retrying') AS retrying,
-                 count(*) FILTER (WHERE j.status = 'abandoned') AS abandoned FROM migmgr.job_dlq AS j) AS d;
+    FROM (SELECT COALESCE(sum(s.letters) FILTER (WHERE s.status = 'pending'), 0) AS pending,
+                 COALESCE(sum(s.letters) FILTER (WHERE s.status = 'retrying'), 0) AS retrying,
+                 COALESCE(sum(s.letters) FILTER (WHERE s.status = 'abandoned'), 0) AS abandoned
+            FROM migmgr_internal.dlq_statistics() AS s) AS d;
   RETURN QUERY SELECT 'ledger', format('%s entries, head %s', COALESCE(max(l.seq), 0), COALESCE(left(migmgr.head(), 16) || '...', 'none')), 'ok', 'SELECT migmgr.head();'
     FROM migmgr.ledger AS l;
 END

@@ -66,7 +66,7 @@ line_of(const char *text, int offset)
 {
 	int			line = 1;
 
-	for (const char *c = text; *c != '\0' && (c < text + offset || isspace((unsigned char) *c)); c++)
+	for (const char *c = text; *c != '\0' && (c < text +offset || isspace((unsigned char) *c)); c++)
 		line += *c == '\n';
 	return line;
 }

@@ -37,7 +37,8 @@ typedef struct LogRow
 {
 	SubTransactionId subid;
 	TimestampTz at;
-	char	   *fields[NUM_FIELDS]; /* in the order of insert_sql, NULL for null */
+	char	   *fields[NUM_FIELDS]; /* in the order of insert_sql, NULL for
+									 * null */
 } LogRow;
 
 static const char *const insert_sql =
@@ -106,8 +107,9 @@ statement_text(void)
 	if (debug_query_string == NULL)
 		return NULL;
 	text = script_redact(debug_query_string, &redacted);
+
 	if (strlen(text) > MAX_SQL_LENGTH)
-		text[pg_mbcliplen(text, strlen(text), MAX_SQL_LENGTH)] = '\0';
+		text[		pg_mbcliplen(text, strlen(text), MAX_SQL_LENGTH)] = '\0';
 	return text;
 }
 

@@ -27,6 +27,7 @@
 #include "postmaster/autovacuum.h"
 #include "replication/logicalworker.h"
 #include "tcop/cmdtag.h"
+#include "tcop/utility.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
@@ -53,6 +54,7 @@ GuardScript *guard_script = NULL;
 static List *statements = NIL;	/* of GuardStatement *, innermost first */
 
 static EventTriggerData *event_data(FunctionCallInfo fcinfo);
+static Verdict *known_verdict(Node *parsetree);
 static void push_statement(Node *parsetree, MemoryContext context, Verdict *verdict);
 static void pop_statements(int nestlevel, bool keep_concurrent);
 static void free_statement(GuardStatement *statement);
@@ -137,7 +139,9 @@ guard_enter(Node *parsetree, guard_adjust_fn adjust)
 
 	context = AllocSetContextCreate(TopMemoryContext, "migmgr statement", ALLOCSET_SMALL_SIZES);
 	old = MemoryContextSwitchTo(context);
-	verdict = classify_statement(parsetree);
+	verdict = known_verdict(parsetree);
+	if (verdict == NULL)
+		verdict = classify_statement(parsetree);
 	if (adjust != NULL)
 		adjust(parsetree, verdict);
 	MemoryContextSwitchTo(old);
@@ -172,6 +176,27 @@ static bool
 is_upkeep(Node *parsetree)
 {
 	return commits_by_itself(parsetree) || IsA(parsetree, RefreshMatViewStmt) || IsA(parsetree, LockStmt);
+}
+
+/*
+ * A copy of the verdict on a statement of a script that was judged a moment
+ * ago, or NULL.  What it runs in turn comes later or has another tag.
+ */
+static Verdict *
+known_verdict(Node *parsetree)
+{
+	const Verdict *known = guard_script == NULL ? NULL : guard_script->next;
+	Verdict    *verdict;
+
+	if (known == NULL)
+		return NULL;
+	guard_script->next = NULL;
+	if (strcmp(known->command, GetCommandTagName(CreateCommandTag(parsetree))) != 0)
+		return NULL;
+	verdict = guard_copy_verdict(known);
+	if (known->firm != NULL)
+		verdict->firm = guard_copy_verdict(known->firm);
+	return verdict;
 }
 
 /* ddl_command_end: record. */
@@ -510,6 +535,7 @@ guard_statement(Verdict *verdict)
 	guard_script->running = true;
 	guard_script->statement = verdict == NULL ? 0 : verdict->statement;
 	guard_script->line = verdict == NULL ? 0 : verdict->line;
+	guard_script->next = verdict;
 	if (verdict == NULL || verdict->class <= CLASS_ADDITIVE)
 		return;
 	if (!command_tag_event_trigger_ok(GetCommandTagEnum(verdict->command)) &&

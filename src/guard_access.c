@@ -248,8 +248,8 @@ access_dropped(Oid classid, Oid objid, int32 subid, int flags)
 	}
 	/* concurrent: decided at the start; new or temporary: free */
 	else if (!creating_extension && !(statement != NULL && statement->verdict->concurrent) &&
-		!(fact_relation(relid, &rel) && (rel.temporary || rel.is_new)) &&
-		!(column != 0 && fresh_is_new(RelationRelationId, relid, column)))
+			 !(fact_relation(relid, &rel) && (rel.temporary || rel.is_new)) &&
+			 !(column != 0 && fresh_is_new(RelationRelationId, relid, column)))
 	{
 		if (rule->definition)
 			judge_definition(rule, &address, relid);
@@ -328,7 +328,9 @@ access_is_implicit(Oid classid, Oid objid, int32 objsubid, bool dropping)
 	else if (classid == RewriteRelationId)
 		result = strcmp(NameStr(((Form_pg_rewrite) GETSTRUCT(row))->rulename), "_RETURN") == 0;
 	else
+		/* 'n', since 18: NOT NULL is told and judged by its column */
 		result = ((Form_pg_constraint) GETSTRUCT(row))->contype == CONSTRAINT_TRIGGER ||
+			((Form_pg_constraint) GETSTRUCT(row))->contype == 'n' ||
 			OidIsValid(((Form_pg_constraint) GETSTRUCT(row))->conparentid);
 	heap_freetuple(row);
 	return result;

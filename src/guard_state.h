@@ -30,10 +30,12 @@ typedef struct GuardScript
 	List	   *will_drop;		/* of char *: definitions it says it drops */
 	int			statement;
 	int			line;
+	const Verdict *next;		/* on that statement, until its first event */
 	MigClass	class;			/* worst of what was judged as it ran */
 	List	   *touched;		/* of Touched * */
 	List	   *dropped;		/* of Dropped *: definitions */
-	List	   *lost;			/* of LostObject *: data-bearing, allowed to go */
+	List	   *lost;			/* of LostObject *: data-bearing, allowed to
+								 * go */
 	List	   *warnings;		/* of Verdict * */
 } GuardScript;
 

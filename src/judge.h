@@ -62,7 +62,8 @@ typedef struct AlterRule
 	MigClass	class;
 	const char *reason;
 	const char *hint;
-	const char *deed;			/* 'drop column', 'enable trigger', 'make logged' */
+	const char *deed;			/* 'drop column', 'enable trigger', 'make
+								 * logged' */
 	bool		column;			/* the name in the sub-command is a column's */
 	Tristate	rewrites;
 	Tristate	scans;
@@ -92,7 +93,8 @@ extern void judge_object(Judgement *j, const ObjectAddress *address);
 extern void judge_merge(Judgement *j, const Verdict *verdict);
 extern char *judge_name(const Judgement *j);
 
-/* classify_statement.c: judges of statement kinds */
+/* classify_statement.c, _function.c, _object.c, _grant.c: kinds of statements */
+extern bool judge_option(List *options, const char *name);
 extern void judge_create_table(Judgement *j, const StatementRule *rule);
 extern void judge_create_as(Judgement *j, const StatementRule *rule);
 extern void judge_create_sequence(Judgement *j, const StatementRule *rule);

@@ -42,7 +42,7 @@
 #include "spi_util.h"
 
 #define CHAIN_WAIT_MS 5000
-#define NUM_HASHED 9				/* columns that are hashed as text */
+#define NUM_HASHED 9			/* columns that are hashed as text */
 
 /* head of the chain as an appender needs it */
 typedef struct Head
@@ -60,7 +60,8 @@ static SubTransactionId recording_subid = InvalidSubTransactionId;
 static bool appended = false;	/* in this transaction */
 static bool head_uncertain = false; /* a subtransaction was undone since */
 static char head_message[256];	/* logged at commit */
-static Oid	ledger_oid = InvalidOid; /* of the table, while it stays the same */
+static Oid	ledger_oid = InvalidOid;	/* of the table, while it stays the
+										 * same */
 static Oid	state_relid = InvalidOid;
 static LedgerState state_cache = LEDGER_ABSENT;
 
@@ -70,6 +71,7 @@ static void ledger_subxact_callback(SubXactEvent event, SubTransactionId mySubid
 static void ledger_relcache_callback(Datum arg, Oid relid);
 static void ledger_format_head(int64 seq, const char *event, const char *hash);
 static void ledger_refresh_head(void);
+static bool is_home(const char *detail);
 static Head ledger_head(void);
 static void check_stale(int64 seq);
 static Head ledger_write(Head head, const LedgerEntry *entry);
@@ -137,8 +139,10 @@ ledger_owner(void)
 }
 
 /*
- * What ties a ledger to this database: pg_upgrade keeps both numbers, a
- * restore, a template copy and a new CREATE EXTENSION do not.
+ * What ties a ledger to this database, together with the token in
+ * migmgr_internal.home: pg_upgrade keeps all three, a template copy has
+ * another database, a restore no token.  The numbers alone would not do: a new
+ * server that is set up the way the old one was hands out the same ones.
  */
 char *
 ledger_home(void)
@@ -196,34 +200,54 @@ LedgerState
 ledger_state(void)
 {
 	Oid			relid = ledger_relid();
-	RecordScope scope;
-	char	   *home;
-	MemoryContext context = CurrentMemoryContext;
-	const char *args[1];
+	Oid			namespace;
+	OwnTable   *table;
 
 	if (!OidIsValid(relid) || !OidIsValid(ledger_extension()))
 		return LEDGER_ABSENT;
 	if (relid == state_relid)
 		return state_cache;
+	namespace = get_namespace_oid(MIGMGR_INTERNAL, true);
+	if (!OidIsValid(namespace) || !OidIsValid(get_relname_relid("home", namespace)))
+		return LEDGER_IN_FORCE; /* DROP EXTENSION is under way: strict to the end */
 
-	home = ledger_home();
-	args[0] = home;
-	SPI_connect();
-	record_begin(&scope);
-	spi_exec("SELECT (SELECT e.detail::pg_catalog.jsonb ->> 'home' = $1 FROM migmgr.ledger AS e"
-			 " WHERE e.event = 'epoch' ORDER BY e.seq DESC LIMIT 1) AS here,"
-			 " EXISTS (SELECT FROM migmgr.ledger) AS some",
-			 SPI_OK_SELECT, 1, args);
-	if (spi_bool(0, "here", false))
+	table = own_open(MIGMGR_SCHEMA, "ledger", AccessShareLock);
+	own_scan(table, "ledger_event", BackwardScanDirection, BTEqualStrategyNumber,
+			 CStringGetTextDatum("epoch"));
+	if (own_next(table) && is_home(own_text(table, "detail")))
 		state_cache = LEDGER_IN_FORCE;
 	else
-		state_cache = spi_bool(0, "some", false) ? LEDGER_RESTORED : LEDGER_NEW;
-	record_end(&scope);
-	SPI_finish();
-	MemoryContextSwitchTo(context);
+	{
+		own_scan(table, "ledger_pkey", ForwardScanDirection, InvalidStrategy, (Datum) 0);
+		state_cache = own_next(table) ? LEDGER_RESTORED : LEDGER_NEW;
+	}
+	own_close(table);
 
 	state_relid = relid;
 	return state_cache;
+}
+
+/* Does the detail of an epoch name this home, with the token that is here? */
+static bool
+is_home(const char *detail)
+{
+	LOCAL_FCINFO(fcinfo, 2);
+	OwnTable   *table = own_open(MIGMGR_INTERNAL, "home", AccessShareLock);
+	char	   *home = NULL;
+	Datum		named;
+
+	own_scan(table, "home_pkey", ForwardScanDirection, InvalidStrategy, (Datum) 0);
+	if (own_next(table))
+		home = psprintf("%s/%s", ledger_home(), own_text(table, "token"));
+	own_close(table);
+
+	InitFunctionCallInfoData(*fcinfo, NULL, 2, InvalidOid, NULL, NULL);
+	fcinfo->args[0].value = CStringGetTextDatum(detail);
+	fcinfo->args[0].isnull = false;
+	fcinfo->args[1].value = CStringGetTextDatum("home");
+	fcinfo->args[1].isnull = false;
+	named = json_object_field_text(fcinfo);
+	return home != NULL && !fcinfo->isnull && strcmp(TextDatumGetCString(named), home) == 0;
 }
 
 /*
@@ -401,10 +425,14 @@ ledger_write_epoch(Head *head, const char *reason)
 	args[0] = ledger_home();
 	args[1] = reason;
 	args[2] = MIGMGR_VERSION;
+	spi_exec("INSERT INTO migmgr_internal.home (token) SELECT pg_catalog.gen_random_uuid()"
+			 " WHERE NOT EXISTS (SELECT FROM migmgr_internal.home)",
+			 SPI_OK_INSERT, 0, NULL);
 	spi_exec("SELECT pg_catalog.jsonb_strip_nulls(pg_catalog.jsonb_build_object("
-			 "'home', $1, 'reason', $2, 'migmgr', $3,"
+			 "'home', pg_catalog.concat($1, '/', h.token), 'reason', $2, 'migmgr', $3,"
 			 " 'database', pg_catalog.current_database(),"
-			 " 'server', pg_catalog.current_setting('server_version')))::pg_catalog.text AS detail",
+			 " 'server', pg_catalog.current_setting('server_version')))::pg_catalog.text AS detail"
+			 " FROM migmgr_internal.home AS h",
 			 SPI_OK_SELECT, 3, args);
 	epoch.detail = spi_text(0, "detail");
 	*head = ledger_write(*head, &epoch);

@@ -17,6 +17,7 @@
 #include "access/tableam.h"
 #include "access/xact.h"
 #include "catalog/namespace.h"
+#include "catalog/pg_type.h"
 #include "commands/trigger.h"
 #include "executor/executor.h"
 #include "executor/spi.h"
@@ -120,14 +121,23 @@ own_next(OwnTable *table)
 	return index_getnext_slot(table->scan, table->direction, table->slot);
 }
 
-/* A text column of the row, in the current context; NULL when null. */
+/* A column of the row as text, in the current context; NULL when null. */
 char *
 own_text(OwnTable *table, const char *column)
 {
+	AttrNumber	attnum = column_number(table, column);
+	Oid			type = TupleDescAttr(RelationGetDescr(table->rel), attnum - 1)->atttypid;
 	bool		isnull;
-	Datum		value = slot_getattr(table->slot, column_number(table, column), &isnull);
+	Datum		value = slot_getattr(table->slot, attnum, &isnull);
+	Oid			output;
+	bool		varlena;
 
-	return isnull ? NULL : TextDatumGetCString(value);
+	if (isnull)
+		return NULL;
+	if (type == TEXTOID)
+		return TextDatumGetCString(value);
+	getTypeOutputInfo(type, &output, &varlena);
+	return OidOutputFunctionCall(output, value);
 }
 
 /* A bigint column of the row; 0 when null. */

@@ -166,10 +166,7 @@ policy_use_waivers(const char *version)
 PolicyEnvironment
 policy_environment(void)
 {
-	LedgerState state = ledger_state();
-
-	/* a copy that was not resumed is nobody's staging or development */
-	return state == LEDGER_ABSENT || state == LEDGER_RESTORED ? ENV_PRODUCTION : policy_read()->environment;
+	return ledger_state() == LEDGER_ABSENT ? ENV_PRODUCTION : policy_read()->environment;
 }
 
 const char *
@@ -204,7 +201,7 @@ policy_action(const Verdict *verdict)
 	if (state == LEDGER_ABSENT)
 		return ACTION_ALLOW;
 
-	action = default_actions[verdict->class][policy_environment()];
+	action = default_actions[verdict->class][policy_read()->environment];
 	rule = policy_rule(class_name(verdict->class), verdict);
 	if (rule != NULL)
 		action = rule->action;
@@ -233,7 +230,6 @@ static const PolicyRule *
 policy_rule(const char *rule, const Verdict *verdict)
 {
 	PolicyCache *policy = policy_read();
-	PolicyEnvironment environment = policy_environment();
 	const PolicyRule *best = NULL;
 	int			best_score = -1;
 	ListCell   *lc;
@@ -243,7 +239,7 @@ policy_rule(const char *rule, const Verdict *verdict)
 		const PolicyRule *candidate = lfirst(lc);
 		int			score = (candidate->role != NULL ? 2 : 0) + (candidate->schema != NULL ? 1 : 0);
 
-		if (candidate->environment != environment || strcmp(candidate->rule, rule) != 0 ||
+		if (candidate->environment != policy->environment || strcmp(candidate->rule, rule) != 0 ||
 			score <= best_score)
 			continue;
 		if (candidate->role != NULL &&
@@ -324,6 +320,8 @@ policy_read(void)
 			 SPI_OK_SELECT, 0, NULL);
 	for (uint64 row = 0; row < SPI_processed; row++)
 		policy_take(fresh, row);
+	if (ledger_state() == LEDGER_RESTORED)
+		fresh->environment = ENV_PRODUCTION;	/* until an epoch of this home */
 	record_end(&scope);
 	SPI_finish();
 	MemoryContextSwitchTo(caller);

@@ -45,7 +45,8 @@
 PG_FUNCTION_INFO_V1(migmgr_unprotect);
 
 static TimestampTz lifted_until = 0;
-static bool lifted_here = false;	/* in this transaction: ends with its abort */
+static bool lifted_here = false;	/* in this transaction: ends with its
+									 * abort */
 
 static void protect_xact_callback(XactEvent event, void *arg);
 static void protect_subxact_callback(SubXactEvent event, SubTransactionId mySubid,
@@ -222,8 +223,8 @@ migmgr_unprotect(PG_FUNCTION_ARGS)
 				 errhint("SELECT migmgr.unprotect('remove migmgr from the test database');")));
 	reason = text_to_cstring(PG_GETARG_TEXT_PP(0));
 	until = PG_ARGISNULL(1) ? now : DatumGetTimestampTz(DirectFunctionCall2(timestamptz_pl_interval,
-																			 TimestampTzGetDatum(now),
-																			 PG_GETARG_DATUM(1)));
+																			TimestampTzGetDatum(now),
+																			PG_GETARG_DATUM(1)));
 	if (until <= now || until > TimestampTzPlusMilliseconds(now, MAX_UNPROTECT_SECONDS * INT64CONST(1000)))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),

@@ -25,7 +25,8 @@
 
 typedef struct RememberedFile
 {
-	char	   *key;			/* by which versions sort; no two have the same */
+	char	   *key;			/* by which versions sort; no two have the
+								 * same */
 	char	   *version;
 	char	   *checksum;
 	bool		applied;

@@ -8,6 +8,7 @@
 #include "postgres.h"
 
 #include "miscadmin.h"
+#include "utils/json.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 
@@ -23,9 +24,11 @@ typedef struct OrderAnswer
 {
 	char	   *same;			/* version with the same content */
 	char	   *later;			/* version after it that is applied */
-	char	   *failed;			/* version before it that failed, and with what */
+	char	   *failed;			/* version before it that failed, and with
+								 * what */
 	char	   *message;
-	const char *missing;		/* version before it that compare_files() knows */
+	const char *missing;		/* version before it that compare_files()
+								 * knows */
 } OrderAnswer;
 
 static char *keep(MemoryContext context, char *text);
@@ -211,6 +214,7 @@ script_text(const char *checksum, bool *redacted)
 	if (SPI_processed > 0)
 	{
 		text = keep(context, spi_text(0, "text"));
+
 		*redacted = spi_bool(0, "redacted", false);
 	}
 	record_end(&scope);
@@ -241,20 +245,24 @@ same_shape(const char *checksum, const char *text)
 	return same;
 }
 
-/* "type identity" of all that the entry at seq created, changed or replaced. */
+/*
+ * "type identity" of all that the entry at seq created or replaced, and if
+ * changed is true of what it changed too.
+ */
 List *
-version_objects(int64 seq)
+version_objects(int64 seq, bool changed)
 {
 	MemoryContext context = CurrentMemoryContext;
-	const char *args[1] = {psprintf(INT64_FORMAT, seq)};
+	const char *args[2] = {psprintf(INT64_FORMAT, seq), changed ? "true" : "false"};
 	RecordScope scope;
 	List	   *objects = NIL;
 
 	SPI_connect();
 	record_begin(&scope);
 	spi_exec("SELECT pg_catalog.concat(o.type, ' ', o.identity) AS object FROM migmgr_internal.object AS o"
-			 " WHERE o.seq = $1::pg_catalog.int8 AND o.action <> 'dropped' ORDER BY o.n",
-			 SPI_OK_SELECT, 1, args);
+			 " WHERE o.seq = $1::pg_catalog.int8 AND (o.action IN ('created', 'replaced')"
+			 " OR o.action = 'changed' AND $2::pg_catalog.bool) ORDER BY o.n",
+			 SPI_OK_SELECT, 2, args);
 	for (uint64 i = 0; i < SPI_processed; i++)
 	{
 		char	   *object = keep(context, spi_text(i, "object"));
@@ -266,4 +274,54 @@ version_objects(int64 seq)
 	record_end(&scope);
 	SPI_finish();
 	return objects;
+}
+
+/*
+ * What versions applied after the one that is rolled back made of the objects
+ * it has dropped, or in them: one line each, or NULL.
+ */
+char *
+later_versions(const RunRequest *request, const List *objects)
+{
+	MemoryContext context = CurrentMemoryContext;
+	const char *args[3];
+	RecordScope scope;
+	StringInfoData dropped;
+	char	   *result = NULL;
+	ListCell   *lc;
+
+	initStringInfo(&dropped);
+	appendStringInfoChar(&dropped, '[');
+	foreach(lc, objects)
+	{
+		const GuardObject *object = lfirst(lc);
+
+		if (strcmp(object->action, "dropped") != 0)
+			continue;
+		if (dropped.len > 1)
+			appendStringInfoString(&dropped, ", ");
+		escape_json(&dropped, object->identity);
+	}
+	appendStringInfoChar(&dropped, ']');
+
+	args[0] = request->version;
+	args[1] = psprintf(INT64_FORMAT, request->undoes);
+	args[2] = dropped.data;
+	SPI_connect();
+	record_begin(&scope);
+	spi_exec("SELECT pg_catalog.string_agg(DISTINCT pg_catalog.format('Version \"%s\", applied after it, made %s %s.',"
+			 " l.version, o.type, o.identity), E'\\n') AS lines"
+			 " FROM pg_catalog.jsonb_array_elements_text($3::pg_catalog.jsonb) AS d (identity)"
+			 " JOIN migmgr_internal.object AS o ON o.identity = d.identity"
+			 "   OR pg_catalog.starts_with(o.identity, pg_catalog.concat(d.identity, '.'))"
+			 "   OR pg_catalog.right(o.identity, pg_catalog.length(d.identity) + 4) = pg_catalog.concat(' on ', d.identity)"
+			 " JOIN migmgr.ledger AS l ON l.seq = o.seq"
+			 " WHERE o.seq > $2::pg_catalog.int8 AND o.action IN ('created', 'replaced')"
+			 " AND l.event = 'applied' AND l.version <> $1 AND NOT EXISTS (SELECT FROM migmgr.ledger AS r"
+			 "   WHERE r.version = l.version AND r.seq > l.seq AND r.event = 'rolled back')",
+			 SPI_OK_SELECT, 3, args);
+	result = keep(context, spi_text(0, "lines"));
+	record_end(&scope);
+	SPI_finish();
+	return result;
 }

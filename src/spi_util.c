@@ -62,7 +62,7 @@ spi_plan(const char *sql, int nargs)
 		elog(ERROR, "too many parameters: %d", nargs);
 	if (kept_plans == NULL)
 	{
-		HASHCTL		ctl = {.keysize = sizeof(const char *), .entrysize = sizeof(KeptPlan)};
+		HASHCTL		ctl = {.keysize = sizeof(const char *),.entrysize = sizeof(KeptPlan)};
 
 		kept_plans = hash_create("migmgr plans", 64, &ctl, HASH_ELEM | HASH_BLOBS);
 	}

@@ -51,7 +51,7 @@ typedef struct Batch
 static bool sweep_look(void *arg);
 static void sweep_collect(Sweep *sweep, Datum array);
 static void sweep_check_rights(const Watch *watch);
-static int64 running_estimate(const Sweep *sweep);
+static int64 running_estimate(Sweep *sweep);
 static bool sweep_preview(void *arg);
 static void sweep_part(Sweep *sweep, ItemPointer tids, int ntids);
 static bool sweep_batch(void *arg);
@@ -142,7 +142,9 @@ sweep_end(Sweep *sweep)
 		SPI_freeplan(sweep->batch);
 	if (sweep->settle)
 		SPI_freeplan(sweep->settle);
-	sweep->scan = sweep->batch = sweep->settle = NULL;
+	if (sweep->count)
+		SPI_freeplan(sweep->count);
+	sweep->scan = sweep->batch = sweep->settle = sweep->count = NULL;
 	if (sweep->watch)
 		watch_unpin(sweep->watch);
 	sweep->watch = NULL;
@@ -238,7 +240,7 @@ sweep_check_rights(const Watch *watch)
  * ones.  Without such an index they are counted.
  */
 static int64
-running_estimate(const Sweep *sweep)
+running_estimate(Sweep *sweep)
 {
 	const char *args[2];
 	int64		estimate;
@@ -256,11 +258,9 @@ running_estimate(const Sweep *sweep)
 	estimate = SPI_processed > 0 ? spi_int64(0, "n", -1) : -1;
 	if (estimate <= SWEEP_COUNT_CAP)
 	{
-		SPIPlanPtr	plan = SPI_prepare(sweep_count_sql(sweep->watch), 0, NULL);
-
-		sweep_execute(plan, NULL);
+		sweep->count = sweep_prepare(sweep_count_sql(sweep->watch), 0, NULL);
+		sweep_execute(sweep->count, NULL);
 		estimate = spi_int64(0, "running", 0);
-		SPI_freeplan(plan);
 	}
 	return Max(estimate, sweep->counts.stale);
 }
@@ -272,20 +272,20 @@ sweep_preview(void *arg)
 	static Oid	types[] = {TIDARRAYOID, TIMESTAMPTZOID};
 	Sweep	   *sweep = arg;
 	SweepCounts *counts = &sweep->counts;
-	SPIPlanPtr	plan;
 	Datum		values[2];
 
 	counts->dead_lettered = sweep->ntids;
 	if (sweep->ntids == 0 || sweep->watch->column[JOB_ATTEMPTS] == NULL)
 		return true;
-	plan = SPI_prepare(sweep_preview_sql(sweep->watch), 2, types);
+	if (sweep->count)
+		SPI_freeplan(sweep->count);
+	sweep->count = sweep_prepare(sweep_preview_sql(sweep->watch), 2, types);
 	values[0] = tid_array(sweep->tids, sweep->ntids);
 	values[1] = TimestampTzGetDatum(sweep->cutoff);
-	sweep_execute(plan, values);
+	sweep_execute(sweep->count, values);
 	counts->dead_lettered = spi_int64(0, "dead", 0);
 	counts->requeued = spi_int64(0, "again", 0);
 	counts->skipped = counts->stale - counts->dead_lettered - counts->requeued;
-	SPI_freeplan(plan);
 	return true;
 }
 
@@ -447,8 +447,10 @@ row_id(void *arg)
 static SPIPlanPtr
 sweep_prepare(const char *sql, int nargs, Oid *types)
 {
+	int			settings = sweep_settings();
 	SPIPlanPtr	plan = SPI_prepare_cursor(sql, nargs, types, CURSOR_OPT_GENERIC_PLAN);
 
+	AtEOXact_GUC(true, settings);
 	if (plan == NULL || SPI_keepplan(plan) != 0)
 		elog(ERROR, "SPI could not prepare (%s): %s", SPI_result_code_string(SPI_result), sql);
 	return plan;

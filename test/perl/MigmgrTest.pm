@@ -12,6 +12,7 @@ use Test::More;
 our @EXPORT = qw(
   new_node install apply session_waiting error_of records verify_fails
   verify_ok state_is crash_and_start
+  kill_backend
 );
 
 # A running cluster with migmgr preloaded.  Named parameters: conf is appended
@@ -87,7 +88,8 @@ sub session_waiting
 }
 
 # The rows of tables, in one order: equal before and after a restore.  Without
-# names: all that a dump of the extension has, but the log of DDL.
+# names: all tables of the extension but the log of DDL, which a restore adds
+# to, and what ties the ledger to its database.
 sub records
 {
 	my ($node, $db, @tables) = @_;
@@ -95,7 +97,7 @@ sub records
 	  ? join(', ', map { "'$_'::regclass" } @tables)
 	  : "SELECT c.oid FROM pg_extension AS x, unnest(x.extconfig) AS e,"
 	  . " pg_class AS c WHERE x.extname = 'migmgr' AND c.oid = e"
-	  . " AND c.relkind = 'r' AND c.relname <> 'ddl_log'";
+	  . " AND c.relkind = 'r' AND c.relname NOT IN ('ddl_log', 'home')";
 
 	return $node->safe_psql($db, <<"SQL");
 SELECT concat(c.oid::regclass, ': ', r.line)
@@ -134,6 +136,18 @@ sub state_is
 
 	return is($node->safe_psql($db, 'SELECT migmgr_internal.ledger_state()'),
 		$state, "$name: the ledger is $state");
+}
+
+# Kills one backend, and waits until the server, which restarts itself for
+# that, is back.
+sub kill_backend
+{
+	my ($node, $pid) = @_;
+	my $position = -s $node->logfile;
+
+	kill('KILL', $pid) or die "cannot kill process $pid";
+	$node->wait_for_log(qr/reinitializing.*ready to accept connections/s, $position);
+	return;
 }
 
 # Kills the postmaster and starts the cluster again: not before the last child

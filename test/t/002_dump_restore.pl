@@ -183,4 +183,20 @@ is(error_of($node, 'live', "SET client_min_messages = error;\n"
 check_restored('live', '--clean');
 
 $node->stop;
+
+# Two servers set up alike give their objects the same numbers; the copy is
+# still none of the ledger's home.
+my $home = "SELECT d.oid, 'migmgr.ledger'::regclass::oid FROM pg_database AS d WHERE d.datname = 'app'";
+my @twins = map { new_node($_) } ('first', 'second');
+install($twins[0], 'app');
+is(apply($twins[0], 'app', $_, "CREATE TABLE t$_ (i int)"), 'applied', "first server: $_") foreach 1 .. 3;
+$twins[0]->command_ok([ 'pg_dump', '-Fc', '-f', "$dir/twin", 'app' ], 'first server: pg_dump');
+$twins[1]->safe_psql('postgres', 'CREATE DATABASE app');
+$twins[1]->command_ok([ 'pg_restore', '--exit-on-error', '-d', 'app', "$dir/twin" ], 'second server: restore');
+is($twins[1]->safe_psql('app', $home), $twins[0]->safe_psql('app', $home), 'second server: equal numbers');
+state_is($twins[1], 'app', 'restored', 'second server');
+like($twins[1]->safe_psql('app', "SELECT migmgr.resume('moved to the second server')"), qr/resumed/, 'second server: resumed');
+verify_ok($twins[1], 'app', 'second server');
+$_->stop foreach @twins;
+
 done_testing();

@@ -111,9 +111,9 @@ SKIP:
 	is(last_log(), 'CREATE TABLE|public.b3|additive|create-table|allow', 'B3 and it logs');
 	refused('ALTER DATABASE live SET event_triggers = off', qr/MG105/, 'B3 not for the database');
 	passes('ALTER DATABASE live SET event_triggers = on', 'B3 on is no harm');
-	$node->safe_psql('postgres', 'ALTER DATABASE live SET event_triggers = off');
-	like(doors(), qr/setting event_triggers of database live \| failed/, 'B3 reported');
-	$node->safe_psql('postgres', 'ALTER DATABASE live RESET event_triggers');
+	$node->safe_psql('postgres', 'ALTER ROLE app IN DATABASE live SET event_triggers = off');
+	like(doors(), qr/setting event_triggers of role app in database live \| failed/, 'B3 reported');
+	$node->safe_psql('postgres', 'ALTER ROLE app IN DATABASE live RESET event_triggers');
 	is(doors(), '', 'B3 closed again');
 }
 

@@ -42,8 +42,10 @@ sub printed
 	return $output;
 }
 
-# Runs the blocks of a text, and compares what is shown after them.
+# Runs the blocks of a text, and compares what is shown after them.  What
+# differs is collected, so that the right text can be copied from the log.
 my $variables = '';
+my %differs;
 
 sub check_blocks
 {
@@ -71,7 +73,8 @@ sub check_blocks
 		else
 		{
 			is(masked($shown), masked($text),
-				"block $number of the $name prints what is shown");
+				"block $number of the $name prints what is shown")
+			  or $differs{$text} = $shown;
 		}
 	}
 	return $number;
@@ -84,6 +87,14 @@ cmp_ok(check_blocks('manual', $manual), '>=', 1, 'the manual has its blocks');
 # What stands on top is of the example.
 my ($top) = $readme =~ /^```\n\w+=# ALTER.*?\n(.*?)^```/ms;
 ok(index($example, $top) > 0, 'the refusal on top is that of the example');
+
+if (%differs)
+{
+	my $right = $readme;
+
+	$right =~ s/\Q$_\E/$differs{$_}/ foreach keys %differs;
+	append_to_file(($ENV{TESTLOGDIR} || "$ENV{TESTDIR}/tmp_check/log") . '/README.md', $right);
+}
 
 # Reference
 my $functions = $node->safe_psql('shop',
