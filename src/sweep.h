@@ -32,7 +32,8 @@ typedef struct Sweep
 	SPIPlanPtr	scan;			/* kept */
 	SPIPlanPtr	batch;			/* kept */
 	SPIPlanPtr	settle;			/* kept */
-	SPIPlanPtr	count;			/* kept: running jobs, or what a dry run says */
+	SPIPlanPtr	other;			/* kept: for a question asked once */
+	bool		open_letters;	/* any in the queue when the pass began */
 	ItemPointer tids;			/* candidates, in physical order */
 	int64		ntids;
 	Datum		metadata;		/* jsonb for new dead letters */
@@ -47,6 +48,7 @@ typedef struct Sweep
 extern char *sweep_scan_sql(const Watch *watch);
 extern char *sweep_count_sql(const Watch *watch);
 extern char *sweep_preview_sql(const Watch *watch);
+extern char *sweep_open_sql(const Watch *watch);
 extern char *sweep_batch_sql(const Watch *watch);
 extern char *sweep_settle_sql(const Watch *watch);
 
