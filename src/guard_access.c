@@ -298,6 +298,8 @@ access_is_implicit(Oid classid, Oid objid, int32 objsubid, bool dropping)
 	}
 	if (classid == NamespaceRelationId)
 		return isAnyTempNamespace(objid);
+	if (classid == ProcedureRelationId)
+		return isAnyTempNamespace(get_func_namespace(objid));
 	if (classid == TypeRelationId)
 	{
 		Oid			typrelid = get_typ_typrelid(objid);
@@ -539,6 +541,8 @@ access_truncated(Oid relid)
 	ObjectAddressSet(address, RelationRelationId, relid);
 	if (protect_owns(&address) && !protect_lifted())
 		protect_refuse(&address, "truncate");
+	if (fact_empty(relid))
+		return;					/* pg_restore --jobs truncates what it has just made */
 	verdict = palloc0(sizeof(Verdict));
 	verdict->class = CLASS_DESTRUCTIVE;
 	verdict->rule = "truncate";

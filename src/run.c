@@ -86,6 +86,7 @@ run_request(const RunRequest *request)
 		run->touched = version_objects(request->undoes, true);
 	}
 
+	policy_set_version(request->version);
 	INSTR_TIME_SET_CURRENT(start);
 	for (;;)
 	{
@@ -105,6 +106,7 @@ run_request(const RunRequest *request)
 	INSTR_TIME_SUBTRACT(duration, start);
 	run->ms = INSTR_TIME_GET_MILLISEC(duration);
 	pgstat_report_activity(STATE_RUNNING, activity);
+	policy_set_version(NULL);
 
 	if (error != NULL)
 		return run_failed(run, error);
@@ -115,6 +117,7 @@ run_request(const RunRequest *request)
 								  object_list(run->effect->objects, false)));
 
 	run_record(run);
+	policy_use_waivers(request->version);
 	return run_row(run, request->action == RUN_APPLY ? "applied" : "rolled back",
 				   run->effect->objects == NIL ? NULL : object_list(run->effect->objects, true));
 }
@@ -185,6 +188,7 @@ run_in_subxact(void *arg)
 		script_parse(request->verify, psprintf("the verify SQL of %s", run->what));
 
 	guard_begin(request->action == RUN_APPLY ? GUARD_APPLY : GUARD_ROLLBACK, run->made);
+	policy_set_version(request->version);
 	violations = run_judge(run, run->script);
 	if (violations != NIL)
 		policy_refuse(violations);

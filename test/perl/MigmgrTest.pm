@@ -12,7 +12,7 @@ use Test::More;
 our @EXPORT = qw(
   new_node install apply session_waiting error_of records verify_fails
   verify_ok state_is crash_and_start
-  kill_backend
+  kill_backend wait_until
 );
 
 # A running cluster with migmgr preloaded.  Named parameters: conf is appended
@@ -80,10 +80,9 @@ sub session_waiting
 	my $pid = $session->query_safe('SELECT pg_backend_pid()');
 
 	$session->query_until(qr/sent/, "\\echo sent\n$sql;\n");
-	$node->poll_query_until($db,
+	wait_until($node, $db,
 		"SELECT EXISTS (SELECT FROM pg_locks WHERE pid = $pid"
-		  . " AND locktype = 'advisory' AND NOT granted)")
-	  or die "the script never came to its lock";
+		  . " AND locktype = 'advisory' AND NOT granted)");
 	return ($session, $pid);
 }
 
@@ -109,6 +108,15 @@ SELECT concat(c.oid::regclass, ': ', r.line)
    CASE WHEN c.relname = 'ledger' THEN substring(r.line FROM '^\\((\\d+),')::bigint END,
    r.line COLLATE "C"
 SQL
+}
+
+# Polls until SQL is true; dies if it never is.
+sub wait_until
+{
+	my ($node, $db, $sql) = @_;
+
+	$node->poll_query_until($db, $sql) or die "never came true: $sql";
+	return;
 }
 
 # The failed checks of verify(), one line each.

@@ -146,11 +146,11 @@ foreach my $how ('terminate', 'cancel')
 	my ($session, $pid) = session_waiting($node, $db, apply_half('006'));
 
 	$node->safe_psql($db, "SELECT pg_${how}_backend($pid)");
-	$node->poll_query_until($db,
+	wait_until($node, $db,
 		"SELECT NOT EXISTS (SELECT FROM pg_locks WHERE pid = $pid)");
 	if ($how eq 'cancel')
 	{
-		$node->poll_query_until($db,
+		wait_until($node, $db,
 			"SELECT count(*) = 1 FROM migmgr.attempts WHERE version = '006'"
 			  . " AND sqlstate = '57014' AND statement = 3");
 		$before = records($node, $db);

@@ -48,7 +48,7 @@ SELECT migmgr.set_policy('production', 'rewriting', 'deny');
 SQL
 error_of($node, 'live', "SELECT migmgr.apply('003', 'broken', 'CREATE TABLE x (i int); SELECT nothing')",
 	'-U', 'dba');
-$node->poll_query_until('live', 'SELECT count(*) = 1 FROM migmgr.attempts');
+wait_until($node, 'live', 'SELECT count(*) = 1 FROM migmgr.attempts');
 verify_ok($node, 'live', 'before the dump');
 
 my $records = records($node, 'live');
@@ -97,7 +97,7 @@ sub check_restored
 	like(error_of($node, $db, 'DROP TABLE by_hand'), qr/MG101/, "$name: the guard refuses");
 	is(apply($node, $db, '003', 'CREATE TABLE x (i int)'), 'applied', "$name: apply goes on");
 	error_of($node, $db, "SELECT migmgr.apply('004', 'broken', 'SELECT nothing')");
-	$node->poll_query_until($db, 'SELECT count(*) = 2 FROM migmgr.attempts');
+	wait_until($node, $db, 'SELECT count(*) = 2 FROM migmgr.attempts');
 	like($node->safe_psql($db, 'SELECT status FROM migmgr.history ORDER BY version'),
 		qr/\Aapplied\nrolled back\napplied\nfailed\Z/, "$name: one history");
 	verify_ok($node, $db, "$name, at the end");

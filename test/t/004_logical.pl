@@ -50,7 +50,7 @@ is(apply($publisher, $db, '003', $t2, "rollback_sql => 'DROP TABLE t2'"), 'appli
 is($publisher->safe_psql($db, "SELECT status FROM migmgr.rollback('003')"), 'rolled back', 'undone');
 $publisher->safe_psql($db, "SELECT FROM migmgr.unwatch('qc_jobs')");
 error_of($publisher, $db, "SELECT migmgr.apply('003', 'broken', 'SELECT nothing')");
-$publisher->poll_query_until($db, 'SELECT count(*) = 1 FROM migmgr.attempts');
+wait_until($publisher, $db, 'SELECT count(*) = 1 FROM migmgr.attempts');
 is(apply($publisher, $db, '003', $t2), 'applied', 'and applied');
 
 $publisher->safe_psql($db, "INSERT INTO t1 VALUES (101, 'after')");

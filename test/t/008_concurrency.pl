@@ -31,9 +31,8 @@ sub race
 			],
 			'<', \undef, '>', \$out[$i], '2>', \$err[$i]);
 	}
-	$node->poll_query_until($db, "SELECT count(*) = ${\scalar @sql} FROM pg_locks"
-		  . " WHERE locktype = 'advisory' AND objid = 1 AND NOT granted")
-	  or die 'the sessions do not come to the gate';
+	wait_until($node, $db, "SELECT count(*) = ${\scalar @sql} FROM pg_locks"
+		  . " WHERE locktype = 'advisory' AND objid = 1 AND NOT granted");
 	$gate->query_safe('SELECT pg_advisory_unlock(1)');
 	$_->finish foreach @runs;
 	$gate->quit;
@@ -101,7 +100,7 @@ my $slow = "CREATE TABLE %s (i int); INSERT INTO %1\$s SELECT generate_series(1,
 	my $start = time;
 	$session->query("SELECT migmgr.apply('006', 'bad', 'SELECT nothing')");
 	cmp_ok(time - $start, '<', 5, 'a failing apply does not wait for its own transaction');
-	$node->poll_query_until($db, "SELECT count(*) = 1 FROM migmgr.attempts WHERE version = '006'");
+	wait_until($node, $db, "SELECT count(*) = 1 FROM migmgr.attempts WHERE version = '006'");
 	$session->query('ROLLBACK');
 	$session->quit;
 	is($node->safe_psql($db, "SELECT version, status FROM migmgr.history WHERE version > '004'"),
@@ -132,7 +131,7 @@ is($node->safe_psql($db, "SELECT count(*) FROM migmgr_internal.ddl_log WHERE obj
 	  or diag(@said);
 	is(scalar(grep { /42703: migration "1\.\d+" failed at statement 4/ } @said), $sessions / 3,
 		'different versions: the bad ones fail by themselves');
-	$node->poll_query_until($db, "SELECT count(*) = $sessions / 3 FROM migmgr.attempts");
+	wait_until($node, $db, "SELECT count(*) = $sessions / 3 FROM migmgr.attempts WHERE name = 'different'");
 	is($node->safe_psql($db, "SELECT count(*), count(*) FILTER (WHERE status = 'failed'), sum(attempts) FROM migmgr.history"
 			  . " WHERE name = 'different'"), join('|', $sessions, $sessions / 3, $sessions), 'history has each once');
 	is($node->safe_psql($db, "SELECT count(*) FROM pg_class WHERE relname ~ '^d\\d+\$'"), $sessions * 2 / 3,

@@ -101,8 +101,7 @@ my %step = (
 	},
 	dry_run => sub {
 		my $version = ++$next;
-		is($node->safe_psql($db, apply_sql($version, script($version), 1)), 'dry run', "trial of $version")
-		  if rand() < 2;
+		is($node->safe_psql($db, apply_sql($version, script($version), 1)), 'dry run', "trial of $version");
 		$gone{$version} = 1;
 	},
 	rollback => sub {
