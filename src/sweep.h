@@ -55,6 +55,7 @@ extern char *sweep_settle_sql(const Watch *watch);
 /* what happens to an open dead letter whose job failed again; see sweep_sql.c */
 extern void dlq_reopen_sql(StringInfo sql, const Dlq *dlq, const char *now, const char *code,
 						   const char *reason, const char *payload);
+
 /* a text expression as a value of a column of the queue */
 extern char *dlq_value(const Dlq *dlq, DlqColumn column, const char *expression);
 
