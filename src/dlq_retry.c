@@ -170,7 +170,7 @@ retry_queue(FunctionCallInfo fcinfo, Dlq *dlq, const char *now, RetrySums *sums)
 
 	foreach(lc, due_letters(fcinfo, dlq, now))
 	{
-		Retry		retry = {.letter = lfirst(lc), .now = now};
+		Retry		retry = {.letter = lfirst(lc),.now = now};
 		ErrorData  *error;
 
 		CHECK_FOR_INTERRUPTS();

@@ -296,7 +296,7 @@ sweep_preview(void *arg)
 static void
 sweep_part(Sweep *sweep, ItemPointer tids, int ntids)
 {
-	Batch		batch = {.sweep = sweep, .tids = tids, .ntids = ntids};
+	Batch		batch = {.sweep = sweep,.tids = tids,.ntids = ntids};
 	ErrorData  *error = subxact_run(sweep_batch, &batch);
 
 	if (error == NULL)
@@ -412,7 +412,7 @@ passes_by(const ErrorData *error)
 static void
 row_error(Sweep *sweep, ItemPointer tid, const ErrorData *error)
 {
-	Batch		batch = {.sweep = sweep, .tids = tid, .ntids = 1};
+	Batch		batch = {.sweep = sweep,.tids = tid,.ntids = 1};
 	char	   *id = NULL;
 	ErrorData  *lookup = subxact_run(row_id, &batch);
 
