@@ -345,24 +345,25 @@ $$;
 REVOKE ALL ON FUNCTION migmgr_internal.check_constraints() FROM PUBLIC;
 COMMENT ON FUNCTION migmgr_internal.check_constraints() IS 'constraints that were never validated';
 
+-- In one pass: what is missing one by one, what is there as a number.
 CREATE FUNCTION migmgr_internal.check_objects()
   RETURNS TABLE(check_name text, object text, status text, detail text, hint text)
-  LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+  LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
   AS $$
-#variable_conflict use_column
-BEGIN
-  RETURN QUERY
-  SELECT 'objects', o.type || ' ' || o.identity,
-         CASE WHEN o.type IN ('table', 'table column', 'materialized view') THEN 'failed' ELSE 'warning' END,
-         format('missing: %s by version %s, and gone without a migration', o.action, o.version),
+  WITH tally AS MATERIALIZED (
+    SELECT k.place, k.version, k.action, k.type, k.identity, count(*) FILTER (WHERE o.state = 'there') AS there
+      FROM migmgr.objects AS o
+      LEFT JOIN LATERAL (SELECT ARRAY[o.seq, o.n] AS place, o.version, o.action, o.type, o.identity WHERE o.state = 'missing') AS k ON true
+     GROUP BY k.place, k.version, k.action, k.type, k.identity
+  )
+  SELECT 'objects', t.type || ' ' || t.identity,
+         CASE WHEN t.type IN ('table', 'table column', 'materialized view') THEN 'failed' ELSE 'warning' END,
+         format('missing: %s by version %s, and gone without a migration', t.action, t.version),
          'SELECT * FROM migmgr.ddl_log ORDER BY at DESC; shows DDL from outside.'
-    FROM migmgr.objects AS o WHERE o.state = 'missing';
-  IF NOT FOUND THEN
-    RETURN QUERY
-    SELECT 'objects', NULL::text, 'ok', format('%s objects that migrations made or changed are there', count(*)), NULL::text
-      FROM migmgr.objects AS o WHERE o.state = 'there';
-  END IF;
-END
+    FROM (SELECT m.* FROM tally AS m WHERE m.place IS NOT NULL ORDER BY m.place) AS t
+  UNION ALL
+  SELECT 'objects', NULL, 'ok', format('%s objects that migrations made or changed are there', COALESCE(sum(t.there), 0)), NULL
+    FROM tally AS t HAVING count(t.place) = 0
 $$;
 REVOKE ALL ON FUNCTION migmgr_internal.check_objects() FROM PUBLIC;
 COMMENT ON FUNCTION migmgr_internal.check_objects() IS 'what migrations made is still there';

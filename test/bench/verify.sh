@@ -2,7 +2,7 @@
 #
 # verify.sh
 #	  verify() on a ledger of 100,000 entries: entries a second, and how much
-#	  memory the session needs more than on one of 10,000.
+#	  memory the session needs more than on one of half the size.
 #
 # The entries are migrations with a text, a statement and an object each, made
 # by a superuser as a restore makes them: link by link, before resume().
@@ -75,7 +75,7 @@ measure() { # DATABASE
   } | sql -d "$1" | tr '\n' ' '
 }
 
-make_ledger small 10000
+make_ledger small 50000
 make_ledger large 100000
 sql -d large -c "SELECT check_name, detail FROM migmgr.verify()
   WHERE check_name IN ('verify', 'chain', 'texts', 'objects')"
@@ -100,7 +100,7 @@ done
     printf "%-52s %12.0f %12.0f\n", "ms", low[1], middle[1]
     printf "%-52s %12.0f %12.0f %8s%s\n", "entries a second", 1e8 / low[1], 1e8 / middle[1], "50000",
       (1e8 / low[1] < 50000 ? "  UNDER" : "")
-    printf "%-52s %12.0f %12.0f\n", "memory of a session, kB, 10,000 entries", low[2], middle[2]
+    printf "%-52s %12.0f %12.0f\n", "memory of a session, kB, 50,000 entries", low[2], middle[2]
     printf "%-52s %12.0f %12.0f\n", "memory of a session, kB, 100,000 entries", low[3], middle[3]
   }'
 dropdb small
