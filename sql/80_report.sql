@@ -41,7 +41,7 @@ BEGIN
     CASE WHEN NOT r.rolsuper AND l.levels IS NULL THEN format('SELECT * FROM migmgr.grant_access(%L, ''viewer'');', reader) END
     FROM pg_roles AS r CROSS JOIN LATERAL (SELECT migmgr_internal.levels_of(r.oid) AS levels) AS l WHERE r.rolname = reader;
 
-  RETURN QUERY SELECT 'guard', CASE c.state WHEN 'failed' THEN c.value ELSE level END,
+  RETURN QUERY SELECT 'guard', CASE c.state WHEN 'failed' THEN c.value ELSE format('%s; not seen: %s', level, migmgr_internal.guard_blind(level)) END,
     CASE WHEN c.state = 'ok' AND home = 'restored' THEN 'warning' ELSE c.state END,
     CASE WHEN c.state <> 'ok' THEN 'SELECT * FROM migmgr.verify();' END
     FROM migmgr_internal.sum_checks('check_guard') AS c;

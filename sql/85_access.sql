@@ -62,7 +62,9 @@ CREATE FUNCTION migmgr_internal.access() RETURNS TABLE(object text, level text, 
     ('migmgr.set_environment(text)', 'admin', 'EXECUTE'),
     ('migmgr.set_policy(text,text,text,text,text)', 'admin', 'EXECUTE'),
     ('migmgr.waive(text,text,interval,text)', 'admin', 'EXECUTE'),
-    -- asks for a superuser besides
+    -- these ask for a superuser besides
+    ('migmgr.enable_login_guard()', 'admin', 'EXECUTE'),
+    ('migmgr.disable_login_guard()', 'admin', 'EXECUTE'),
     ('migmgr.unprotect(text,interval)', 'admin', 'EXECUTE'),
     ('migmgr.resume(text)', 'admin', 'EXECUTE'),
     ('migmgr.grant_access(text,text)', 'admin', 'EXECUTE'),

@@ -151,7 +151,11 @@ name_target(Judgement *j, const StatementRule *rule)
 	}
 	else if (rule->names != 0)
 	{
-		v->object = fact_names(*(List **) (node + rule->names - 1), &v->namespace);
+		List	   *names = *(List **) (node + rule->names - 1);
+
+		v->object = fact_names(names, &v->namespace);
+		/* the session may not have its temporary schema yet */
+		j->temporary = list_length(names) == 2 && strcmp(strVal(linitial(names)), "pg_temp") == 0;
 		j->own |= protect_owns_schema(v->namespace);
 	}
 	else if (rule->name != 0)
@@ -228,6 +232,8 @@ judge_find(Judgement *j, const RelFacts *rel, const Finding *finding)
 {
 	Verdict    *v = palloc(sizeof(Verdict));
 	const char *why_not = NULL;
+	bool		temporary = rel != NULL ? rel->temporary :
+		j->temporary || (OidIsValid(j->verdict->namespace) && isAnyTempNamespace(j->verdict->namespace));
 
 	*v = *j->verdict;
 	v->class = finding->class;
@@ -242,10 +248,10 @@ judge_find(Judgement *j, const RelFacts *rel, const Finding *finding)
 	v->scans = finding->scans;
 	v->firm = NULL;
 
-	if (!counts(finding, rel, &why_not))
+	if ((temporary && finding->class < CLASS_UNCLASSIFIED) || !counts(finding, rel, &why_not))
 	{
-		v->class = rel != NULL && rel->temporary ? CLASS_NONE : CLASS_ADDITIVE;
-		v->reason = unconstify(char *, why_not);
+		v->class = temporary ? CLASS_NONE : CLASS_ADDITIVE;
+		v->reason = unconstify(char *, temporary ? "it is temporary" : why_not);
 		v->hint = NULL;
 		v->definition = false;
 	}

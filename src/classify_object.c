@@ -88,8 +88,12 @@ judge_rename(Judgement *j, const StatementRule *rule)
 	bool		part = stmt->renameType == OBJECT_COLUMN || stmt->renameType == OBJECT_ATTRIBUTE ||
 		stmt->renameType == OBJECT_TRIGGER || stmt->renameType == OBJECT_RULE ||
 		stmt->renameType == OBJECT_POLICY || stmt->renameType == OBJECT_TABCONSTRAINT;
-	const ObjectRule *kind = rule_of_object(stmt->renameType);
-	ObjectAddress address = fact_address(part ? OBJECT_TABLE : stmt->renameType, stmt->object, stmt->relation);
+	ObjectAddress address = fact_address(part || stmt->relation != NULL ? OBJECT_TABLE : stmt->renameType,
+										 stmt->object, stmt->relation);
+	/* ALTER TABLE may name an index, ALTER INDEX a table */
+	const ObjectRule *kind = rule_of_object(!part && address.classId == RelationRelationId && OidIsValid(address.objectId) ?
+											get_relkind_objtype(get_rel_relkind(address.objectId)) :
+											stmt->renameType);
 	Finding		finding = {
 		.class = kind != NULL ? kind->rename_class : CLASS_DESTRUCTIVE,
 		.rule = kind != NULL ? kind->rename_rule : "rename",
@@ -112,12 +116,6 @@ judge_rename(Judgement *j, const StatementRule *rule)
 		j->verdict->relid = j->rel.relid;
 		j->verdict->namespace = j->rel.namespace;
 		j->verdict->object = j->rel.name;
-		/* ALTER TABLE may name an index */
-		if (!part && (j->rel.relkind == RELKIND_INDEX || j->rel.relkind == RELKIND_PARTITIONED_INDEX))
-		{
-			finding.class = CLASS_ADDITIVE;
-			finding.rule = "rename-index";
-		}
 		if (stmt->renameType == OBJECT_COLUMN && fact_column_new(j->rel.relid, stmt->subname))
 			finding.class = CLASS_ADDITIVE;
 	}

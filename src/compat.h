@@ -45,6 +45,13 @@
 #define mg_is_autovacuum_worker() IsAutoVacuumWorkerProcess()
 #endif
 
+/* 17: event triggers fire at login */
+#if PG_VERSION_NUM >= 170000
+#define mg_has_login_event true
+#else
+#define mg_has_login_event false
+#endif
+
 /* 18: an index scan can count for EXPLAIN */
 #if PG_VERSION_NUM >= 180000
 #define mg_index_beginscan(heap, index, snapshot, nkeys) \

@@ -72,6 +72,13 @@ ddl_log_init(void)
 void
 ddl_log_add(const Verdict *verdict, PolicyAction action)
 {
+	ddl_log_note(verdict, policy_action_name(action));
+}
+
+/* The same about what no policy decided: action says what was done about it. */
+void
+ddl_log_note(const Verdict *verdict, const char *action)
+{
 	MemoryContext old = MemoryContextSwitchTo(TopTransactionContext);
 	LogRow	   *row = palloc0(sizeof(LogRow));
 	int			i = 0;
@@ -85,7 +92,7 @@ ddl_log_add(const Verdict *verdict, PolicyAction action)
 	row->fields[i++] = verdict->object != NULL ? pstrdup(verdict->object) : NULL;
 	row->fields[i++] = pstrdup(class_name(verdict->class));
 	row->fields[i++] = pstrdup(verdict->rule);
-	row->fields[i++] = pstrdup(policy_action_name(action));
+	row->fields[i++] = pstrdup(action);
 	row->fields[i++] = statement_text();
 	Assert(i == NUM_FIELDS);
 	rows = lappend(rows, row);

@@ -298,6 +298,8 @@ access_is_implicit(Oid classid, Oid objid, int32 objsubid, bool dropping)
 	}
 	if (classid == NamespaceRelationId)
 		return isAnyTempNamespace(objid);
+	if (classid == ProcedureRelationId)
+		return isAnyTempNamespace(get_func_namespace(objid));
 	if (classid == TypeRelationId)
 	{
 		Oid			typrelid = get_typ_typrelid(objid);

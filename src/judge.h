@@ -35,6 +35,7 @@ typedef struct Judgement
 	RelFacts	rel;			/* the relation it names, when it exists */
 	bool		found;			/* ... it does */
 	bool		absent;			/* ... it does not, and the statement needs it */
+	bool		temporary;		/* what it names is in pg_temp */
 	char	   *deed;			/* for findings that do not say */
 	bool		own;			/* touches what belongs to migmgr */
 	bool		passes_own;		/* ... in a way that is allowed */

@@ -124,8 +124,15 @@ protect_owns(const ObjectAddress *address)
 	if (address->classId == EventTriggerRelationId)
 	{
 		Oid			extension = ledger_extension();
+		HeapTuple	row = fact_row(address->classId, address->objectId, false);
+		Oid			function;
 
-		return OidIsValid(extension) &&
+		if (!OidIsValid(extension) || !HeapTupleIsValid(row))
+			return false;
+		function = ((Form_pg_event_trigger) GETSTRUCT(row))->evtfoid;
+		heap_freetuple(row);
+		/* one that was dropped and made again is not a member any more */
+		return protect_owns_schema(get_func_namespace(function)) ||
 			getExtensionOfObject(address->classId, address->objectId) == extension;
 	}
 	relid = protect_relation_of(address->classId, address->objectId, false);

@@ -115,6 +115,7 @@ run_request(const RunRequest *request)
 								  object_list(run->effect->objects, false)));
 
 	run_record(run);
+	policy_use_waivers(request->version);
 	return run_row(run, request->action == RUN_APPLY ? "applied" : "rolled back",
 				   run->effect->objects == NIL ? NULL : object_list(run->effect->objects, true));
 }

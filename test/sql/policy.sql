@@ -90,6 +90,45 @@ SELECT status, class FROM migmgr.apply('002', 'x', 'ALTER TABLE t DROP COLUMN a'
 SELECT state FROM public.caught('DROP TABLE t');
 SELECT what, version, reason, active FROM migmgr.waivers;
 
+-- a waiver for a version is good for one run of it that needs it
+SELECT migmgr.set_policy('production', 'restrictive', 'deny');
+CREATE TABLE w (id integer, a integer);
+INSERT INTO w VALUES (1, 1), (2, 2);
+SELECT public.mask(migmgr.waive('destructive', 'ticket 3b', version => '003'));
+SELECT status FROM migmgr.apply('003', 'spare', 'SELECT 1');
+SELECT what, version, active, used_at IS NOT NULL AS used FROM migmgr.waivers WHERE version = '003';
+SELECT public.mask(migmgr.waive('destructive', 'ticket 4', version => '004'));
+SELECT state FROM public.caught('DROP TABLE w');
+SELECT status FROM migmgr.apply('004', 'two drops', 'ALTER TABLE w DROP COLUMN a; DROP TABLE w', dry_run => true, options => '{"skip_failed": true}');
+SELECT active FROM migmgr.waivers WHERE version = '004';
+SELECT state FROM public.caught($$SELECT migmgr.apply('004', 'fails', 'DROP TABLE w; SELECT 1/0', options => '{"skip_failed": true}')$$);
+SELECT active FROM migmgr.waivers WHERE version = '004';
+SELECT status FROM migmgr.apply('004', 'two drops', 'ALTER TABLE w DROP COLUMN a; DROP TABLE w', 'CREATE TABLE w (id integer)', options => '{"skip_failed": true}');
+SELECT what, version, active, used_at IS NOT NULL AS used FROM migmgr.waivers WHERE version = '004';
+SELECT status FROM migmgr.rollback('004');
+INSERT INTO w VALUES (1);
+SELECT state, message FROM public.caught($$SELECT migmgr.apply('004', 'two drops', 'DROP TABLE w', options => '{"skip_failed": true}')$$);
+-- one for anything goes first, and stays
+SELECT public.mask(migmgr.waive('destructive', 'ticket 5', version => '005'));
+SELECT public.mask(migmgr.waive('destructive', 'ticket 6'));
+SELECT status FROM migmgr.apply('005', 'drop', 'DROP TABLE w', options => '{"skip_failed": true}');
+SELECT what, version, reason, active, used_at IS NOT NULL AS used FROM migmgr.waivers WHERE reason IN ('ticket 5', 'ticket 6');
+-- protection is not to be had by a waiver
+SELECT state FROM public.caught('DROP TABLE migmgr.job_dlq');
+SELECT migmgr.set_policy('production', 'restrictive', NULL);
+-- direct DDL may be warned of, too; upkeep is no DDL
+SELECT migmgr.set_policy('production', 'direct_ddl', 'warn');
+CREATE TABLE direct (i integer PRIMARY KEY);
+SELECT migmgr.set_policy('production', 'direct_ddl', 'deny');
+SELECT state, message, detail FROM public.caught('COMMENT ON TABLE direct IS ''x''');
+SELECT state FROM public.caught('CREATE FUNCTION f() RETURNS int LANGUAGE sql AS ''SELECT 1''');
+REINDEX TABLE direct;
+VACUUM FULL direct;
+SELECT migmgr.set_policy('production', 'direct_ddl', 'allow', in_schema => 'parts');
+CREATE TABLE parts.direct (i integer);
+SELECT migmgr.set_policy('production', 'direct_ddl', NULL, in_schema => 'parts');
+SELECT migmgr.set_policy('production', 'direct_ddl', NULL);
+
 -- nonsense
 SELECT n, c.state, c.message, c.detail FROM (VALUES (1, 'set_environment(NULL)'), (2, 'set_environment(''prod'')'),
     (3, 'set_policy(''production'', ''nosuch'', ''allow'')'), (4, 'set_policy(''production'', ''data'', ''maybe'')'),
@@ -102,7 +141,7 @@ SELECT n, c.state, c.message, c.detail FROM (VALUES (1, 'set_environment(NULL)')
 
 -- every change is an entry
 SELECT event, version, detail::jsonb - '{until,for_role}'::text[] AS detail FROM migmgr.ledger
- WHERE event IN ('environment', 'policy', 'waiver') ORDER BY seq;
+ WHERE event IN ('environment', 'policy', 'waiver', 'waiver used') ORDER BY seq;
 -- and nobody may unless it was given to him
 SET ROLE regress_migmgr_partman;
 SELECT state FROM public.caught('SELECT migmgr.set_environment(''development'')');
