@@ -84,7 +84,7 @@ CREATE VIEW migmgr_internal.present WITH (security_invoker = false) AS
     SELECT DISTINCT o.type FROM migmgr_internal.object AS o
   ), address(classid, objid, objsubid) AS (
     SELECT 'pg_class'::regclass, c.oid, 0 FROM pg_class AS c
-     WHERE c.oid >= 16384 AND EXISTS (SELECT FROM wanted AS w WHERE w.type IN ('table', 'index', 'sequence', 'view', 'materialized view', 'foreign table', 'composite type'))
+     WHERE c.oid >= 16384 AND c.relnamespace <> 'pg_toast'::regnamespace AND EXISTS (SELECT FROM wanted AS w WHERE w.type IN ('table', 'index', 'sequence', 'view', 'materialized view', 'foreign table', 'composite type'))
     UNION ALL SELECT 'pg_class'::regclass, a.attrelid, a.attnum FROM pg_attribute AS a
      WHERE a.attrelid >= 16384 AND a.attnum > 0 AND NOT a.attisdropped AND EXISTS (SELECT FROM wanted AS w WHERE w.type LIKE '% column')
     UNION ALL SELECT 'pg_constraint'::regclass, c.oid, 0 FROM pg_constraint AS c
@@ -123,7 +123,9 @@ CREATE VIEW migmgr_internal.present WITH (security_invoker = false) AS
 COMMENT ON VIEW migmgr_internal.present IS 'objects that are there now, of the kinds that migrations have touched';
 
 -- Of each version its last apply.  An object that went is explained by the
--- entry that dropped it or the table it was on, or undid the version.
+-- entry that dropped it or the table it was on, or undid the version.  What
+-- explains is collected first and joined by equality, because looking for it
+-- object by object takes a time that grows with the square of the history.
 CREATE VIEW migmgr.objects WITH (security_invoker = false) AS
   WITH run AS (
     SELECT DISTINCT ON (l.version) l.version, l.seq
@@ -137,32 +139,44 @@ CREATE VIEW migmgr.objects WITH (security_invoker = false) AS
                 WHEN o.type IN ('trigger', 'rule', 'policy', 'table constraint') THEN regexp_replace(o.identity, '^.* on ', '')
            END AS relation
       FROM run AS r JOIN migmgr_internal.object AS o ON o.seq = r.seq
-  ), gone AS (
+  ), present AS MATERIALIZED (
+    SELECT p.type, p.identity FROM migmgr_internal.present AS p
+  ), gone AS MATERIALIZED (
     SELECT o.type, o.identity, max(o.seq) AS seq
       FROM migmgr_internal.object AS o WHERE o.action = 'dropped' GROUP BY o.type, o.identity
-  ), renamed AS (
+  ), gone_relation AS MATERIALIZED (
+    SELECT d.identity, max(d.seq) AS seq
+      FROM gone AS d WHERE d.type IN ('table', 'view', 'materialized view', 'foreign table') GROUP BY d.identity
+  ), renamed AS MATERIALIZED (
     SELECT s.object, max(s.seq) AS seq
-      FROM migmgr_internal.statement AS s WHERE s.sql ~* '\mRENAME\M|\mSET\s+SCHEMA\M' AND s.object IS NOT NULL GROUP BY s.object
+      FROM migmgr_internal.statement AS s
+     WHERE s.object IS NOT NULL AND CASE WHEN s.command LIKE 'ALTER %' THEN s.sql ~* '\mRENAME\M|\mSET\s+SCHEMA\M' END
+     GROUP BY s.object
+  ), undone AS MATERIALIZED (
+    SELECT l.version, max(l.seq) AS seq
+      FROM migmgr.ledger AS l WHERE l.event IN ('rolled back', 'marked reverted') GROUP BY l.version
+  ), fate AS (
+    SELECT m.*, p.identity IS NOT NULL AS present, u.seq > m.seq AS undone,
+           GREATEST(g.seq, t.seq) AS dropped_by, GREATEST(r.seq, q.seq) AS renamed_by
+      FROM made AS m
+      LEFT JOIN present AS p ON p.type = m.type AND p.identity = m.identity
+      LEFT JOIN undone AS u ON u.version = m.version
+      LEFT JOIN gone AS g ON g.type = m.type AND g.identity = m.identity
+      LEFT JOIN gone_relation AS t ON t.identity = m.relation
+      LEFT JOIN renamed AS r ON r.object = m.identity
+      LEFT JOIN renamed AS q ON q.object = m.relation
   )
-  SELECT m.version, m.action, m.type, m.identity, p.identity IS NOT NULL AS present,
-         CASE WHEN m.action = 'dropped' THEN CASE WHEN p.identity IS NULL THEN 'dropped' ELSE 'made again' END
-              WHEN p.identity IS NOT NULL THEN 'there'
-              WHEN undone.seq IS NOT NULL THEN 'rolled back'
-              WHEN g.seq >= m.seq THEN 'dropped by ' || dropper.version
-              WHEN r.seq >= m.seq THEN 'renamed by ' || renamer.version
+  SELECT f.version, f.action, f.type, f.identity, f.present,
+         CASE WHEN f.action = 'dropped' THEN CASE WHEN f.present THEN 'made again' ELSE 'dropped' END
+              WHEN f.present THEN 'there'
+              WHEN f.undone THEN 'rolled back'
+              WHEN f.dropped_by >= f.seq THEN 'dropped by ' || dropper.version
+              WHEN f.renamed_by >= f.seq THEN 'renamed by ' || renamer.version
               ELSE 'missing' END AS state,
-         m.seq, m.n
-    FROM made AS m
-    LEFT JOIN migmgr_internal.present AS p ON p.type = m.type AND p.identity = m.identity
-    LEFT JOIN LATERAL (SELECT max(l.seq) AS seq FROM migmgr.ledger AS l
-                        WHERE l.version = m.version AND l.event IN ('rolled back', 'marked reverted') AND l.seq > m.seq) AS undone ON true
-    LEFT JOIN LATERAL (SELECT max(d.seq) AS seq FROM gone AS d
-                        WHERE d.seq >= m.seq AND ((d.type = m.type AND d.identity = m.identity)
-                           OR (d.identity = m.relation AND d.type IN ('table', 'view', 'materialized view', 'foreign table')))) AS g ON true
-    LEFT JOIN migmgr.ledger AS dropper ON dropper.seq = g.seq
-    LEFT JOIN LATERAL (SELECT max(d.seq) AS seq FROM renamed AS d
-                        WHERE d.seq >= m.seq AND d.object IN (m.identity, m.relation)) AS r ON true
-    LEFT JOIN migmgr.ledger AS renamer ON renamer.seq = r.seq
-   ORDER BY m.seq, m.n;
+         f.seq, f.n
+    FROM fate AS f
+    LEFT JOIN migmgr.ledger AS dropper ON dropper.seq = f.dropped_by
+    LEFT JOIN migmgr.ledger AS renamer ON renamer.seq = f.renamed_by
+   ORDER BY f.seq, f.n;
 COMMENT ON VIEW migmgr.objects IS 'what the last apply of each version created, changed, replaced or dropped, and what became of it';
 COMMENT ON COLUMN migmgr.objects.state IS 'there, rolled back, dropped (by a version), renamed by a version, made again, or missing: gone without a migration';

@@ -41,6 +41,7 @@ BEGIN
             END
       WHERE e.seq = e.seq_before + 1 AND e.prev_hash <> e.hash_before
    ) AS f(object, fact)
+   WHERE (e.whole AND e.seq = e.seq_before + 1 AND e.prev_hash = e.hash_before) IS NOT TRUE
    ORDER BY e.seq;
 
   IF NOT FOUND THEN
@@ -78,10 +79,13 @@ CREATE FUNCTION migmgr_internal.check_texts()
 BEGIN
   RETURN QUERY
   WITH used AS (
+    SELECT l.seq, l.version, 'script' AS part, l.checksum
+      FROM migmgr.ledger AS l WHERE l.event IN ('applied', 'rolled back') AND l.checksum IS NOT NULL
+    UNION ALL
     SELECT l.seq, l.version, t.part, t.checksum
       FROM migmgr.ledger AS l CROSS JOIN LATERAL (SELECT l.detail::jsonb OFFSET 0) AS d(detail)
-     CROSS JOIN LATERAL (VALUES ('script', l.checksum), ('rollback text', d.detail ->> 'down'), ('verify SQL', d.detail ->> 'verify')) AS t(part, checksum)
-     WHERE l.event IN ('applied', 'rolled back') AND t.checksum IS NOT NULL
+     CROSS JOIN LATERAL (VALUES ('rollback text', d.detail ->> 'down'), ('verify SQL', d.detail ->> 'verify')) AS t(part, checksum)
+     WHERE l.event IN ('applied', 'rolled back') AND l.detail ~ '"(down|verify)"' AND t.checksum IS NOT NULL
   )
   SELECT 'texts', format('version %s, %s', u.version, u.part), 'failed',
          format('entry %s names text %s, which is not stored', u.seq, u.checksum), 'Restore migmgr_internal.script from a backup.'
@@ -323,24 +327,25 @@ $$;
 REVOKE ALL ON FUNCTION migmgr_internal.check_constraints() FROM PUBLIC;
 COMMENT ON FUNCTION migmgr_internal.check_constraints() IS 'constraints that were never validated';
 
+-- In one pass: what is missing one by one, what is there as a number.
 CREATE FUNCTION migmgr_internal.check_objects()
   RETURNS TABLE(check_name text, object text, status text, detail text, hint text)
-  LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+  LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
   AS $$
-#variable_conflict use_column
-BEGIN
-  RETURN QUERY
-  SELECT 'objects', o.type || ' ' || o.identity,
-         CASE WHEN o.type IN ('table', 'table column', 'materialized view') THEN 'failed' ELSE 'warning' END,
-         format('missing: %s by version %s, and gone without a migration', o.action, o.version),
+  WITH tally AS MATERIALIZED (
+    SELECT k.place, k.version, k.action, k.type, k.identity, count(*) FILTER (WHERE o.state = 'there') AS there
+      FROM migmgr.objects AS o
+      LEFT JOIN LATERAL (SELECT ARRAY[o.seq, o.n] AS place, o.version, o.action, o.type, o.identity WHERE o.state = 'missing') AS k ON true
+     GROUP BY k.place, k.version, k.action, k.type, k.identity
+  )
+  SELECT 'objects', t.type || ' ' || t.identity,
+         CASE WHEN t.type IN ('table', 'table column', 'materialized view') THEN 'failed' ELSE 'warning' END,
+         format('missing: %s by version %s, and gone without a migration', t.action, t.version),
          'SELECT * FROM migmgr.ddl_log ORDER BY at DESC; shows DDL from outside.'
-    FROM migmgr.objects AS o WHERE o.state = 'missing';
-  IF NOT FOUND THEN
-    RETURN QUERY
-    SELECT 'objects', NULL::text, 'ok', format('%s objects that migrations made or changed are there', count(*)), NULL::text
-      FROM migmgr.objects AS o WHERE o.state = 'there';
-  END IF;
-END
+    FROM (SELECT m.* FROM tally AS m WHERE m.place IS NOT NULL ORDER BY m.place) AS t
+  UNION ALL
+  SELECT 'objects', NULL, 'ok', format('%s objects that migrations made or changed are there', COALESCE(sum(t.there), 0)), NULL
+    FROM tally AS t HAVING count(t.place) = 0
 $$;
 REVOKE ALL ON FUNCTION migmgr_internal.check_objects() FROM PUBLIC;
 COMMENT ON FUNCTION migmgr_internal.check_objects() IS 'what migrations made is still there';
@@ -361,9 +366,10 @@ $$;
 REVOKE ALL ON FUNCTION migmgr_internal.run_check(text, text) FROM PUBLIC;
 COMMENT ON FUNCTION migmgr_internal.run_check(text, text) IS 'rows of one check, or one row with the error it raised';
 
+-- Without compilation, which takes longer than the checks themselves.
 CREATE FUNCTION migmgr.verify(expected_head text DEFAULT NULL)
   RETURNS TABLE(check_name text, object text, status text, detail text, hint text)
-  LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+  LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
   AS $$
 #variable_conflict use_column
 DECLARE

@@ -26,7 +26,7 @@ COMMENT ON FUNCTION migmgr_internal.sum_checks(text[]) IS 'checks in one line, t
 -- comes as an argument.
 CREATE FUNCTION migmgr_internal.status_rows(reader text)
   RETURNS TABLE(topic text, value text, state text, hint text)
-  LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+  LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
   AS $$
 #variable_conflict use_column
 DECLARE
