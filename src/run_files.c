@@ -128,7 +128,7 @@ read_on(RememberedFiles *files, OwnTable *table)
 		if (file != NULL && strcmp(event, "rolled back") == 0)
 			file->applied = false;
 		files->seq = own_int64(table, "seq");
-		strcpy(files->hash, own_text(table, "hash"));
+		strlcpy(files->hash, own_text(table, "hash"), sizeof(files->hash));
 	}
 	return true;
 }
