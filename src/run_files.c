@@ -128,7 +128,7 @@ read_on(RememberedFiles *files, OwnTable *table)
 		if (file != NULL && strcmp(event, "rolled back") == 0)
 			file->applied = false;
 		files->seq = own_int64(table, "seq");
-		strlcpy(files->hash, own_text(table, "hash"), sizeof(files->hash));
+		strlcpy(files->hash, own_text(table, "hash"), strlen(files->hash) + 1);
 	}
 	return true;
 }
