@@ -10,11 +10,9 @@
  */
 #include "postgres.h"
 
-#include "access/table.h"
 #include "access/xact.h"
 #include "catalog/namespace.h"
 #include "commands/sequence.h"
-#include "executor/executor.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "tcop/tcopprot.h"
@@ -22,13 +20,13 @@
 #include "utils/guc.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
-#include "utils/rel.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
 #include "guard_state.h"
 #include "ledger.h"
 #include "migmgr.h"
+#include "own_table.h"
 #include "script.h"
 #include "subxact.h"
 
@@ -41,8 +39,7 @@ typedef struct LogRow
 {
 	SubTransactionId subid;
 	TimestampTz at;
-	char	   *fields[NUM_FIELDS]; /* in the order of insert_sql, NULL for
-									 * null */
+	char	   *fields[NUM_FIELDS]; /* of field_names, NULL for null */
 } LogRow;
 
 static const char *const field_names[NUM_FIELDS] = {
@@ -56,9 +53,6 @@ static void ddl_log_subxact_callback(SubXactEvent event, SubTransactionId mySubi
 									 SubTransactionId parentSubid, void *arg);
 static void write_all(void);
 static bool write_rows(void *arg);
-static void fill_slot(TupleTableSlot *slot, const LogRow *row, const char *client, Oid sequence);
-static AttrNumber column_of(TupleDesc desc, const char *name);
-static char *client_address(void);
 static char *statement_text(void);
 
 void
@@ -109,9 +103,8 @@ statement_text(void)
 	if (debug_query_string == NULL)
 		return NULL;
 	text = script_redact(debug_query_string, &redacted);
-
 	if (strlen(text) > MAX_SQL_LENGTH)
-		text[		pg_mbcliplen(text, strlen(text), MAX_SQL_LENGTH)] = '\0';
+		text[pg_mbcliplen(text, strlen(text), MAX_SQL_LENGTH)] = '\0';
 	return text;
 }
 
@@ -164,90 +157,29 @@ write_all(void)
 	rows = NIL;
 }
 
-/*
- * Inserts the rows as an apply worker of logical replication would, because
- * planning and running an INSERT costs twice what it does.  Triggers fire and
- * indexes are kept all the same.
- */
 static bool
 write_rows(void *arg)
 {
-	Oid			namespace = get_namespace_oid(MIGMGR_INTERNAL, false);
-	Oid			sequence = get_relname_relid("ddl_log_id_seq", namespace);
-	Relation	rel = table_open(get_relname_relid("ddl_log", namespace), RowExclusiveLock);
-	EState	   *estate = CreateExecutorState();
-	ResultRelInfo *target = makeNode(ResultRelInfo);
-	TupleTableSlot *slot = MakeSingleTupleTableSlot(RelationGetDescr(rel), &TTSOpsVirtual);
-	char	   *client = client_address();
+	Oid			sequence = get_relname_relid("ddl_log_id_seq", get_namespace_oid(MIGMGR_INTERNAL, false));
+	char	   *client = ledger_client();
+	OwnTable   *table;
 	RecordScope scope;
 	ListCell   *lc;
 
 	record_begin(&scope);
-	InitResultRelInfo(target, rel, 0, NULL, 0);
-	ExecOpenIndices(target, false);
-	estate->es_output_cid = GetCurrentCommandId(true);
+	table = own_open(MIGMGR_INTERNAL, "ddl_log", RowExclusiveLock);
 	foreach(lc, rows)
 	{
-		ExecClearTuple(slot);
-		fill_slot(slot, lfirst(lc), client, sequence);
-		ExecSimpleRelationInsert(target, estate, slot);
-		ResetPerTupleExprContext(estate);
+		const LogRow *row = lfirst(lc);
+
+		own_set(table, "id", Int64GetDatum(nextval_internal(sequence, false)));
+		own_set(table, "at", TimestampTzGetDatum(row->at));
+		own_set_text(table, "client", client);
+		for (int i = 0; i < NUM_FIELDS; i++)
+			own_set_text(table, field_names[i], row->fields[i]);
+		own_insert(table);
 	}
-	ExecCloseIndices(target);
+	own_close(table);
 	record_end(&scope);
-	ExecDropSingleTupleTableSlot(slot);
-	FreeExecutorState(estate);
-	table_close(rel, NoLock);
 	return true;
-}
-
-/* One row as the table has it; columns that are not named here are null. */
-static void
-fill_slot(TupleTableSlot *slot, const LogRow *row, const char *client, Oid sequence)
-{
-	TupleDesc	desc = slot->tts_tupleDescriptor;
-	AttrNumber	attnum;
-
-	memset(slot->tts_isnull, true, desc->natts * sizeof(bool));
-
-#define SET_COLUMN(name, value) \
-	(attnum = column_of(desc, name), slot->tts_isnull[attnum - 1] = false, \
-	 slot->tts_values[attnum - 1] = (value))
-
-	SET_COLUMN("id", Int64GetDatum(nextval_internal(sequence, false)));
-	SET_COLUMN("at", TimestampTzGetDatum(row->at));
-	for (int i = 0; i < NUM_FIELDS; i++)
-	{
-		if (row->fields[i] != NULL)
-			SET_COLUMN(field_names[i], CStringGetTextDatum(row->fields[i]));
-	}
-	if (client != NULL)
-		SET_COLUMN("client", CStringGetTextDatum(client));
-	ExecStoreVirtualTuple(slot);
-}
-
-static AttrNumber
-column_of(TupleDesc desc, const char *name)
-{
-	for (int i = 0; i < desc->natts; i++)
-	{
-		if (strcmp(NameStr(TupleDescAttr(desc, i)->attname), name) == 0)
-			return i + 1;
-	}
-	elog(ERROR, "ddl_log has no column \"%s\"", name);
-	return InvalidAttrNumber;
-}
-
-/* Address of the client, NULL for a local socket or a background process. */
-static char *
-client_address(void)
-{
-	LOCAL_FCINFO(fcinfo, 0);
-	Datum		address;
-
-	InitFunctionCallInfoData(*fcinfo, NULL, 0, InvalidOid, NULL, NULL);
-	address = inet_client_addr(fcinfo);
-	if (fcinfo->isnull)
-		return NULL;
-	return TextDatumGetCString(DirectFunctionCall1(network_host, address));
 }

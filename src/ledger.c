@@ -76,7 +76,6 @@ static Head ledger_head(void);
 static void check_stale(int64 seq);
 static Head ledger_write(Head head, const LedgerEntry *entry);
 static char *ledger_hash(const char *prev_hash, int64 seq, TimestampTz at, const char *const *fields);
-static char *client_address(void);
 static void ledger_write_epoch(Head *head, const char *reason);
 
 void
@@ -359,7 +358,7 @@ ledger_write(Head head, const LedgerEntry *entry)
 	const char *fields[NUM_HASHED] = {
 		entry->event, entry->version, entry->name, entry->checksum,
 		GetUserNameFromId(GetSessionUserId(), false), GetUserNameFromId(GetOuterUserId(), false),
-		client_address(), application_name && application_name[0] ? application_name : NULL,
+		ledger_client(), application_name && application_name[0] ? application_name : NULL,
 		entry->detail ? entry->detail : "{}",
 	};
 	TimestampTz at = GetCurrentTimestamp();
@@ -403,8 +402,8 @@ ledger_hash(const char *prev_hash, int64 seq, TimestampTz at, const char *const 
 }
 
 /* Address of the client, NULL for a local socket and for workers. */
-static char *
-client_address(void)
+char *
+ledger_client(void)
 {
 	LOCAL_FCINFO(fcinfo, 0);
 	Datum		address;

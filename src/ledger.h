@@ -43,6 +43,7 @@ extern Oid	ledger_extension(void);
 extern LedgerState ledger_state(void);
 extern bool ledger_recording(void);
 extern char *ledger_home(void);
+extern char *ledger_client(void);
 
 /* takes CHAIN, writes the epoch first when this home has none; returns seq */
 extern int64 ledger_append(const LedgerEntry *entry);
