@@ -114,14 +114,15 @@ void
 judge_drop_column(Judgement *j, AlterTableCmd *cmd, const AlterRule *rule)
 {
 	Finding		finding = finding_of(j, cmd, rule);
+	ColumnFacts column;
 
 	finding.drops = true;
-	if (get_attnum(j->rel.relid, cmd->name) == InvalidAttrNumber)
+	if (!fact_column(j->rel.relid, cmd->name, &column))
 	{
 		finding.class = CLASS_ADDITIVE;
 		finding.reason = "there is no such column";
 	}
-	else if (fact_column_new(j->rel.relid, cmd->name))
+	else if (column.is_new)
 	{
 		finding.class = CLASS_ADDITIVE;
 		finding.reason = "the column is new in this transaction";
@@ -129,39 +130,23 @@ judge_drop_column(Judgement *j, AlterTableCmd *cmd, const AlterRule *rule)
 	judge_find(j, &j->rel, &finding);
 }
 
-/* Does a column refuse NULL, or have a default? */
-static void
-column_state(Oid relid, const char *column, bool *not_null, bool *has_default)
-{
-	HeapTuple	tuple = SearchSysCacheAttName(relid, column);
-
-	*not_null = *has_default = false;
-	if (HeapTupleIsValid(tuple))
-	{
-		*not_null = ((Form_pg_attribute) GETSTRUCT(tuple))->attnotnull;
-		*has_default = ((Form_pg_attribute) GETSTRUCT(tuple))->atthasdef;
-		ReleaseSysCache(tuple);
-	}
-}
-
 /* SET DEFAULT, DROP DEFAULT. */
 void
 judge_column_default(Judgement *j, AlterTableCmd *cmd, const AlterRule *rule)
 {
 	Finding		finding = finding_of(j, cmd, rule);
-	bool		not_null,
-				has_default;
+	ColumnFacts column;
 
-	column_state(j->rel.relid, cmd->name, &not_null, &has_default);
-	finding.class = has_default ? CLASS_REPLACING : CLASS_ADDITIVE;
+	(void) fact_column(j->rel.relid, cmd->name, &column);
+	finding.class = column.has_default ? CLASS_REPLACING : CLASS_ADDITIVE;
 	finding.reason = "rows inserted from now on get another value";
-	if (cmd->def == NULL && not_null && has_default)
+	if (cmd->def == NULL && column.not_null && column.has_default)
 	{
 		finding.class = CLASS_RESTRICTIVE;
 		finding.rule = "drop-default";
 		finding.reason = "inserts that leave the column out fail, because it is NOT NULL";
 	}
-	if (fact_column_new(j->rel.relid, cmd->name))
+	if (column.is_new)
 		finding.class = CLASS_ADDITIVE;
 	judge_find(j, &j->rel, &finding);
 }
@@ -170,11 +155,10 @@ void
 judge_drop_not_null(Judgement *j, AlterTableCmd *cmd, const AlterRule *rule)
 {
 	Finding		finding = finding_of(j, cmd, rule);
-	bool		not_null,
-				has_default;
+	ColumnFacts column;
 
-	column_state(j->rel.relid, cmd->name, &not_null, &has_default);
-	if (!not_null)
+	(void) fact_column(j->rel.relid, cmd->name, &column);
+	if (!column.not_null)
 	{
 		finding.class = CLASS_ADDITIVE;
 		finding.reason = "the column accepts NULL already";
@@ -187,7 +171,7 @@ void
 judge_drop_constraint(Judgement *j, AlterTableCmd *cmd, const AlterRule *rule)
 {
 	Finding		finding = finding_of(j, cmd, rule);
-	Oid			oid = get_relation_constraint_oid(j->rel.relid, cmd->name, true);
+	Oid			oid = fact_part(ConstraintRelationId, j->rel.relid, cmd->name);
 	HeapTuple	tuple = SearchSysCache1(CONSTROID, ObjectIdGetDatum(oid));
 	char		type;
 

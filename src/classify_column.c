@@ -24,6 +24,10 @@
 
 #include "compat.h"
 #include "judge.h"
+#include "overlay.h"
+
+#define HAS_ROWS(relkind) \
+	((relkind) == RELKIND_RELATION || (relkind) == RELKIND_PARTITIONED_TABLE)
 
 /* what the constraints of a column definition amount to */
 typedef struct ColumnParts
@@ -120,14 +124,22 @@ judge_add_column(Judgement *j, AlterTableCmd *cmd, const AlterRule *rule)
 {
 	ColumnDef  *def = castNode(ColumnDef, cmd->def);
 	ColumnParts parts;
+	ColumnFacts there;
 	Oid			type;
+	Tristate	fills_anew;
 
 	find_in_column(j, def, CLASS_ADDITIVE, rule->rule, NULL, NULL);
-	if (j->rel.is_new || get_attnum(j->rel.relid, def->colname) != InvalidAttrNumber)
+	if (fact_column(j->rel.relid, def->colname, &there))
+	{
+		if (cmd->missing_ok)
+			j->verdict->reason = "the column exists already; the lock is taken all the same";
+		return;
+	}
+	if (!HAS_ROWS(j->rel.relkind))
 		return;
 
 	parts = column_parts(def);
-	type = LookupTypeNameOid(NULL, def->typeName, true);
+	type = fact_type(def->typeName);
 	if (is_serial(def->typeName))
 	{
 		parts.filled = true;
@@ -140,9 +152,14 @@ judge_add_column(Judgement *j, AlterTableCmd *cmd, const AlterRule *rule)
 	if (parts.generated)
 		find_in_column(j, def, CLASS_REWRITING, "add-column-generated",
 					   "every row is written again to compute it", "Use a trigger for new rows and fill old ones in batches.");
-	if (expression_volatile(parts.fallback, def->typeName) == TRI_YES)
+	fills_anew = expression_volatile(parts.fallback, def->typeName);
+	if (fills_anew == TRI_UNKNOWN)
+		j->rewrites = TRI_UNKNOWN;
+	if (fills_anew == TRI_YES)
 		find_in_column(j, def, CLASS_REWRITING, "add-column-volatile-default",
 					   "every row is written again, because the default gives each another value", IN_BATCHES);
+	if (overlay_made_by(type) != 0)
+		j->rewrites = TRI_UNKNOWN;
 	if (OidIsValid(type) && get_typtype(type) == TYPTYPE_DOMAIN && DomainHasConstraints(type))
 		find_in_column(j, def, CLASS_REWRITING, "add-column-domain",
 					   "every row is written again to check the domain", "Use the base type and a CHECK added NOT VALID.");
@@ -187,8 +204,9 @@ only_new_columns(Judgement *j, List *columns)
 
 	foreach(lc, columns)
 	{
-		if (get_attnum(j->rel.relid, strVal(lfirst(lc))) != InvalidAttrNumber &&
-			!fact_column_new(j->rel.relid, strVal(lfirst(lc))))
+		ColumnFacts facts;
+
+		if (fact_column(j->rel.relid, strVal(lfirst(lc)), &facts) && !facts.is_new)
 			return false;
 	}
 	return columns != NIL;
@@ -293,7 +311,7 @@ void
 judge_column_type(Judgement *j, AlterTableCmd *cmd, const AlterRule *rule)
 {
 	ColumnDef  *def = castNode(ColumnDef, cmd->def);
-	AttrNumber	attnum = get_attnum(j->rel.relid, cmd->name);
+	ColumnFacts column;
 	Finding		finding = {
 		.class = CLASS_TYPE_CHANGE,.rule = rule->rule,.reason = rule->reason,.hint = rule->hint,
 		.column = cmd->name,
@@ -301,16 +319,22 @@ judge_column_type(Judgement *j, AlterTableCmd *cmd, const AlterRule *rule)
 	bool		redoes;
 
 	finding.deed = psprintf("change the type of column %s.%s", j->rel.name, quote_identifier(cmd->name));
-	if (attnum == InvalidAttrNumber || fact_column_new(j->rel.relid, cmd->name))
+	if (!fact_column(j->rel.relid, cmd->name, &column) || column.is_new)
 		finding.class = CLASS_ADDITIVE;
 	judge_find(j, &j->rel, &finding);
-	if (finding.class == CLASS_ADDITIVE || j->rel.is_new ||
-		(j->rel.relkind != RELKIND_RELATION && j->rel.relkind != RELKIND_PARTITIONED_TABLE))
+	if (!HAS_ROWS(j->rel.relkind) || finding.class == CLASS_ADDITIVE || column.attnum == InvalidAttrNumber)
+	{
+		/* made or changed by an earlier statement of the script */
+		if (HAS_ROWS(j->rel.relkind) && (column.is_new || j->rel.is_new))
+			j->rewrites = j->scans = TRI_UNKNOWN;
 		return;
-
-	finding.rewrites = expression_type_rewrites(j->rel.relid, attnum, def->typeName, def->raw_default,
-												def->collClause != NULL ? DEFAULT_COLLATION_OID : InvalidOid,
-												&redoes);
+	}
+	if (column.retyped)
+		finding.rewrites = TRI_UNKNOWN;
+	else
+		finding.rewrites = expression_type_rewrites(j->rel.relid, column.attnum, def->typeName, def->raw_default,
+													def->collClause != NULL ? DEFAULT_COLLATION_OID : InvalidOid,
+													&redoes);
 	if (finding.rewrites != TRI_NO)
 	{
 		finding.class = CLASS_REWRITING;
@@ -334,32 +358,25 @@ judge_column_type(Judgement *j, AlterTableCmd *cmd, const AlterRule *rule)
 void
 judge_set_not_null(Judgement *j, AlterTableCmd *cmd, const AlterRule *rule)
 {
-	HeapTuple	tuple = SearchSysCacheAttName(j->rel.relid, cmd->name);
-	bool		already = true;
-	AttrNumber	attnum = InvalidAttrNumber;
+	ColumnFacts column;
+	bool		there = fact_column(j->rel.relid, cmd->name, &column);
 	Finding		finding = {
 		.class = CLASS_RESTRICTIVE,.rule = rule->rule,.column = cmd->name,
 		.reason = "rows with NULL will be refused",
 	};
 
-	if (HeapTupleIsValid(tuple))
-	{
-		already = ((Form_pg_attribute) GETSTRUCT(tuple))->attnotnull;
-		attnum = ((Form_pg_attribute) GETSTRUCT(tuple))->attnum;
-		ReleaseSysCache(tuple);
-	}
 	finding.deed = psprintf("set NOT NULL on column %s.%s", j->rel.name, quote_identifier(cmd->name));
-	if (already)
+	if (!there || column.not_null)
 	{
 		finding.class = CLASS_ADDITIVE;
-		finding.reason = attnum == InvalidAttrNumber ? "there is no such column" : "it is so already";
+		finding.reason = there ? "it is so already" : "there is no such column";
 	}
-	else if (fact_column_new(j->rel.relid, cmd->name))
+	else if (column.is_new)
 		finding.class = CLASS_ADDITIVE;
 	judge_find(j, &j->rel, &finding);
-	if (already || j->rel.is_new)
+	if (!there || column.not_null || !HAS_ROWS(j->rel.relkind))
 		return;
-	finding.scans = expression_proves_not_null(j->rel.relid, attnum) == TRI_YES ? TRI_NO : TRI_YES;
+	finding.scans = expression_proves_not_null(j->rel.relid, cmd->name) == TRI_YES ? TRI_NO : TRI_YES;
 	if (finding.scans == TRI_NO)
 		return;
 	finding.class = CLASS_BLOCKING;

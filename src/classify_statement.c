@@ -35,6 +35,7 @@
 #include "judge.h"
 #include "migmgr.h"
 #include "neteffect.h"
+#include "overlay.h"
 #include "protect.h"
 
 static void judge_referenced(Judgement *j, List *elements);
@@ -110,7 +111,7 @@ judge_referenced(Judgement *j, List *elements)
 static bool
 shadows(Oid namespace, const char *name)
 {
-	List	   *path = fetch_search_path(false);
+	List	   *path = fact_search_path(false);
 	ListCell   *lc;
 	bool		passed = false;
 	bool		result = false;
@@ -119,7 +120,7 @@ shadows(Oid namespace, const char *name)
 	{
 		if (lfirst_oid(lc) == namespace)
 			passed = true;
-		else if (passed && OidIsValid(get_relname_relid(name, lfirst_oid(lc))))
+		else if (passed && OidIsValid(fact_relname_relid(name, lfirst_oid(lc))))
 			result = true;
 	}
 	list_free(path);
@@ -137,10 +138,10 @@ judge_create_as(Judgement *j, const StatementRule *rule)
 		return;
 	j->verdict->namespace = fact_creation_namespace(into->schemaname);
 	if (OidIsValid(j->verdict->namespace))
-		j->found = fact_relation(get_relname_relid(into->relname, j->verdict->namespace), &j->rel);
+		j->found = fact_relation(fact_relname_relid(into->relname, j->verdict->namespace), &j->rel);
 	j->own |= protect_owns_schema(j->verdict->namespace);
 	j->verdict->object = quote_qualified_identifier(OidIsValid(j->verdict->namespace) ?
-													get_namespace_name(j->verdict->namespace) : into->schemaname,
+													fact_namespace_name(j->verdict->namespace) : into->schemaname,
 													into->relname);
 	if (OidIsValid(j->verdict->namespace) && isAnyTempNamespace(j->verdict->namespace))
 		return;
@@ -235,7 +236,7 @@ input_types(CreateFunctionStmt *stmt, Oid *types, int *least)
 			continue;
 		if (count >= FUNC_MAX_ARGS)
 			return -1;
-		types[count] = LookupTypeNameOid(NULL, parameter->argType, true);
+		types[count] = fact_type(parameter->argType);
 		if (!OidIsValid(types[count++]))
 			return -1;
 		if (parameter->defexpr == NULL)
@@ -297,9 +298,7 @@ judge_create_function(Judgement *j, const StatementRule *rule)
 	Oid			old = InvalidOid;
 
 	if (count >= 0)
-		old = GetSysCacheOid3(PROCNAMEARGSNSP, Anum_pg_proc_oid, CStringGetDatum(name),
-							  PointerGetDatum(buildoidvector(types, count)),
-							  ObjectIdGetDatum(namespace));
+		old = fact_function(namespace, name, types, count);
 	if (!OidIsValid(old))
 	{
 		judge_add(j, CLASS_ADDITIVE, rule->rule, NULL);
@@ -348,6 +347,13 @@ name_part(Judgement *j, const char *word, const char *name)
 	j->deed = psprintf("create %s %s on %s", word, quote_identifier(name), judge_name(j));
 }
 
+/* Has an earlier statement dropped an object of this name from the relation? */
+static bool
+was_dropped(Oid classid, Oid relid, const char *name)
+{
+	return neteffect_dropped(classid, relid, name) || overlay_dropped(classid, relid, name);
+}
+
 /* CREATE TRIGGER: one that can veto or change a row is restrictive. */
 void
 judge_create_trigger(Judgement *j, const StatementRule *rule)
@@ -362,8 +368,8 @@ judge_create_trigger(Judgement *j, const StatementRule *rule)
 		ObjectAddressSet(address, RelationRelationId, fact_relid(stmt->constrrel));
 		judge_object(j, &address);
 	}
-	if (j->found && (OidIsValid(get_trigger_oid(j->rel.relid, stmt->trigname, true)) ||
-					 neteffect_dropped(TriggerRelationId, j->rel.relid, stmt->trigname)))
+	if (j->found && (OidIsValid(fact_part(TriggerRelationId, j->rel.relid, stmt->trigname)) ||
+					 was_dropped(TriggerRelationId, j->rel.relid, stmt->trigname)))
 		judge_add(j, CLASS_REPLACING, "replace-trigger", "the trigger is replaced");
 	else if (stmt->isconstraint || (stmt->timing & (TRIGGER_TYPE_BEFORE | TRIGGER_TYPE_INSTEAD)) != 0)
 		judge_add(j, CLASS_RESTRICTIVE, rule->rule, "the trigger can change or refuse rows");
@@ -378,8 +384,8 @@ judge_create_policy(Judgement *j, const StatementRule *rule)
 	CreatePolicyStmt *stmt = castNode(CreatePolicyStmt, j->stmt);
 
 	name_part(j, "policy", stmt->policy_name);
-	if (j->found && (OidIsValid(get_relation_policy_oid(j->rel.relid, stmt->policy_name, true)) ||
-					 neteffect_dropped(PolicyRelationId, j->rel.relid, stmt->policy_name)))
+	if (j->found && (OidIsValid(fact_part(PolicyRelationId, j->rel.relid, stmt->policy_name)) ||
+					 was_dropped(PolicyRelationId, j->rel.relid, stmt->policy_name)))
 		judge_add(j, CLASS_REPLACING, "replace-policy", "the policy is replaced");
 	else if (!stmt->permissive)
 		judge_add(j, CLASS_RESTRICTIVE, "restrictive-policy", "the policy hides rows that are seen now");
@@ -414,9 +420,9 @@ judge_create_index(Judgement *j, const StatementRule *rule)
 		return;
 	if (stmt->idxname != NULL && j->found)
 	{
-		Oid			index = get_relname_relid(stmt->idxname, j->rel.namespace);
+		Oid			index = fact_relname_relid(stmt->idxname, j->rel.namespace);
 
-		j->verdict->object = quote_qualified_identifier(get_namespace_name(j->rel.namespace), stmt->idxname);
+		j->verdict->object = quote_qualified_identifier(fact_namespace_name(j->rel.namespace), stmt->idxname);
 		if (OidIsValid(index) && stmt->if_not_exists)
 		{
 			j->verdict->reason = "it exists already";
@@ -443,7 +449,7 @@ judge_create_schema(Judgement *j, const StatementRule *rule)
 {
 	CreateSchemaStmt *stmt = castNode(CreateSchemaStmt, j->stmt);
 
-	if (stmt->schemaname != NULL && OidIsValid(get_namespace_oid(stmt->schemaname, true)))
+	if (stmt->schemaname != NULL && OidIsValid(fact_namespace(stmt->schemaname)))
 	{
 		j->found = true;
 		reports_existing(j, stmt->if_not_exists);
@@ -457,7 +463,7 @@ judge_create_extension(Judgement *j, const StatementRule *rule)
 {
 	CreateExtensionStmt *stmt = castNode(CreateExtensionStmt, j->stmt);
 
-	j->found = OidIsValid(get_extension_oid(stmt->extname, true));
+	j->found = OidIsValid(fact_address(OBJECT_EXTENSION, (Node *) makeString(stmt->extname), NULL).objectId);
 	if (!reports_existing(j, stmt->if_not_exists))
 		judge_add(j, CLASS_ADDITIVE, rule->rule, NULL);
 	j->found = false;
@@ -605,7 +611,7 @@ void
 judge_alter_domain(Judgement *j, const StatementRule *rule)
 {
 	AlterDomainStmt *stmt = castNode(AlterDomainStmt, j->stmt);
-	Oid			domain = LookupTypeNameOid(NULL, makeTypeNameFromNameList(stmt->typeName), true);
+	Oid			domain = fact_type(makeTypeNameFromNameList(stmt->typeName));
 	bool		checks = stmt->subtype == 'O' || stmt->subtype == 'V' ||
 		(stmt->subtype == 'C' && !castNode(Constraint, stmt->def)->skip_validation);
 	ListCell   *lc;
@@ -644,7 +650,7 @@ void
 judge_alter_enum(Judgement *j, const StatementRule *rule)
 {
 	AlterEnumStmt *stmt = castNode(AlterEnumStmt, j->stmt);
-	Oid			type = LookupTypeNameOid(NULL, makeTypeNameFromNameList(stmt->typeName), true);
+	Oid			type = fact_type(makeTypeNameFromNameList(stmt->typeName));
 
 	if (!OidIsValid(type) || fresh_is_new(TypeRelationId, type, 0))
 		judge_add(j, CLASS_ADDITIVE, rule->rule, NULL);
@@ -680,7 +686,7 @@ judge_dropped(Judgement *j, DropStmt *stmt, Node *object)
 	}
 	else if (get_object_attnum_namespace(address.classId) != InvalidAttrNumber)
 		j->verdict->namespace = get_object_namespace(&address);
-	j->verdict->object = is_relation ? rel.name : getObjectIdentity(&address, false);
+	j->verdict->object = is_relation ? rel.name : fact_identity(&address);
 	finding.deed = psprintf("drop %s %s", kind != NULL ? kind->word : "object", j->verdict->object);
 	finding.reason = finding.definition ? "what uses it breaks" : "what it holds is lost";
 	if (stmt->concurrent)
@@ -754,7 +760,7 @@ judge_rename(Judgement *j, const StatementRule *rule)
 	}
 	else if (OidIsValid(address.objectId))
 	{
-		j->verdict->object = getObjectIdentity(&address, true);
+		j->verdict->object = fact_identity(&address);
 		if (fresh_is_new(address.classId, address.objectId, 0))
 			finding.class = CLASS_ADDITIVE;
 	}
@@ -783,13 +789,13 @@ judge_set_schema(Judgement *j, const StatementRule *rule)
 
 	j->found = address.classId == RelationRelationId && fact_relation(address.objectId, &j->rel);
 	judge_object(j, &address);
-	if (protect_owns_schema(get_namespace_oid(stmt->newschema, true)))
+	if (protect_owns_schema(fact_namespace(stmt->newschema)))
 		j->own = true;
 	if (!OidIsValid(address.objectId))
 		finding.class = stmt->missing_ok ? CLASS_NONE : CLASS_ADDITIVE;
 	else
 	{
-		j->verdict->object = j->found ? j->rel.name : getObjectIdentity(&address, true);
+		j->verdict->object = j->found ? j->rel.name : fact_identity(&address);
 		if (j->found)
 		{
 			j->verdict->relid = j->rel.relid;
@@ -816,7 +822,7 @@ judge_owner(Judgement *j, const StatementRule *rule)
 	judge_object(j, &address);
 	if (OidIsValid(address.objectId))
 	{
-		j->verdict->object = getObjectIdentity(&address, true);
+		j->verdict->object = fact_identity(&address);
 		if (fact_owner(&address) == get_rolespec_oid(stmt->newowner, true))
 		{
 			j->passes_own = true;

@@ -19,6 +19,9 @@
 #include "catalog/pg_am.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_constraint.h"
+#include "catalog/pg_index.h"
+#include "catalog/pg_inherits.h"
+#include "catalog/pg_type.h"
 #include "commands/defrem.h"
 #include "nodes/makefuncs.h"
 #include "nodes/nodeFuncs.h"
@@ -39,6 +42,7 @@
 #include "utils/typcache.h"
 
 #include "judge.h"
+#include "overlay.h"
 #include "subxact.h"
 
 /* one question: what goes in and what comes out */
@@ -48,6 +52,7 @@ typedef struct Question
 	TypeName   *type;			/* wanted type, or NULL */
 	Oid			relid;
 	AttrNumber	attnum;
+	const char *column;
 	bool		new_collation;
 	Tristate	answer;
 	bool		redoes;			/* rebuilds an index or checks a constraint */
@@ -61,7 +66,10 @@ static bool not_null_in_subxact(void *arg);
 static Node *new_value(Question *q, Relation rel, Oid type, int32 typmod);
 static bool rewrites(Node *expr, AttrNumber attnum);
 static bool redoes_something(Relation rel, AttrNumber attnum, Oid type, bool new_collation);
-static bool redoes_index(Relation index, AttrNumber attnum, Oid type, bool new_collation);
+static bool redoes_in_children(Relation rel, AttrNumber attnum, Oid type, bool new_collation);
+static bool redoes_index(Relation rel, Relation index, AttrNumber attnum, Oid type, bool new_collation);
+static List *known_checks(Relation rel);
+static List *as_quals(Node *check);
 
 /* Is a default volatile after planning (functions inlined)? */
 Tristate
@@ -94,9 +102,9 @@ expression_type_rewrites(Oid relid, AttrNumber attnum, TypeName *type,
 
 /* Do validated CHECK constraints already prove that a column is not null? */
 Tristate
-expression_proves_not_null(Oid relid, AttrNumber attnum)
+expression_proves_not_null(Oid relid, const char *column)
 {
-	Question	q = {.relid = relid,.attnum = attnum};
+	Question	q = {.relid = relid,.column = column};
 
 	return ask(not_null_in_subxact, &q);
 }
@@ -227,7 +235,10 @@ rewrites(Node *expr, AttrNumber attnum)
 	}
 }
 
-/* Indexes that cannot be kept, CHECKs that are tested again. */
+/*
+ * Indexes that cannot be kept, CHECKs that are tested again, here and in what
+ * inherits the column.  An index that is locked away counts as one of them.
+ */
 static bool
 redoes_something(Relation rel, AttrNumber attnum, Oid type, bool new_collation)
 {
@@ -245,39 +256,74 @@ redoes_something(Relation rel, AttrNumber attnum, Oid type, bool new_collation)
 	}
 	foreach(lc, indexes)
 	{
-		Relation	index = index_open(lfirst_oid(lc), AccessShareLock);
+		Relation	index;
 
-		result |= redoes_index(index, attnum, type, new_collation);
-		index_close(index, AccessShareLock);
+		if (!ConditionalLockRelationOid(lfirst_oid(lc), AccessShareLock))
+			return true;
+		index = index_open(lfirst_oid(lc), NoLock);
+		result |= redoes_index(rel, index, attnum, type, new_collation);
+		index_close(index, NoLock);
 	}
 	list_free(indexes);
+	return result || redoes_in_children(rel, attnum, type, new_collation);
+}
+
+static bool
+redoes_in_children(Relation rel, AttrNumber attnum, Oid type, bool new_collation)
+{
+	char	   *name = NameStr(TupleDescAttr(RelationGetDescr(rel), attnum - 1)->attname);
+	bool		result = false;
+	ListCell   *lc;
+
+	if (!rel->rd_rel->relhassubclass)
+		return false;
+	foreach(lc, find_inheritance_children(RelationGetRelid(rel), NoLock))
+	{
+		Relation	child;
+		AttrNumber	theirs = get_attnum(lfirst_oid(lc), name);
+
+		if (theirs == InvalidAttrNumber)
+			continue;
+		if (!ConditionalLockRelationOid(lfirst_oid(lc), AccessShareLock))
+			return true;
+		child = relation_open(lfirst_oid(lc), NoLock);
+		result |= redoes_something(child, theirs, type, new_collation);
+		relation_close(child, NoLock);
+	}
 	return result;
 }
 
 /*
  * Plain index columns survive while their operator class takes the new type
- * as it takes the old one; an expression or a predicate never does.
+ * as it takes the old one (the server's CheckIndexCompatible); an expression
+ * or a predicate never does.
  */
 static bool
-redoes_index(Relation index, AttrNumber attnum, Oid type, bool new_collation)
+redoes_index(Relation rel, Relation index, AttrNumber attnum, Oid type, bool new_collation)
 {
 	List	   *exprs = list_concat_copy(RelationGetIndexExpressions(index),
 										 RelationGetIndexPredicate(index));
+	Oid			old_type = TupleDescAttr(RelationGetDescr(rel), attnum - 1)->atttypid;
 	Bitmapset  *columns = NULL;
+	bool		isnull;
+	oidvector  *opclasses;
 
 	pull_varattnos((Node *) exprs, 1, &columns);
 	if (bms_is_member(attnum - FirstLowInvalidHeapAttributeNumber, columns))
 		return true;
+	opclasses = (oidvector *) DatumGetPointer(SysCacheGetAttr(INDEXRELID, index->rd_indextuple,
+															  Anum_pg_index_indclass, &isnull));
 	for (int i = 0; i < IndexRelationGetNumberOfKeyAttributes(index); i++)
 	{
-		Oid			opclass;
+		Oid			opclass = opclasses->values[i];
 
 		if (index->rd_index->indkey.values[i] != attnum)
 			continue;
-		opclass = GetDefaultOpClass(type, index->rd_rel->relam);
-		if (new_collation || !OidIsValid(opclass) ||
-			get_opclass_family(opclass) != index->rd_opfamily[i] ||
-			get_opclass_input_type(opclass) != index->rd_opcintype[i])
+		if (new_collation || (IsPolymorphicType(index->rd_opcintype[i]) && type != old_type))
+			return true;
+		if (opclass == GetDefaultOpClass(old_type, index->rd_rel->relam) ?
+			opclass != GetDefaultOpClass(type, index->rd_rel->relam) :
+			!IsBinaryCoercible(type, index->rd_opcintype[i]))
 			return true;
 	}
 	return false;
@@ -288,31 +334,68 @@ not_null_in_subxact(void *arg)
 {
 	Question   *q = arg;
 	Relation	rel;
-	TupleConstr *constr;
 	Form_pg_attribute att;
 	NullTest   *test = makeNode(NullTest);
-	List	   *known = NIL;
+	List	   *known;
 
-	if (!ConditionalLockRelationOid(q->relid, AccessShareLock))
+	q->attnum = get_attnum(q->relid, q->column);
+	if (q->attnum == InvalidAttrNumber || !ConditionalLockRelationOid(q->relid, AccessShareLock))
 		return false;
 	rel = relation_open(q->relid, NoLock);
-	constr = RelationGetDescr(rel)->constr;
 	att = TupleDescAttr(RelationGetDescr(rel), q->attnum - 1);
 
 	test->arg = (Expr *) makeVar(1, q->attnum, att->atttypid, att->atttypmod, att->attcollation, 0);
 	test->nulltesttype = IS_NOT_NULL;
 	test->location = -1;
-	for (int i = 0; constr != NULL && i < constr->num_check; i++)
-	{
-		Node	   *check;
-
-		if (!constr->check[i].ccvalid)
-			continue;
-		check = eval_const_expressions(NULL, stringToNode(constr->check[i].ccbin));
-		check = (Node *) canonicalize_qual((Expr *) check, true);
-		known = list_concat(known, make_ands_implicit((Expr *) check));
-	}
+	known = known_checks(rel);
 	q->answer = known != NIL && predicate_implied_by(list_make1(test), known, true) ? TRI_YES : TRI_NO;
 	relation_close(rel, NoLock);
 	return false;
+}
+
+/* What holds for every row of a relation: its CHECKs, those of a planned script too. */
+static List *
+known_checks(Relation rel)
+{
+	TupleConstr *constr = RelationGetDescr(rel)->constr;
+	OverlayRelation *planned = overlay_relation(RelationGetRelid(rel));
+	List	   *known = NIL;
+	ListCell   *lc;
+
+	for (int i = 0; constr != NULL && i < constr->num_check; i++)
+	{
+		const char *name = constr->check[i].ccname;
+		bool		valid = constr->check[i].ccvalid;
+		Oid			oid;
+
+		if (overlay_find(ConstraintRelationId, RelationGetRelid(rel), name, &oid) && !OidIsValid(oid))
+			continue;
+		foreach(lc, planned != NULL ? planned->checks : NIL)
+			valid |= lfirst_node(Constraint, lc)->conname != NULL &&
+				strcmp(lfirst_node(Constraint, lc)->conname, name) == 0;
+		if (valid)
+			known = list_concat(known, as_quals(stringToNode(constr->check[i].ccbin)));
+	}
+	foreach(lc, planned != NULL ? planned->checks : NIL)
+	{
+		ParseState *pstate = make_parsestate(NULL);
+		Node	   *raw = lfirst_node(Constraint, lc)->raw_expr;
+
+		if (raw == NULL)
+			continue;
+		addNSItemToQuery(pstate, addRangeTableEntryForRelation(pstate, rel, AccessShareLock, NULL, false, true),
+						 false, true, true);
+		raw = transformExpr(pstate, copyObject(raw), EXPR_KIND_CHECK_CONSTRAINT);
+		assign_expr_collations(pstate, raw);
+		known = list_concat(known, as_quals(raw));
+	}
+	return known;
+}
+
+/* An expression as a list of conditions that all hold. */
+static List *
+as_quals(Node *check)
+{
+	check = eval_const_expressions(NULL, check);
+	return make_ands_implicit((Expr *) canonicalize_qual((Expr *) check, true));
 }

@@ -37,6 +37,9 @@ typedef struct Judgement
 	char	   *deed;			/* for findings that do not say */
 	bool		own;			/* touches what belongs to migmgr */
 	bool		passes_own;		/* ... in a way that is allowed */
+	Tristate	rewrites;		/* over all findings */
+	Tristate	scans;
+	List	   *parts;			/* of Verdict *: the findings */
 } Judgement;
 
 typedef struct StatementRule
@@ -164,6 +167,6 @@ extern void judge_constraint_columns(Judgement *j, const Constraint *constraint,
 extern Tristate expression_volatile(Node *raw, TypeName *type);
 extern Tristate expression_type_rewrites(Oid relid, AttrNumber attnum, TypeName *type,
 										 Node *using, Oid collation_of, bool *redoes);
-extern Tristate expression_proves_not_null(Oid relid, AttrNumber attnum);
+extern Tristate expression_proves_not_null(Oid relid, const char *column);
 
 #endif							/* MIGMGR_JUDGE_H */
