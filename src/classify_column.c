@@ -49,6 +49,7 @@ static void find_in_column(Judgement *j, ColumnDef *def, MigClass class, const c
 static bool collect_columns(Node *node, List **columns);
 static bool only_new_columns(Judgement *j, List *columns);
 static void judge_foreign_key(Judgement *j, Constraint *constraint, bool restricts);
+static bool index_takes_nulls(Oid relid, Oid index);
 static void judge_indexed(Judgement *j, Constraint *constraint, const char *rule, bool restricts);
 
 static bool
@@ -110,7 +111,7 @@ find_in_column(Judgement *j, ColumnDef *def, MigClass class, const char *rule,
 	Finding		finding = {
 		.class = class,.rule = rule,.reason = reason,.hint = hint,.column = def->colname,
 		.rewrites = class == CLASS_REWRITING ? TRI_YES : TRI_NO,
-		.scans = class == CLASS_BLOCKING ? TRI_YES : TRI_NO,
+		.scans = class == CLASS_BLOCKING || class == CLASS_REWRITING ? TRI_YES : TRI_NO,
 	};
 
 	finding.deed = psprintf("add column %s.%s", j->rel.name, quote_identifier(def->colname));
@@ -154,19 +155,22 @@ judge_add_column(Judgement *j, AlterTableCmd *cmd, const AlterRule *rule)
 					   "every row is written again to compute it", "Use a trigger for new rows and fill old ones in batches.");
 	fills_anew = expression_volatile(parts.fallback, def->typeName);
 	if (fills_anew == TRI_UNKNOWN)
-		j->rewrites = TRI_UNKNOWN;
+		j->rewrites = j->scans = TRI_UNKNOWN;
 	if (fills_anew == TRI_YES)
 		find_in_column(j, def, CLASS_REWRITING, "add-column-volatile-default",
 					   "every row is written again, because the default gives each another value", IN_BATCHES);
 	if (overlay_made_by(type) != 0)
-		j->rewrites = TRI_UNKNOWN;
+		j->rewrites = j->scans = TRI_UNKNOWN;
 	if (OidIsValid(type) && get_typtype(type) == TYPTYPE_DOMAIN && DomainHasConstraints(type))
 		find_in_column(j, def, CLASS_REWRITING, "add-column-domain",
 					   "every row is written again to check the domain", "Use the base type and a CHECK added NOT VALID.");
 	if (parts.not_null && parts.fallback == NULL && !parts.filled)
+	{
+		j->scans = Max(j->scans, TRI_YES);
 		find_in_column(j, def, CLASS_RESTRICTIVE, "add-column-not-null",
 					   "it fails on rows that are there, and inserts that do not name the column fail",
 					   "Give it a DEFAULT, or add it nullable and SET NOT NULL later.");
+	}
 	if (parts.unique)
 		find_in_column(j, def, CLASS_BLOCKING, "add-column-unique",
 					   "the table is scanned for its index under an exclusive lock",
@@ -290,7 +294,7 @@ judge_foreign_key(Judgement *j, Constraint *constraint, bool restricts)
 		judge_find(j, &j->rel, &blocks);
 }
 
-/* UNIQUE, PRIMARY KEY, EXCLUDE: with an index that is there, no scan. */
+/* UNIQUE, PRIMARY KEY, EXCLUDE: with an index that is there, no scan but for NULLs. */
 static void
 judge_indexed(Judgement *j, Constraint *constraint, const char *rule, bool restricts)
 {
@@ -302,8 +306,33 @@ judge_indexed(Judgement *j, Constraint *constraint, const char *rule, bool restr
 
 	if (restricts && constraint->indexname == NULL)
 		judge_add(j, CLASS_RESTRICTIVE, rule, "rows that are accepted now will be refused as duplicates");
+	if (constraint->contype == CONSTR_PRIMARY && constraint->indexname != NULL &&
+		index_takes_nulls(j->rel.relid, fact_relname_relid(constraint->indexname, j->rel.namespace)))
+	{
+		blocks.reason = "its columns become NOT NULL, so the table is scanned under an exclusive lock";
+		blocks.hint = "Make the columns NOT NULL first.";
+		judge_find(j, &j->rel, &blocks);
+	}
 	if (constraint->indexname == NULL)
 		judge_find(j, &j->rel, &blocks);
+}
+
+/* Is a column of an index not known to be NOT NULL? */
+static bool
+index_takes_nulls(Oid relid, Oid index)
+{
+	AttrNumber	attnum;
+
+	for (int i = 1; (attnum = fact_index_column(index, i)) > 0; i++)
+	{
+		ColumnFacts column;
+		char	   *name = get_attname(relid, attnum, true);
+
+		if (name != NULL && fact_column(relid, name, &column) && !column.not_null &&
+			expression_proves_not_null(relid, name) != TRI_YES)
+			return true;
+	}
+	return false;
 }
 
 /* ALTER COLUMN ... TYPE: always a change of type, rewriting when it is. */
@@ -332,12 +361,11 @@ judge_column_type(Judgement *j, AlterTableCmd *cmd, const AlterRule *rule)
 	if (column.retyped)
 		finding.rewrites = TRI_UNKNOWN;
 	else
-		finding.rewrites = expression_type_rewrites(j->rel.relid, column.attnum, def->typeName, def->raw_default,
-													def->collClause != NULL ? DEFAULT_COLLATION_OID : InvalidOid,
-													&redoes);
+		finding.rewrites = expression_type_rewrites(j->rel.relid, column.attnum, def, &redoes);
 	if (finding.rewrites != TRI_NO)
 	{
 		finding.class = CLASS_REWRITING;
+		finding.scans = finding.rewrites;
 		finding.rule = "alter-column-type-rewrite";
 		finding.reason = finding.rewrites == TRI_YES ?
 			"every row is written again under an exclusive lock" :
@@ -382,6 +410,6 @@ judge_set_not_null(Judgement *j, AlterTableCmd *cmd, const AlterRule *rule)
 	finding.class = CLASS_BLOCKING;
 	finding.rule = "set-not-null-scan";
 	finding.reason = "the table is scanned under an exclusive lock";
-	finding.hint = "Add CHECK (column IS NOT NULL) NOT VALID and validate it first.";
+	finding.hint = "First " MG_NOT_NULL_FIRST ", then VALIDATE CONSTRAINT in a migration of its own.";
 	judge_find(j, &j->rel, &finding);
 }

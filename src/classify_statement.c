@@ -41,6 +41,7 @@
 static void judge_referenced(Judgement *j, List *elements);
 static bool shadows(Oid namespace, const char *name);
 static int	input_types(CreateFunctionStmt *stmt, Oid *types, int *least);
+static void name_commented(Judgement *j, CommentStmt *stmt);
 static bool reports_existing(Judgement *j, bool if_not_exists);
 
 /* The common findings of CREATE … of something that is already there. */
@@ -50,6 +51,7 @@ reports_existing(Judgement *j, bool if_not_exists)
 	if (!j->found)
 		return false;
 	j->verdict->reason = pstrdup("it exists already");
+	j->verdict->lock = NoLock;
 	j->verdict->class = if_not_exists ? CLASS_NONE : CLASS_ADDITIVE;
 	return true;
 }
@@ -78,6 +80,14 @@ judge_create_table(Judgement *j, const StatementRule *rule)
 	judge_referenced(j, stmt->tableElts);
 	if (j->rel.temporary)
 		return;
+	if (stmt->partbound != NULL && stmt->inhRelations != NIL)
+	{
+		Oid			parent = fact_relid(linitial_node(RangeVar, stmt->inhRelations));
+
+		if (OidIsValid(parent))
+			j->scans = overlay_made_by(parent) != 0 ? TRI_NO :
+				expression_attach_scans(parent, InvalidOid, stmt->partbound);
+	}
 	judge_add(j, CLASS_ADDITIVE, rule->rule, NULL);
 	if (shadows(j->verdict->namespace, stmt->relation->relname))
 		judge_add(j, CLASS_RESTRICTIVE, "shadowing-table",
@@ -147,6 +157,7 @@ judge_create_as(Judgement *j, const StatementRule *rule)
 		return;
 	if (reports_existing(j, stmt->if_not_exists))
 		return;
+	j->scans = stmt->into->skipData ? TRI_NO : TRI_UNKNOWN;
 	judge_add(j, CLASS_ADDITIVE, rule->rule, NULL);
 	if (shadows(j->verdict->namespace, into->relname))
 		judge_add(j, CLASS_RESTRICTIVE, "shadowing-table",
@@ -438,6 +449,11 @@ judge_create_index(Judgement *j, const StatementRule *rule)
 	if (stmt->concurrent)
 		j->verdict->lock = ShareUpdateExclusiveLock;
 	judge_add(j, CLASS_ADDITIVE, rule->rule, NULL);
+	if (j->found && j->rel.relkind == RELKIND_PARTITIONED_TABLE && !stmt->relation->inh)
+	{
+		j->verdict->reason = "without its partitions there is nothing to read";
+		return;
+	}
 	if (stmt->unique)
 		judge_find(j, j->found ? &j->rel : NULL, &unique);
 	if (!stmt->concurrent && j->found)
@@ -714,7 +730,12 @@ judge_drop(Judgement *j, const StatementRule *rule)
 	foreach(lc, stmt->objects)
 		judge_dropped(j, stmt, lfirst(lc));
 	if (j->verdict->reason == NULL)
+	{
 		j->verdict->reason = "there is nothing to drop";
+		j->verdict->lock = NoLock;
+	}
+	else if (stmt->removeType == OBJECT_STATISTIC_EXT)
+		j->verdict->lock = ShareUpdateExclusiveLock;
 }
 
 /* RENAME of anything. */
@@ -752,6 +773,8 @@ judge_rename(Judgement *j, const StatementRule *rule)
 		/* ALTER TABLE may name an index */
 		if (!part && (j->rel.relkind == RELKIND_INDEX || j->rel.relkind == RELKIND_PARTITIONED_INDEX))
 		{
+			if (stmt->renameType == OBJECT_INDEX)
+				j->verdict->lock = ShareUpdateExclusiveLock;
 			finding.class = CLASS_ADDITIVE;
 			finding.rule = "rename-index";
 		}
@@ -848,5 +871,27 @@ judge_comment(Judgement *j, const StatementRule *rule)
 	}
 	else
 		j->passes_own = true;
+	if (IsA(j->stmt, CommentStmt))
+		name_commented(j, castNode(CommentStmt, j->stmt));
 	judge_add(j, rule->class, rule->rule, rule->reason);
+}
+
+/* A comment on a relation or a column locks the relation a little. */
+static void
+name_commented(Judgement *j, CommentStmt *stmt)
+{
+	List	   *names = IsA(stmt->object, List) ? castNode(List, stmt->object) : NIL;
+	ObjectAddress address;
+	RelFacts	rel;
+
+	if (stmt->objtype == OBJECT_COLUMN && list_length(names) > 1)
+		address = fact_address(OBJECT_TABLE, (Node *) list_copy_head(names, list_length(names) - 1), NULL);
+	else
+		address = fact_address(stmt->objtype, stmt->object, NULL);
+	if (address.classId != RelationRelationId || !fact_relation(address.objectId, &rel))
+		return;
+	j->verdict->relid = rel.relid;
+	j->verdict->namespace = rel.namespace;
+	j->verdict->object = rel.name;
+	j->verdict->lock = ShareUpdateExclusiveLock;
 }

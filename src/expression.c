@@ -15,7 +15,10 @@
 #include "access/relation.h"
 #include "access/table.h"
 #include "access/tupdesc.h"
+#include "access/attmap.h"
 #include "catalog/heap.h"
+#include "catalog/index.h"
+#include "catalog/partition.h"
 #include "catalog/pg_am.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_constraint.h"
@@ -23,6 +26,7 @@
 #include "catalog/pg_inherits.h"
 #include "catalog/pg_type.h"
 #include "commands/defrem.h"
+#include "commands/tablecmds.h"
 #include "nodes/makefuncs.h"
 #include "nodes/nodeFuncs.h"
 #include "optimizer/optimizer.h"
@@ -31,16 +35,21 @@
 #include "parser/parse_expr.h"
 #include "parser/parse_relation.h"
 #include "parser/parse_type.h"
+#include "parser/parse_utilcmd.h"
+#include "partitioning/partbounds.h"
+#include "partitioning/partdesc.h"
 #include "storage/lmgr.h"
 #include "utils/array.h"
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
+#include "utils/partcache.h"
 #include "utils/rel.h"
 #include "utils/relcache.h"
 #include "utils/syscache.h"
 #include "utils/timestamp.h"
 #include "utils/typcache.h"
 
+#include "compat.h"
 #include "judge.h"
 #include "overlay.h"
 #include "subxact.h"
@@ -53,7 +62,9 @@ typedef struct Question
 	Oid			relid;
 	AttrNumber	attnum;
 	const char *column;
-	bool		new_collation;
+	ColumnDef  *def;
+	Oid			partition;
+	PartitionBoundSpec *bound;
 	Tristate	answer;
 	bool		redoes;			/* rebuilds an index or checks a constraint */
 } Question;
@@ -63,6 +74,11 @@ static Tristate ask(bool (*fn) (void *), Question *question);
 static bool volatile_in_subxact(void *arg);
 static bool type_in_subxact(void *arg);
 static bool not_null_in_subxact(void *arg);
+static bool attach_in_subxact(void *arg);
+static Tristate attach_scans(Relation parent, Relation partition, List *bound);
+static bool default_scans(Relation parent, List *bound);
+static Relation index_if_free(Oid relid);
+static bool lacks_index(Relation parent, Relation partition);
 static Node *new_value(Question *q, Relation rel, Oid type, int32 typmod);
 static bool rewrites(Node *expr, AttrNumber attnum);
 static bool redoes_something(Relation rel, AttrNumber attnum, Oid type, bool new_collation);
@@ -87,17 +103,28 @@ expression_volatile(Node *raw, TypeName *type)
  * rebuild an index or check a constraint over all rows?
  */
 Tristate
-expression_type_rewrites(Oid relid, AttrNumber attnum, TypeName *type,
-						 Node *using, Oid new_collation, bool *redoes)
+expression_type_rewrites(Oid relid, AttrNumber attnum, ColumnDef *def, bool *redoes)
 {
 	Question	q = {
-		.raw = using,.type = type,.relid = relid,.attnum = attnum,
-		.new_collation = OidIsValid(new_collation),
+		.raw = def->raw_default,.type = def->typeName,.relid = relid,.attnum = attnum,.def = def,
 	};
 	Tristate	answer = ask(type_in_subxact, &q);
 
 	*redoes = q.redoes;
 	return answer;
+}
+
+/*
+ * Is a table scanned when it is attached as a partition, or the default
+ * partition for rows that would belong to it?  partition may be InvalidOid: a
+ * new table.
+ */
+Tristate
+expression_attach_scans(Oid parent, Oid partition, PartitionBoundSpec *bound)
+{
+	Question	q = {.relid = parent,.partition = partition,.bound = bound};
+
+	return ask(attach_in_subxact, &q);
 }
 
 /* Do validated CHECK constraints already prove that a column is not null? */
@@ -170,7 +197,9 @@ type_in_subxact(void *arg)
 	if (expr != NULL)
 	{
 		q->answer = rewrites(expr, q->attnum) ? TRI_YES : TRI_NO;
-		q->redoes = redoes_something(rel, q->attnum, type, q->new_collation);
+		q->redoes = redoes_something(rel, q->attnum, type,
+									 GetColumnDefCollation(NULL, q->def, type) !=
+									 TupleDescAttr(RelationGetDescr(rel), q->attnum - 1)->attcollation);
 	}
 	relation_close(rel, NoLock);
 	return false;
@@ -256,11 +285,10 @@ redoes_something(Relation rel, AttrNumber attnum, Oid type, bool new_collation)
 	}
 	foreach(lc, indexes)
 	{
-		Relation	index;
+		Relation	index = index_if_free(lfirst_oid(lc));
 
-		if (!ConditionalLockRelationOid(lfirst_oid(lc), AccessShareLock))
+		if (index == NULL)
 			return true;
-		index = index_open(lfirst_oid(lc), NoLock);
 		result |= redoes_index(rel, index, attnum, type, new_collation);
 		index_close(index, NoLock);
 	}
@@ -311,6 +339,12 @@ redoes_index(Relation rel, Relation index, AttrNumber attnum, Oid type, bool new
 	pull_varattnos((Node *) exprs, 1, &columns);
 	if (bms_is_member(attnum - FirstLowInvalidHeapAttributeNumber, columns))
 		return true;
+	/* a partitioned one has no file that its partitions' could be made of */
+	for (int i = 0; index->rd_rel->relkind == RELKIND_PARTITIONED_INDEX && i < index->rd_index->indnatts; i++)
+	{
+		if (index->rd_index->indkey.values[i] == attnum)
+			return true;
+	}
 	opclasses = (oidvector *) DatumGetPointer(SysCacheGetAttr(INDEXRELID, index->rd_indextuple,
 															  Anum_pg_index_indclass, &isnull));
 	for (int i = 0; i < IndexRelationGetNumberOfKeyAttributes(index); i++)
@@ -398,4 +432,103 @@ as_quals(Node *check)
 {
 	check = eval_const_expressions(NULL, check);
 	return make_ands_implicit((Expr *) canonicalize_qual((Expr *) check, true));
+}
+
+static bool
+attach_in_subxact(void *arg)
+{
+	Question   *q = arg;
+	Relation	parent;
+	Relation	partition = NULL;
+	PartitionBoundSpec *bound;
+	List	   *quals;
+
+	if (!ConditionalLockRelationOid(q->relid, AccessShareLock) ||
+		(OidIsValid(q->partition) && !ConditionalLockRelationOid(q->partition, AccessShareLock)))
+		return false;
+	parent = relation_open(q->relid, NoLock);
+	bound = transformPartitionBound(make_parsestate(NULL), parent, copyObject(q->bound));
+	quals = bound->is_default ? NIL : get_qual_from_partbound(parent, bound);
+	if (OidIsValid(q->partition))
+		partition = relation_open(q->partition, NoLock);
+	q->answer = attach_scans(parent, partition, quals);
+	return false;
+}
+
+static Tristate
+attach_scans(Relation parent, Relation partition, List *bound)
+{
+	List	   *quals;
+
+	if (default_scans(parent, bound))
+		return TRI_YES;
+	if (partition == NULL)
+		return TRI_NO;
+	if (lacks_index(parent, partition) || fact_referenced(RelationGetRelid(parent), NULL, InvalidAttrNumber) != NIL)
+		return TRI_YES;
+	quals = (List *) eval_const_expressions(NULL, (Node *) list_concat_copy(bound, RelationGetPartitionQual(parent)));
+	if (quals == NIL)
+		return bound == NIL ? TRI_UNKNOWN : TRI_NO;
+	quals = map_partition_varattnos(quals, 1, partition, parent);
+	if (PartConstraintImpliedByRelConstraint(partition, quals))
+		return TRI_NO;
+	return partition->rd_rel->relkind == RELKIND_RELATION ? TRI_YES : TRI_UNKNOWN;
+}
+
+/* Is there a default partition whose constraints do not keep such rows out? */
+static bool
+default_scans(Relation parent, List *bound)
+{
+	Oid			relid = get_default_partition_oid(RelationGetRelid(parent));
+	Relation	rel;
+	List	   *quals;
+
+	if (!OidIsValid(relid) || bound == NIL)
+		return false;
+	if (!ConditionalLockRelationOid(relid, AccessShareLock))
+		return true;
+	rel = relation_open(relid, NoLock);
+	quals = map_partition_varattnos(get_proposed_default_constraint(bound), 1, rel, parent);
+	return !PartConstraintImpliedByRelConstraint(rel, quals);
+}
+
+/* An index, or NULL when it is locked away. */
+static Relation
+index_if_free(Oid relid)
+{
+	return ConditionalLockRelationOid(relid, AccessShareLock) ? index_open(relid, NoLock) : NULL;
+}
+
+/* Is there an index of the parent that the partition would have to build? */
+static bool
+lacks_index(Relation parent, Relation partition)
+{
+	AttrMap    *map = mg_attribute_map(RelationGetDescr(partition), RelationGetDescr(parent));
+	ListCell   *lc;
+
+	foreach(lc, RelationGetIndexList(parent))
+	{
+		Relation	wanted = index_if_free(lfirst_oid(lc));
+		bool		found = false;
+		ListCell   *other;
+
+		if (wanted == NULL)
+			return true;
+
+		foreach(other, RelationGetIndexList(partition))
+		{
+			Relation	there = index_if_free(lfirst_oid(other));
+
+			if (there == NULL)
+				continue;
+			found |= CompareIndexInfo(BuildIndexInfo(there), BuildIndexInfo(wanted),
+									  there->rd_indcollation, wanted->rd_indcollation,
+									  there->rd_opfamily, wanted->rd_opfamily, map);
+			index_close(there, NoLock);
+		}
+		index_close(wanted, NoLock);
+		if (!found)
+			return true;
+	}
+	return false;
 }

@@ -66,6 +66,7 @@ static double estimated_rows;
 static Relation open_if_free(Oid relid);
 static void close_again(Relation rel);
 static bool has_rows(Relation rel);
+static bool find_row(Relation rel);
 static int64 storage_blocks(Relation rel);
 static bool over_storage(Oid relid, bool (*holds) (Relation rel, int64 *sum), int64 *sum);
 static bool adds_no_row(Relation rel, int64 *sum);
@@ -435,20 +436,45 @@ storage_blocks(Relation rel)
 	return blocks;
 }
 
-/* Is there a live row?  Looked for only in a heap of moderate size. */
+/*
+ * Is there a live row?  Looked for only in a heap of moderate size, and not
+ * counted as a scan in the statistics: no statement has asked for it.
+ */
 static bool
 has_rows(Relation rel)
 {
 	BlockNumber blocks = RelationGetNumberOfBlocks(rel);
-	Snapshot	snapshot;
-	TableScanDesc scan;
-	TupleTableSlot *slot;
-	bool		found;
+	struct PgStat_TableStatus *counters = rel->pgstat_info;
+	bool		counted = rel->pgstat_enabled;
+	volatile bool found = false;
 
 	if (blocks == 0)
 		return false;
 	if (blocks > EMPTY_SCAN_BLOCKS)
 		return true;
+	rel->pgstat_info = NULL;
+	rel->pgstat_enabled = false;
+	PG_TRY();
+	{
+		found = find_row(rel);
+	}
+	PG_FINALLY();
+	{
+		rel->pgstat_info = counters;
+		rel->pgstat_enabled = counted;
+	}
+	PG_END_TRY();
+	return found;
+}
+
+static bool
+find_row(Relation rel)
+{
+	Snapshot	snapshot;
+	TableScanDesc scan;
+	TupleTableSlot *slot;
+	bool		found;
+
 	snapshot = RegisterSnapshot(GetLatestSnapshot());
 	slot = table_slot_create(rel, NULL);
 	scan = table_beginscan(rel, snapshot, 0, NULL);
@@ -699,6 +725,24 @@ fact_index_table(Oid index)
 		ReleaseSysCache(tuple);
 	}
 	return table;
+}
+
+/* Column of the table that is the nth of an index; 0 for an expression. */
+AttrNumber
+fact_index_column(Oid index, int number)
+{
+	HeapTuple	tuple = SearchSysCache1(INDEXRELID, ObjectIdGetDatum(index));
+	AttrNumber	attnum = InvalidAttrNumber;
+
+	if (HeapTupleIsValid(tuple))
+	{
+		Form_pg_index form = (Form_pg_index) GETSTRUCT(tuple);
+
+		if (number <= form->indnkeyatts)
+			attnum = form->indkey.values[number - 1];
+		ReleaseSysCache(tuple);
+	}
+	return attnum;
 }
 
 /*

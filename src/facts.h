@@ -51,6 +51,7 @@ extern char *fact_identity(const ObjectAddress *address);
 extern char *fact_names(List *names, Oid *namespace);
 extern Oid	fact_primary_key(Oid relid);
 extern Oid	fact_index_table(Oid index);
+extern AttrNumber fact_index_column(Oid index, int number);
 extern List *fact_type_users(Oid type);
 extern bool fact_used_by_index(Oid function);
 extern bool fact_size(Oid relid, int64 *bytes, double *rows);

@@ -152,6 +152,8 @@ extern void judge_persistence(Judgement *j, AlterTableCmd *cmd, const AlterRule 
 extern void judge_access_method(Judgement *j, AlterTableCmd *cmd, const AlterRule *rule);
 extern void judge_relation_options(Judgement *j, AlterTableCmd *cmd, const AlterRule *rule);
 extern void judge_replica_identity(Judgement *j, AlterTableCmd *cmd, const AlterRule *rule);
+extern void judge_tablespace(Judgement *j, AlterTableCmd *cmd, const AlterRule *rule);
+extern void judge_validate(Judgement *j, AlterTableCmd *cmd, const AlterRule *rule);
 extern void judge_attach(Judgement *j, AlterTableCmd *cmd, const AlterRule *rule);
 extern void judge_row_security(Judgement *j, AlterTableCmd *cmd, const AlterRule *rule);
 extern void judge_drop_not_null(Judgement *j, AlterTableCmd *cmd, const AlterRule *rule);
@@ -165,8 +167,8 @@ extern void judge_constraint_columns(Judgement *j, const Constraint *constraint,
 
 /* expression.c: the planner's opinion, in a subtransaction that is undone */
 extern Tristate expression_volatile(Node *raw, TypeName *type);
-extern Tristate expression_type_rewrites(Oid relid, AttrNumber attnum, TypeName *type,
-										 Node *using, Oid collation_of, bool *redoes);
+extern Tristate expression_type_rewrites(Oid relid, AttrNumber attnum, ColumnDef *def, bool *redoes);
+extern Tristate expression_attach_scans(Oid parent, Oid partition, PartitionBoundSpec *bound);
 extern Tristate expression_proves_not_null(Oid relid, const char *column);
 
 #endif							/* MIGMGR_JUDGE_H */

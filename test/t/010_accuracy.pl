@@ -76,8 +76,8 @@ CREATE TABLE proven_part (id int NOT NULL, a int, CHECK (id >= 200 AND id < 300)
 INSERT INTO proven_part SELECT g, g FROM generate_series(200, 250) AS g;
 CREATE TABLE ip (id int NOT NULL, a int) PARTITION BY RANGE (id);
 CREATE INDEX ip_a ON ip (a);
-CREATE INDEX ip_only ON ONLY ip (id);
 CREATE TABLE ip1 PARTITION OF ip FOR VALUES FROM (0) TO (100);
+CREATE INDEX ip_only ON ONLY ip (id);
 CREATE INDEX ip1_id2 ON ip1 (id);
 CREATE TABLE parent (id int, a int);
 CREATE TABLE child (z int) INHERITS (parent);
@@ -134,8 +134,9 @@ $node->safe_psql('db', join("\n", $fixture, @part, @single, $rows, 'ANALYZE;'));
 
 # Statements; {t} stands for each of the tables named before the bar, t and e
 # and p by default.  "-- on NAME": the lock looked for is on that relation and
-# not on {t}; "-- on -": on none.  "-- in ZONE": in that time zone.  A number
-# first: from that major on.
+# not on {t}; "-- on -": on none; "-- also NAME": the reason must tell of the
+# lock on that one.  "-- in ZONE": in that time zone.  A number first: from
+# that major on.
 my @cases = grep { !/^\s*(#|$)/ } split /\n/, <<'CASES';
 ALTER TABLE {t} ADD COLUMN x int
 ALTER TABLE {t} ADD COLUMN x int DEFAULT 5
@@ -279,7 +280,7 @@ te| ALTER TABLE {t} DROP CONSTRAINT {t}_pkey, ADD CONSTRAINT k PRIMARY KEY USING
 te| ALTER TABLE {t} DROP CONSTRAINT {t}_pkey, ADD CONSTRAINT k PRIMARY KEY USING INDEX {t}_uniq
 ALTER TABLE {t} DROP CONSTRAINT {t}_pos
 ALTER TABLE {t} DROP CONSTRAINT {t}_ref_fk
-ALTER TABLE {t} DROP CONSTRAINT {t}_ref_fk -- on ref
+ALTER TABLE {t} DROP CONSTRAINT {t}_ref_fk -- also ref
 te| ALTER TABLE {t} DROP CONSTRAINT {t}_un
 ALTER TABLE {t} DROP CONSTRAINT IF EXISTS nope
 ALTER TABLE {t} ALTER CONSTRAINT {t}_ref_fk DEFERRABLE
@@ -358,12 +359,27 @@ te| ALTER TABLE {t} DISABLE RULE rule_old
 te| ALTER TABLE {t} ENABLE ALWAYS RULE rule_old
 # partitions and inheritance
 t| ALTER TABLE np ATTACH PARTITION loose_part FOR VALUES FROM (200) TO (300) -- on np
-t| ALTER TABLE np ATTACH PARTITION loose_part FOR VALUES FROM (200) TO (300) -- on loose_part
+t| ALTER TABLE np ATTACH PARTITION loose_part FOR VALUES FROM (200) TO (300) -- also loose_part
 t| ALTER TABLE np ATTACH PARTITION proven_part FOR VALUES FROM (200) TO (300) -- on np
 t| ALTER TABLE dp ATTACH PARTITION proven_part FOR VALUES FROM (200) TO (300) -- on dp
 t| ALTER TABLE ip ATTACH PARTITION proven_part FOR VALUES FROM (200) TO (300) -- on ip
 t| CREATE TABLE np2 PARTITION OF np FOR VALUES FROM (200) TO (300) -- on np2
 t| CREATE TABLE dp2 PARTITION OF dp FOR VALUES FROM (200) TO (300) -- on dp2
+t| CREATE TABLE np2 PARTITION OF np FOR VALUES FROM (200) TO (300) -- also np
+t| CREATE TABLE dp2 PARTITION OF dp FOR VALUES FROM (200) TO (300) -- also dpd
+t| ALTER TABLE dp ATTACH PARTITION proven_part FOR VALUES FROM (200) TO (300) -- also dpd
+t| ALTER TABLE dp ATTACH PARTITION proven_part FOR VALUES FROM (200) TO (300) -- also proven_part
+t| CREATE TABLE kid (y int) INHERITS (parent) -- also parent
+t| DROP TABLE np1 -- also np
+t| DROP INDEX t_a -- also t
+t| ALTER TABLE t DROP COLUMN ref_id -- also ref
+t| ALTER TABLE t ADD COLUMN x int REFERENCES ref -- also ref
+t| ALTER TABLE t ADD FOREIGN KEY (a) REFERENCES ref -- also ref
+t| ALTER TABLE t VALIDATE CONSTRAINT t_fk_nv -- also ref
+t| ALTER TABLE t ALTER COLUMN ref_id TYPE bigint -- also ref
+t| ALTER TABLE ref ALTER COLUMN id TYPE bigint -- also t
+t| DROP TABLE gone CASCADE -- also gone_child
+t| ALTER TABLE np DETACH PARTITION np1 -- also np1
 t| ALTER TABLE np DETACH PARTITION np1 -- on np
 t| ALTER TABLE dp DETACH PARTITION dp1 -- on dp
 t| DROP TABLE np1 -- on np1
@@ -407,8 +423,8 @@ t| ALTER MATERIALIZED VIEW mv SET (fillfactor = 60) -- on mv
 te| DROP TABLE {t}
 p| DROP TABLE {t}
 t| DROP TABLE gone CASCADE -- on gone
-t| DROP TABLE gone_child -- on gone_child
-t| DROP TABLE gone_child -- on gone
+t| DROP TABLE gone_child -- also gone_child
+t| DROP TABLE gone_child -- also gone
 t| DROP TABLE IF EXISTS nope -- on -
 t| DROP VIEW v -- on v
 t| DROP MATERIALIZED VIEW mv -- on mv
@@ -421,7 +437,7 @@ t| DROP COLLATION coll -- on -
 # creations
 t| CREATE TABLE fresh (id int PRIMARY KEY, a text UNIQUE) -- on fresh
 t| CREATE TABLE fresh (id int REFERENCES ref) -- on fresh
-t| CREATE TABLE fresh (id int REFERENCES ref) -- on ref
+t| CREATE TABLE fresh (id int REFERENCES ref) -- also ref
 t| CREATE TABLE IF NOT EXISTS t (id int) -- on t
 t| CREATE TABLE fresh (LIKE t INCLUDING ALL) -- on fresh
 t| CREATE TABLE fresh AS SELECT 1 AS one -- on fresh
@@ -434,13 +450,13 @@ t| CREATE FUNCTION f2() RETURNS int LANGUAGE sql AS 'SELECT 1' -- on -
 t| CREATE OR REPLACE FUNCTION imm(int) RETURNS int LANGUAGE plpgsql IMMUTABLE AS 'BEGIN RETURN 2; END' -- on -
 t| CREATE TYPE en AS ENUM ('a') -- on -
 t| CREATE TYPE co AS (x int) -- on -
-t| CREATE DOMAIN do AS int CHECK (VALUE > 1) -- on -
+t| CREATE DOMAIN dox AS int CHECK (VALUE > 1) -- on -
 t| CREATE SCHEMA sc -- on -
 t| CREATE SCHEMA sc CREATE TABLE st (id int) -- on -
-t| CREATE PUBLICATION pb2 FOR TABLE pub -- on pub
+t| CREATE PUBLICATION pb2 FOR TABLE pub -- also pub
 t| CREATE PUBLICATION pb2 FOR ALL TABLES -- on -
-t| ALTER PUBLICATION pb ADD TABLE ref -- on ref
-t| ALTER PUBLICATION pb DROP TABLE pub -- on pub
+t| ALTER PUBLICATION pb ADD TABLE ref -- also ref
+t| ALTER PUBLICATION pb DROP TABLE pub -- also pub
 t| CREATE CAST (mood AS int) WITH INOUT -- on -
 # types, domains, sequences
 t| ALTER TYPE mood ADD VALUE 'great' -- on -
@@ -450,9 +466,9 @@ t| ALTER TYPE lone DROP ATTRIBUTE y -- on lone
 t| ALTER TYPE lone ALTER ATTRIBUTE x TYPE bigint -- on lone
 t| ALTER TYPE comp ADD ATTRIBUTE z int CASCADE -- on comp
 t| ALTER TYPE lone RENAME TO lonely -- on -
-t| ALTER DOMAIN used_domain ADD CONSTRAINT k CHECK (VALUE > 0) -- on uses_domain
+t| ALTER DOMAIN used_domain ADD CONSTRAINT k CHECK (VALUE > 0) -- also uses_domain
 t| ALTER DOMAIN used_domain ADD CONSTRAINT k CHECK (VALUE > 0) NOT VALID -- on -
-t| ALTER DOMAIN used_domain SET NOT NULL -- on uses_domain
+t| ALTER DOMAIN used_domain SET NOT NULL -- also uses_domain
 t| ALTER DOMAIN used_domain SET DEFAULT 3 -- on -
 t| ALTER DOMAIN hard_domain DROP CONSTRAINT hard_domain_check -- on -
 t| ALTER SEQUENCE sq RESTART -- on sq
@@ -478,11 +494,11 @@ t| UPDATE plain SET a = 2 -- on plain
 t| DELETE FROM plain -- on plain
 t| TRUNCATE plain -- on plain
 t| TRUNCATE gone CASCADE -- on gone
-t| TRUNCATE gone CASCADE -- on gone_child
+t| TRUNCATE gone CASCADE -- also gone_child
 t| LOCK TABLE plain IN SHARE MODE -- on plain
 t| LOCK TABLE plain IN ACCESS SHARE MODE -- on plain
 t| LOCK TABLE plain -- on plain
-t| DO 'BEGIN END' -- on -
+t| DO 'BEGIN NULL; END' -- on -
 t| SELECT 1 -- on -
 t| SET work_mem = '5MB' -- on -
 CASES
@@ -494,36 +510,37 @@ foreach my $case (@cases)
 	my ($from, $tables, $rest) = $case =~ /^(\d\d)?\s*(?:([tep]+)\|)?\s*(.*?)\s*$/;
 	next if $from && $from > $major;
 	my $zone = $rest =~ s/ -- in (\S+)$// ? $1 : 'UTC';
-	my $named = $rest =~ s/ -- on (\S+)$// ? $1 : '{t}';
+	my ($how, $named) = $rest =~ s/ -- (on|also) (\S+)$// ? ($1, $2) : ('on', '{t}');
 	foreach my $t (split //, $tables // 'tep')
 	{
 		(my $sql = $rest) =~ s/\{t\}/$t/g;
 		(my $relation = $named) =~ s/\{t\}/$t/g;
-		push @runs, { sql => $sql, relation => $relation, zone => $zone };
+		push @runs, { sql => $sql, relation => $relation, zone => $zone, also => $how eq 'also' };
 	}
 }
 
 # One psql session plans and runs them all; three lines of output for each.
 my $measure = "(SELECT json_build_object('files', (SELECT json_object_agg(c.oid, c.relfilenode) FROM pg_class AS c"
   . " WHERE c.relkind IN ('r', 'm') AND c.relnamespace IN ('public'::regnamespace, 'other'::regnamespace)),"
-  . " 'scans', (SELECT json_object_agg(s.relid, s.seq_scan) FROM pg_stat_xact_user_tables AS s)))";
+  . " 'scans', (SELECT json_object_agg(s.relid, s.seq_scan) FROM pg_stat_xact_user_tables AS s),"
+  . " 'rows', (SELECT json_object_agg(s.relid, s.seq_tup_read) FROM pg_stat_xact_user_tables AS s)))";
 my $script = "\\set ON_ERROR_STOP off\n";
 foreach my $i (0 .. $#runs)
 {
 	my $run = $runs[$i];
-	(my $relation = $run->{relation}) =~ s/^-$//;
+	my $relation = $run->{relation} eq '-' ? 'NULL' : "'$run->{relation}'";
 	$script .= <<"SQL";
 SET timezone = '$run->{zone}';
 \\echo :$i plan
 SELECT json_build_object('lock', lock_mode, 'rewrites', rewrites, 'scans', scans, 'rule', rule, 'class', class, 'reason', reason)
   FROM migmgr.plan(\$sql\$$run->{sql}\$sql\$);
 BEGIN;
-SELECT $measure AS before, COALESCE(to_regclass('$relation')::oid, 0) AS named \\gset
+SELECT $measure AS before, COALESCE(to_regclass($relation)::oid, 0) AS named \\gset
 $run->{sql};
 \\echo :$i real
 SELECT json_build_object('before', :'before'::json, 'after', $measure,
   'locks', (SELECT json_agg(DISTINCT l.mode) FROM pg_locks AS l WHERE l.pid = pg_backend_pid() AND l.locktype = 'relation'
-             AND l.relation = COALESCE(nullif(:named, 0), to_regclass('$relation')::oid)));
+             AND l.relation = COALESCE(nullif(:named, 0), to_regclass($relation)::oid)));
 ROLLBACK;
 RESET timezone;
 SQL
@@ -543,6 +560,9 @@ my @strength = qw(AccessShareLock RowShareLock RowExclusiveLock ShareUpdateExclu
   ShareLock ShareRowExclusiveLock ExclusiveLock AccessExclusiveLock);
 my %strength = map { $strength[$_] => $_ } 0 .. $#strength;
 
+my %empty = map { $_ => 1 } split /\n/, $node->safe_psql('db',
+	"SELECT oid FROM pg_class WHERE relkind IN ('r', 'm') AND pg_relation_size(oid) = 0");
+
 # The strongest lock, and whether files and scans are not as before.
 sub measured
 {
@@ -551,8 +571,10 @@ sub measured
 	my ($lock) = sort { $strength{$b} <=> $strength{$a} } @{ $real->{locks} // [] };
 	my %was = %{ $before->{files} };
 	my $rewrites = grep { defined $after->{files}{$_} && $after->{files}{$_} ne $was{$_} } keys %was;
+	# an empty table has nothing to read but its beginning
 	my $scans = grep { exists $was{$_}
-		  && ($after->{scans}{$_} // 0) > ($before->{scans}{$_} // 0) } keys %{ $after->{scans} // {} };
+		  && ($empty{$_} ? ($after->{scans}{$_} // 0) > ($before->{scans}{$_} // 0)
+			: ($after->{rows}{$_} // 0) > ($before->{rows}{$_} // 0)) } keys %{ $after->{scans} // {} };
 
 	return { lock => $lock, rewrites => $rewrites ? JSON::PP::true : JSON::PP::false,
 		scans => $scans ? JSON::PP::true : JSON::PP::false };
@@ -571,6 +593,11 @@ foreach my $i (0 .. $#runs)
 	}
 	my $is = measured($real);
 	my @differences;
+	if ($runs[$i]{also})
+	{
+		my ($mode) = $plan->{reason} =~ /(\w+) on public\.$runs[$i]{relation}\b/;
+		$plan->{lock} = $mode;
+	}
 	foreach my $what (qw(lock rewrites scans))
 	{
 		my ($said, $was) = ($plan->{$what}, $is->{$what});
