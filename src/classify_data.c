@@ -62,12 +62,31 @@ judge_ctes(Judgement *j, WithClause *with)
 		judge_inner(j, lfirst_node(CommonTableExpr, lc)->ctequery);
 }
 
+static bool
+mentions_relation(Node *node, void *context)
+{
+	if (node == NULL)
+		return false;
+	return IsA(node, RangeVar) || raw_expression_tree_walker(node, mentions_relation, context);
+}
+
+/* Does a query read whole tables?  That is for its plan to know. */
+Tristate
+judge_reads(Node *query)
+{
+	return IsA(query, Query) ? (castNode(Query, query)->rtable != NIL ? TRI_UNKNOWN : TRI_NO) :
+		mentions_relation(query, NULL) ? TRI_UNKNOWN : TRI_NO;
+}
+
 /* SELECT: its WITH may write, its INTO makes a table. */
 void
 judge_select(Judgement *j, const StatementRule *rule)
 {
 	SelectStmt *stmt = castNode(SelectStmt, j->stmt);
 
+	j->scans = judge_reads(j->stmt);
+	if (j->scans != TRI_NO)
+		j->verdict->lock = stmt->lockingClause != NIL ? RowShareLock : AccessShareLock;
 	if (stmt->intoClause != NULL)
 	{
 		CreateTableAsStmt *create = makeNode(CreateTableAsStmt);

@@ -157,7 +157,7 @@ judge_create_as(Judgement *j, const StatementRule *rule)
 		return;
 	if (reports_existing(j, stmt->if_not_exists))
 		return;
-	j->scans = stmt->into->skipData ? TRI_NO : TRI_UNKNOWN;
+	j->scans = stmt->into->skipData ? TRI_NO : judge_reads(stmt->query);
 	judge_add(j, CLASS_ADDITIVE, rule->rule, NULL);
 	if (shadows(j->verdict->namespace, into->relname))
 		judge_add(j, CLASS_RESTRICTIVE, "shadowing-table",

@@ -129,6 +129,7 @@ extern void judge_comment(Judgement *j, const StatementRule *rule);
 
 /* classify_data.c: rows, queries, and statements around statements */
 extern void judge_select(Judgement *j, const StatementRule *rule);
+extern Tristate judge_reads(Node *query);
 extern void judge_insert(Judgement *j, const StatementRule *rule);
 extern void judge_update(Judgement *j, const StatementRule *rule);
 extern void judge_delete(Judgement *j, const StatementRule *rule);

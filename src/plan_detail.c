@@ -14,6 +14,7 @@
 #include "catalog/pg_constraint.h"
 #include "catalog/pg_type.h"
 #include "catalog/partition.h"
+#include "nodes/makefuncs.h"
 #include "nodes/parsenodes.h"
 #include "partitioning/partdefs.h"
 #include "storage/lock.h"
@@ -37,6 +38,9 @@ static void detail_create_table(Node *stmt, const Verdict *verdict, PlanDetail *
 static void detail_create_index(Node *stmt, const Verdict *verdict, PlanDetail *detail);
 static void detail_drop(Node *stmt, const Verdict *verdict, PlanDetail *detail);
 static void detail_truncate(Node *stmt, const Verdict *verdict, PlanDetail *detail);
+static void detail_create_publication(Node *stmt, const Verdict *verdict, PlanDetail *detail);
+static void detail_alter_publication(Node *stmt, const Verdict *verdict, PlanDetail *detail);
+static void detail_alter_domain(Node *stmt, const Verdict *verdict, PlanDetail *detail);
 
 static const struct
 {
@@ -47,6 +51,9 @@ static const struct
 	[T_IndexStmt] = {detail_create_index},
 	[T_DropStmt] = {detail_drop},
 	[T_TruncateStmt] = {detail_truncate},
+	[T_CreatePublicationStmt] = {detail_create_publication},
+	[T_AlterPublicationStmt] = {detail_alter_publication},
+	[T_AlterDomainStmt] = {detail_alter_domain},
 };
 
 /* Fills in what there is to say; in the current context. */
@@ -384,5 +391,47 @@ detail_truncate(Node *stmt, const Verdict *verdict, PlanDetail *detail)
 			say(detail, "%s: %s", rel.name, amount(rel.relid));
 		if (foreach_current_index(lc) >= named)
 			say_lock(detail, lfirst_oid(lc), AccessExclusiveLock);
+	}
+}
+
+static void
+detail_published(List *objects, PlanDetail *detail)
+{
+	ListCell   *lc;
+
+	foreach(lc, objects)
+	{
+		PublicationObjSpec *object = lfirst_node(PublicationObjSpec, lc);
+
+		if (object->pubobjtype == PUBLICATIONOBJ_TABLE)
+			say_lock(detail, fact_relid(object->pubtable->relation), ShareUpdateExclusiveLock);
+	}
+}
+
+static void
+detail_create_publication(Node *stmt, const Verdict *verdict, PlanDetail *detail)
+{
+	detail_published(castNode(CreatePublicationStmt, stmt)->pubobjects, detail);
+}
+
+static void
+detail_alter_publication(Node *stmt, const Verdict *verdict, PlanDetail *detail)
+{
+	detail_published(castNode(AlterPublicationStmt, stmt)->pubobjects, detail);
+}
+
+/* ALTER DOMAIN: what it forbids is looked for in every table that uses it. */
+static void
+detail_alter_domain(Node *stmt, const Verdict *verdict, PlanDetail *detail)
+{
+	AlterDomainStmt *alter = castNode(AlterDomainStmt, stmt);
+	ListCell   *lc;
+
+	if (verdict->scans != TRI_YES)
+		return;
+	foreach(lc, fact_type_users(fact_type(makeTypeNameFromNameList(alter->typeName))))
+	{
+		say_lock(detail, lfirst_oid(lc), ShareLock);
+		say(detail, "reads it (%s)", amount(lfirst_oid(lc)));
 	}
 }

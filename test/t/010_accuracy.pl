@@ -423,7 +423,7 @@ t| ALTER MATERIALIZED VIEW mv SET (fillfactor = 60) -- on mv
 te| DROP TABLE {t}
 p| DROP TABLE {t}
 t| DROP TABLE gone CASCADE -- on gone
-t| DROP TABLE gone_child -- also gone_child
+t| DROP TABLE gone_child -- on gone_child
 t| DROP TABLE gone_child -- also gone
 t| DROP TABLE IF EXISTS nope -- on -
 t| DROP VIEW v -- on v
@@ -495,6 +495,10 @@ t| DELETE FROM plain -- on plain
 t| TRUNCATE plain -- on plain
 t| TRUNCATE gone CASCADE -- on gone
 t| TRUNCATE gone CASCADE -- also gone_child
+t| SELECT * FROM plain -- on plain
+t| SELECT * FROM plain FOR UPDATE -- on plain
+t| UPDATE plain SET a = 2 WHERE id = 3 -- on plain
+t| INSERT INTO plain SELECT * FROM plain -- on plain
 t| LOCK TABLE plain IN SHARE MODE -- on plain
 t| LOCK TABLE plain IN ACCESS SHARE MODE -- on plain
 t| LOCK TABLE plain -- on plain
@@ -521,7 +525,7 @@ foreach my $case (@cases)
 
 # One psql session plans and runs them all; three lines of output for each.
 my $measure = "(SELECT json_build_object('files', (SELECT json_object_agg(c.oid, c.relfilenode) FROM pg_class AS c"
-  . " WHERE c.relkind IN ('r', 'm') AND c.relnamespace IN ('public'::regnamespace, 'other'::regnamespace)),"
+  . " WHERE c.relkind IN ('r', 'm') AND c.oid >= 16384 AND c.relnamespace <> 'pg_toast'::regnamespace),"
   . " 'scans', (SELECT json_object_agg(s.relid, s.seq_scan) FROM pg_stat_xact_user_tables AS s),"
   . " 'rows', (SELECT json_object_agg(s.relid, s.seq_tup_read) FROM pg_stat_xact_user_tables AS s)))";
 my $script = "\\set ON_ERROR_STOP off\n";

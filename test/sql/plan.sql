@@ -1,0 +1,175 @@
+-- plan() and assert_safe(): what a script would do, without doing any of it.
+\set test plan
+\set ECHO none
+\i test/include/database.sql
+\set ECHO all
+
+CREATE TABLE org (id bigint PRIMARY KEY, name text);
+CREATE TABLE item (id bigint PRIMARY KEY, org_id bigint REFERENCES org, name varchar(20), price numeric(8,2), note text);
+CREATE INDEX item_name ON item (name);
+CREATE POLICY item_all ON item USING (true);
+CREATE VIEW item_view AS SELECT id, name FROM item;
+CREATE TABLE empty (id int PRIMARY KEY, a int);
+CREATE TABLE part (id int NOT NULL, a int) PARTITION BY RANGE (id);
+CREATE TABLE part_1 PARTITION OF part FOR VALUES FROM (0) TO (10);
+CREATE TABLE part_rest PARTITION OF part DEFAULT;
+CREATE TYPE mood AS ENUM ('sad', 'ok');
+CREATE FUNCTION pure(int) RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT $1';
+CREATE FUNCTION acts() RETURNS int LANGUAGE plpgsql AS 'BEGIN DROP TABLE item; RETURN 1; END';
+INSERT INTO org SELECT g, 'org' FROM generate_series(1, 50000) AS g;
+INSERT INTO item SELECT g, g, 'name', g, repeat('n', 400) FROM generate_series(1, 50000) AS g;
+VACUUM ANALYZE org, item;
+
+-- what psql shows of a plan; sizes masked
+CREATE FUNCTION public.plan_of(sql text, environment text = NULL)
+  RETURNS TABLE (n text, command text, object text, class text, lock text, action text, rule text, does text)
+  LANGUAGE sql AS $$
+  SELECT statement || ':' || line, command, object, class, replace(lock_mode, 'Lock', ''), action, rule,
+         concat_ws(' ', CASE blocks_reads WHEN true THEN 'reads' END, CASE blocks_writes WHEN true THEN 'writes' END,
+                   CASE rewrites WHEN true THEN 'REWRITES' WHEN false THEN NULL ELSE 'rewrites?' END,
+                   CASE scans WHEN true THEN 'SCANS' WHEN false THEN NULL ELSE 'scans?' END)
+    FROM migmgr.plan(sql, environment)
+$$;
+CREATE FUNCTION public.why(sql text) RETURNS TABLE (n integer, reason text, hint text)
+  LANGUAGE sql AS $$
+  SELECT statement, regexp_replace(reason, '\d+ (kB|MB|bytes)', 'N bytes', 'g'), hint FROM migmgr.plan(sql)
+$$;
+
+-- a row for each statement, in the order of the script, with its line
+SELECT * FROM plan_of($$
+ALTER TABLE item ADD COLUMN status text NOT NULL DEFAULT 'new';
+ALTER TABLE item ADD COLUMN token uuid DEFAULT gen_random_uuid();
+
+ALTER TABLE item ALTER COLUMN name TYPE varchar(40);
+ALTER TABLE item ALTER COLUMN price TYPE numeric(9,3);
+CREATE INDEX ON item (price); CREATE INDEX CONCURRENTLY ON item (price);
+CREATE UNIQUE INDEX ON empty (a);
+ALTER TABLE item DROP COLUMN note, ADD UNIQUE (name);
+DROP TABLE item;
+UPDATE item SET price = 0;
+UPDATE item SET price = 0 WHERE id = 7;
+SELECT 1;
+$$);
+
+-- in other environments
+SELECT n, action FROM plan_of('DROP TABLE item; CREATE INDEX ON item (price); CREATE TABLE x ()', 'development');
+SELECT n, action FROM plan_of('DROP TABLE item; CREATE INDEX ON item (price); CREATE TABLE x ()', 'staging');
+SELECT n, action FROM plan_of('DROP TABLE item; CREATE INDEX ON item (price); CREATE TABLE x ()', 'production');
+
+-- other locks, bytes, what is redone and what is lost
+SELECT * FROM why('ALTER TABLE item ADD COLUMN token uuid DEFAULT gen_random_uuid()');
+SELECT * FROM why('ALTER TABLE item ADD FOREIGN KEY (id) REFERENCES org');
+SELECT * FROM why('ALTER TABLE item ALTER COLUMN org_id TYPE text');
+SELECT * FROM why('ALTER TABLE item DROP COLUMN org_id');
+SELECT * FROM why('ALTER TABLE item DROP COLUMN note, ALTER COLUMN price SET NOT NULL, ADD UNIQUE (name)');
+SELECT * FROM why('CREATE TABLE part_2 PARTITION OF part FOR VALUES FROM (10) TO (20)');
+SELECT * FROM why('DROP TABLE part_1');
+SELECT * FROM why('TRUNCATE org CASCADE');
+SELECT * FROM why('DROP INDEX item_name');
+
+-- statements see what earlier ones would have done
+SELECT * FROM plan_of($$
+CREATE TABLE t (id int, a int);
+CREATE INDEX t_a ON t (a);
+ALTER TABLE t ADD COLUMN b float DEFAULT random(), ALTER COLUMN a TYPE bigint;
+INSERT INTO t SELECT 1;
+DROP INDEX t_a;
+DROP TABLE t;
+CREATE TABLE t (id int);
+ALTER TABLE item RENAME TO thing;
+ALTER TABLE thing DROP COLUMN note;
+CREATE TABLE item (id int);
+DROP TABLE item;
+CREATE SCHEMA app;
+SET search_path = app, public;
+CREATE TABLE u (id int);
+DROP TABLE app.u;
+CREATE TEMP TABLE tmp (a int);
+DROP TABLE tmp;
+$$);
+SELECT * FROM plan_of($$
+ALTER TABLE item ADD CONSTRAINT named CHECK (price IS NOT NULL) NOT VALID;
+ALTER TABLE item VALIDATE CONSTRAINT named;
+ALTER TABLE item ALTER COLUMN price SET NOT NULL;
+ALTER TABLE item DROP CONSTRAINT named;
+ALTER TABLE item ALTER COLUMN price SET NOT NULL;
+ALTER TABLE item ADD COLUMN c int;
+ALTER TABLE item ALTER COLUMN c SET DEFAULT 3;
+ALTER TABLE item DROP COLUMN c;
+ALTER TABLE item ALTER COLUMN name TYPE text;
+ALTER TABLE item ALTER COLUMN name TYPE varchar(60);
+INSERT INTO empty VALUES (1, 1);
+CREATE UNIQUE INDEX ON empty (a);
+$$);
+
+-- a definition that comes back destroys nothing
+SELECT n, class, action, rule FROM plan_of('DROP POLICY item_all ON item; DROP VIEW item_view; DROP FUNCTION pure(int)');
+SELECT n, class, action, rule FROM plan_of($$
+DROP POLICY IF EXISTS item_all ON item;
+CREATE POLICY item_all ON item USING (true);
+DROP VIEW item_view;
+CREATE VIEW item_view AS SELECT id FROM item;
+DROP FUNCTION pure(int);
+CREATE FUNCTION pure(int) RETURNS int LANGUAGE sql AS 'SELECT 2';
+DROP INDEX item_name;
+CREATE INDEX item_name ON item (name, id);
+$$);
+SELECT reason FROM why('DROP VIEW item_view; CREATE VIEW item_view AS SELECT 1') WHERE n = 1;
+
+-- what needs running is not guessed
+SELECT * FROM plan_of($$DO 'BEGIN DROP TABLE item; END'; CALL p(); SELECT acts(); SELECT pure(1); SELECT now(); EXECUTE x; INSERT INTO empty SELECT acts()$$);
+SELECT n, reason FROM why($$DO 'BEGIN END'$$);
+
+-- the time zone is the script's
+SELECT n, does FROM plan_of($$
+CREATE TABLE z (at timestamp);
+SET TimeZone = 'Europe/Berlin';
+$$);
+
+-- bad input is refused as apply() refuses it
+SELECT * FROM caught($$SELECT migmgr.plan('')$$);
+SELECT * FROM caught($$SELECT migmgr.plan(NULL)$$);
+SELECT * FROM caught($$SELECT migmgr.plan('CREATE TABLE ok ();
+CREATE TABEL x ()')$$);
+SELECT * FROM caught($$SELECT migmgr.plan('\i other.sql')$$);
+SELECT * FROM caught($$SELECT migmgr.plan('DROP TABLE item', 'prod')$$);
+SELECT * FROM caught($$SELECT migmgr.plan('VACUUM')$$);
+
+-- assert_safe() raises everything at once
+SELECT migmgr.assert_safe('CREATE TABLE fine (id int); CREATE INDEX ON fine (id)');
+SELECT migmgr.assert_safe('DROP TABLE empty', 'development');
+SELECT migmgr.assert_safe($$DO 'BEGIN END'$$, 'production');
+SELECT * FROM caught($$SELECT migmgr.assert_safe('CREATE TABLE fine (id int);
+DROP TABLE empty;
+CREATE INDEX ON item (price)', 'production')$$);
+SELECT * FROM caught($$SELECT migmgr.assert_safe('DROP TABLE migmgr.ledger')$$);
+
+-- a file's way down is not planned with its way up
+SELECT n, command FROM plan_of($$
+-- migmgr:up
+CREATE TABLE fine (id int);
+-- migmgr:down
+DROP TABLE fine;
+$$);
+
+-- policy entries and waivers count, those of another environment too
+SELECT migmgr.set_policy('staging', 'destructive', 'deny');
+SELECT action FROM plan_of('DROP TABLE empty', 'staging');
+SELECT left(migmgr.waive('destructive', 'test'), 21);
+SELECT action FROM plan_of('DROP TABLE empty');
+SELECT action FROM plan_of('DROP TABLE empty', 'production');
+
+-- nothing is written, locked or left, in a read-only transaction as well
+SELECT fingerprint() AS before \gset
+BEGIN TRANSACTION READ ONLY;
+SELECT count(*) FROM migmgr.plan('ALTER TABLE item ADD COLUMN x float DEFAULT random(), ALTER COLUMN price TYPE text; SET search_path = nowhere; DROP TABLE public.org CASCADE; CREATE TABLE public.x (a int)');
+SELECT relation::regclass, mode FROM pg_locks WHERE pid = pg_backend_pid() AND locktype = 'relation' AND relation >= 16384
+   AND relation IN (SELECT oid FROM pg_class WHERE relnamespace = 'public'::regnamespace);
+SELECT pg_current_xact_id_if_assigned();
+SELECT current_setting('search_path');
+COMMIT;
+SELECT fingerprint() = :'before' AS unchanged;
+SELECT count(*) FROM pg_stat_xact_user_tables WHERE relname IN ('empty', 'org', 'item') AND seq_scan > 0;
+
+\connect postgres
+DROP DATABASE regress_migmgr_plan;
