@@ -101,8 +101,11 @@ classify_statement(Node *stmt)
 		judge_unknown(&j);
 	else
 	{
+		bool		missing;
+
 		j.verdict->rule = rule->rule;
 		name_target(&j, rule);
+		missing = rule->relation != 0 && !rule->creates && !j.found && j.verdict->object != NULL;
 		if (rule->judge != NULL)
 			rule->judge(&j, rule);
 		else
@@ -114,6 +117,8 @@ classify_statement(Node *stmt)
 
 			judge_find(&j, j.found && !rule->creates ? &j.rel : NULL, &finding);
 		}
+		if (missing && (j.verdict->reason == NULL || j.verdict->class == CLASS_ADDITIVE))
+			j.verdict->reason = psprintf("%s does not exist", j.verdict->object);
 	}
 	return finish(&j);
 }

@@ -60,6 +60,9 @@
 /* beyond this a table is not searched for a live row: it counts as not empty */
 #define EMPTY_SCAN_BLOCKS 2048
 
+/* tables that reference one: enough to say that there are many */
+#define MAX_REFERENCING 100
+
 /* what measure() adds up, beside its sum */
 static double estimated_rows;
 
@@ -72,7 +75,7 @@ static bool over_storage(Oid relid, bool (*holds) (Relation rel, int64 *sum), in
 static bool adds_no_row(Relation rel, int64 *sum);
 static bool stays_small(Relation rel, int64 *sum);
 static bool measure(Relation rel, int64 *sum);
-static bool depends_on(Oid refclassid, Oid refobjid, bool (*wanted) (Form_pg_depend depend, List **found),
+static bool depends_on(Oid refclassid, Oid refobjid, int32 refobjsubid, bool (*wanted) (Form_pg_depend depend, List **found),
 					   List **found);
 
 /* OID of a schema by name (NULL: the one that new objects go to), or InvalidOid. */
@@ -536,7 +539,7 @@ fact_type_users(Oid type)
 {
 	List	   *found = NIL;
 
-	depends_on(TypeRelationId, type, is_column, &found);
+	depends_on(TypeRelationId, type, 0, is_column, &found);
 	return found;
 }
 
@@ -552,16 +555,16 @@ is_stored_use(Form_pg_depend depend, List **found)
 bool
 fact_used_by_index(Oid function)
 {
-	return depends_on(ProcedureRelationId, function, is_stored_use, NULL);
+	return depends_on(ProcedureRelationId, function, 0, is_stored_use, NULL);
 }
 
-/* Walks the objects that depend on one until wanted() says enough. */
+/* Walks the objects that depend on one (or on a column) until wanted() says enough. */
 static bool
-depends_on(Oid refclassid, Oid refobjid, bool (*wanted) (Form_pg_depend depend, List **found),
+depends_on(Oid refclassid, Oid refobjid, int32 refobjsubid, bool (*wanted) (Form_pg_depend depend, List **found),
 		   List **found)
 {
 	Relation	catalog = table_open(DependRelationId, AccessShareLock);
-	ScanKeyData key[2];
+	ScanKeyData key[3];
 	SysScanDesc scan;
 	HeapTuple	tuple;
 	bool		result = false;
@@ -570,7 +573,9 @@ depends_on(Oid refclassid, Oid refobjid, bool (*wanted) (Form_pg_depend depend, 
 				ObjectIdGetDatum(refclassid));
 	ScanKeyInit(&key[1], Anum_pg_depend_refobjid, BTEqualStrategyNumber, F_OIDEQ,
 				ObjectIdGetDatum(refobjid));
-	scan = systable_beginscan(catalog, DependReferenceIndexId, true, NULL, 2, key);
+	ScanKeyInit(&key[2], Anum_pg_depend_refobjsubid, BTEqualStrategyNumber, F_INT4EQ,
+				Int32GetDatum(refobjsubid));
+	scan = systable_beginscan(catalog, DependReferenceIndexId, true, NULL, refobjsubid != 0 ? 3 : 2, key);
 	while (!result && HeapTupleIsValid(tuple = systable_getnext(scan)))
 		result = wanted((Form_pg_depend) GETSTRUCT(tuple), found);
 	systable_endscan(scan);
@@ -648,16 +653,19 @@ is_foreign_key(Form_pg_depend depend, List **found)
 			*found = list_append_unique_oid(*found, form->conrelid);
 		ReleaseSysCache(tuple);
 	}
-	return false;
+	return list_length(*found) >= MAX_REFERENCING;
 }
 
-/* Tables with a foreign key that references a relation. */
+/*
+ * Tables with a foreign key that references a relation, or this column of it;
+ * no more of them than anybody would want to read.
+ */
 List *
-fact_referencing(Oid relid)
+fact_referencing(Oid relid, AttrNumber attnum)
 {
 	List	   *found = NIL;
 
-	depends_on(RelationRelationId, relid, is_foreign_key, &found);
+	depends_on(RelationRelationId, relid, attnum, is_foreign_key, &found);
 	return list_delete_oid(found, relid);
 }
 

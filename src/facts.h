@@ -58,7 +58,7 @@ extern bool fact_size(Oid relid, int64 *bytes, double *rows);
 extern List *fact_children(Oid relid);
 extern Oid	fact_partition_parent(Oid relid);
 extern List *fact_referenced(Oid relid, const char *constraint, AttrNumber attnum);
-extern List *fact_referencing(Oid relid);
+extern List *fact_referencing(Oid relid, AttrNumber attnum);
 extern List *fact_indexes(Oid relid, AttrNumber attnum);
 extern ObjectAddress fact_address(ObjectType type, Node *object, RangeVar *relation);
 extern HeapTuple fact_row(Oid classid, Oid objid, bool self);

@@ -34,6 +34,7 @@
 #include "plan.h"
 #include "policy.h"
 #include "script.h"
+#include "script_rules.h"
 
 /* a statement of a planned script */
 typedef struct PlannedStatement
@@ -41,6 +42,7 @@ typedef struct PlannedStatement
 	ScriptStatement *statement;
 	Verdict    *verdict;
 	PlanDetail	detail;
+	const char *refused;		/* why apply() would not run it, or NULL */
 	const char *opaque;			/* why nothing can be known, or NULL */
 	const char *net;			/* what becomes of what it drops, or NULL */
 	bool		is_new;			/* the relation is new or temporary */
@@ -51,8 +53,8 @@ PG_FUNCTION_INFO_V1(migmgr_plan);
 PG_FUNCTION_INFO_V1(migmgr_assert_safe);
 
 static List *plan_script(FunctionCallInfo fcinfo, PolicyEnvironment *environment);
-static List *judge_script(List *statements);
-static PlannedStatement *judge_statement(ScriptStatement *statement);
+static List *judge_script(Script *script);
+static PlannedStatement *judge_statement(Script *script, ScriptStatement *statement);
 static void follow_settings(Node *stmt);
 static void judge_net_effect(PlannedStatement *planned);
 static bool calls_unknown(Node *node, void *context);
@@ -84,6 +86,7 @@ migmgr_assert_safe(PG_FUNCTION_ARGS)
 	List	   *violations = NIL;
 	MigClass	class = CLASS_NONE;
 	int			opaque = 0;
+	int			refused = 0;
 	StringInfoData text;
 	ListCell   *lc;
 
@@ -98,6 +101,7 @@ migmgr_assert_safe(PG_FUNCTION_ARGS)
 		}
 		class = Max(class, planned->verdict->class);
 		opaque += planned->opaque != NULL;
+		refused += planned->refused != NULL;
 	}
 	if (violations != NIL)
 		policy_refuse_in(violations, environment);
@@ -108,6 +112,8 @@ migmgr_assert_safe(PG_FUNCTION_ARGS)
 					 list_length(plan), class_name(class), policy_environment_name(environment));
 	if (opaque > 0)
 		appendStringInfo(&text, "; %d opaque, judged only when it runs", opaque);
+	if (refused > 0)
+		appendStringInfo(&text, "; %d that apply() refuses", refused);
 	PG_RETURN_TEXT_P(cstring_to_text_with_len(text.data, text.len));
 }
 
@@ -129,10 +135,10 @@ plan_script(FunctionCallInfo fcinfo, PolicyEnvironment *environment)
 				 errmsg("the script has no SQL: it is null")));
 	*environment = here ? policy_environment() :
 		policy_environment_of(text_to_cstring(PG_GETARG_TEXT_PP(1)));
-	script = script_parse(script_up("the script", script_canonical(text_to_cstring(PG_GETARG_TEXT_PP(0)))),
+	script = script_split(script_up("the script", script_canonical(text_to_cstring(PG_GETARG_TEXT_PP(0)))),
 						  "the script");
 
-	plan = judge_script(script->statements);
+	plan = judge_script(script);
 	foreach(lc, plan)
 	{
 		PlannedStatement *planned = lfirst(lc);
@@ -145,7 +151,7 @@ plan_script(FunctionCallInfo fcinfo, PolicyEnvironment *environment)
 
 /* Judges each statement after the effects of those before it. */
 static List *
-judge_script(List *statements)
+judge_script(Script *script)
 {
 	List	   *plan = NIL;
 	int			settings = NewGUCNestLevel();
@@ -154,13 +160,13 @@ judge_script(List *statements)
 	overlay_begin();
 	PG_TRY();
 	{
-		foreach(lc, statements)
+		foreach(lc, script->statements)
 		{
 			ScriptStatement *statement = lfirst(lc);
 			PlannedStatement *planned;
 
 			CHECK_FOR_INTERRUPTS();
-			planned = judge_statement(statement);
+			planned = judge_statement(script, statement);
 			plan = lappend(plan, planned);
 			overlay_note(statement->raw->stmt, statement->number);
 			follow_settings(statement->raw->stmt);
@@ -177,14 +183,25 @@ judge_script(List *statements)
 	return plan;
 }
 
+/*
+ * What refuses a transaction block can be planned, though not applied; what
+ * could never be part of a script (COMMIT, data of COPY) raises.
+ */
 static PlannedStatement *
-judge_statement(ScriptStatement *statement)
+judge_statement(Script *script, ScriptStatement *statement)
 {
 	Node	   *stmt = statement->raw->stmt;
 	PlannedStatement *planned = palloc0(sizeof(PlannedStatement));
 	Verdict    *verdict = classify_statement(stmt);
 	RelFacts	rel;
+	ScriptRefusal refusal;
 
+	if (script_refuses(script, statement, &refusal))
+	{
+		if (refusal.sqlstate != ERRCODE_MG_BAD_STATEMENT)
+			script_refuse(statement, &refusal, "the script");
+		planned->refused = refusal.reason;
+	}
 	verdict->statement = statement->number;
 	verdict->line = statement->line;
 	planned->statement = statement;
@@ -351,6 +368,8 @@ reason_of(const PlannedStatement *planned)
 		said = lappend(said, unconstify(char *, part->rule));
 		appendStringInfo(&text, "%s: %s; ", part->rule, part->reason);
 	}
+	if (planned->refused != NULL)
+		appendStringInfo(&text, "apply() refuses it: %.*s; ", (int) strlen(planned->refused) - 1, planned->refused);
 	if (planned->net != NULL)
 		appendStringInfo(&text, "%s; ", planned->net);
 	if (planned->detail.text.len > 0)

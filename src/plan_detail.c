@@ -25,6 +25,9 @@
 #include "overlay.h"
 #include "plan.h"
 
+/* of relations in one sentence */
+#define MAX_NAMES 5
+
 typedef void (*detail_fn) (Node *stmt, const Verdict *verdict, PlanDetail *detail);
 
 static void say(PlanDetail *detail, const char *format,...) pg_attribute_printf(2, 3);
@@ -107,7 +110,14 @@ say_locks(PlanDetail *detail, List *relids, LOCKMODE lock)
 	ListCell   *lc;
 
 	foreach(lc, relids)
+	{
+		if (foreach_current_index(lc) == MAX_NAMES)
+		{
+			say(detail, "and on %d more", list_length(relids) - MAX_NAMES);
+			break;
+		}
 		say_lock(detail, lfirst_oid(lc), lock);
+	}
 }
 
 /* "about 10000 rows, 16 MB" */
@@ -139,9 +149,9 @@ names_of(List *relids)
 	{
 		RelFacts	rel;
 
-		if (foreach_current_index(lc) == 5)
+		if (foreach_current_index(lc) == MAX_NAMES)
 		{
-			appendStringInfo(&text, " and %d more", list_length(relids) - 5);
+			appendStringInfo(&text, " and %d more", list_length(relids) - MAX_NAMES);
 			break;
 		}
 		if (fact_relation(lfirst_oid(lc), &rel))
@@ -263,7 +273,7 @@ detail_alter_table(Node *stmt, const Verdict *verdict, PlanDetail *detail)
 				say(detail, "the column's statistics are lost: ANALYZE %s afterwards", rel.name);
 			if (verdict->rewrites != TRI_NO && fact_column(relid, cmd->name, &column) && column.attnum > 0)
 				say_locks(detail, list_concat_unique_oid(fact_referenced(relid, NULL, column.attnum),
-														 fact_referencing(relid)), AccessExclusiveLock);
+														 fact_referencing(relid, column.attnum)), AccessExclusiveLock);
 		}
 	}
 }
@@ -318,20 +328,20 @@ detail_create_index(Node *stmt, const Verdict *verdict, PlanDetail *detail)
 
 /* Rows that go, and what is locked with the dropped relation. */
 static void
-detail_drop_relation(Oid relid, PlanDetail *detail)
+detail_drop_relation(Oid relid, bool concurrent, PlanDetail *detail)
 {
 	RelFacts	rel;
 
 	if (!fact_relation(relid, &rel) || rel.is_new || rel.temporary)
 		return;
 	if (rel.relkind == RELKIND_INDEX || rel.relkind == RELKIND_PARTITIONED_INDEX)
-		say_lock(detail, fact_index_table(relid), AccessExclusiveLock);
+		say_lock(detail, fact_index_table(relid), concurrent ? ShareUpdateExclusiveLock : AccessExclusiveLock);
 	if (rel.relkind != RELKIND_RELATION && rel.relkind != RELKIND_PARTITIONED_TABLE && rel.relkind != RELKIND_MATVIEW)
 		return;
 	say(detail, "%s: %s", rel.name, amount(relid));
 	say_lock(detail, fact_partition_parent(relid), AccessExclusiveLock);
 	say_locks(detail, list_concat_unique_oid(fact_referenced(relid, NULL, InvalidAttrNumber),
-											 fact_referencing(relid)), AccessExclusiveLock);
+											 fact_referencing(relid, InvalidAttrNumber)), AccessExclusiveLock);
 }
 
 static void
@@ -347,7 +357,7 @@ detail_drop(Node *stmt, const Verdict *verdict, PlanDetail *detail)
 		if (!OidIsValid(address.objectId))
 			continue;
 		if (address.classId == RelationRelationId)
-			detail_drop_relation(address.objectId, detail);
+			detail_drop_relation(address.objectId, drop->concurrent, detail);
 		else if (address.classId == TypeRelationId)
 		{
 			List	   *users = fact_type_users(address.objectId);
@@ -381,7 +391,7 @@ detail_truncate(Node *stmt, const Verdict *verdict, PlanDetail *detail)
 	foreach(lc, relids)
 	{
 		if (truncate->behavior == DROP_CASCADE)
-			relids = list_concat_unique_oid(relids, fact_referencing(lfirst_oid(lc)));
+			relids = list_concat_unique_oid(relids, fact_referencing(lfirst_oid(lc), InvalidAttrNumber));
 	}
 	foreach(lc, relids)
 	{

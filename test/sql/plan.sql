@@ -42,7 +42,7 @@ ALTER TABLE item ADD COLUMN token uuid DEFAULT gen_random_uuid();
 
 ALTER TABLE item ALTER COLUMN name TYPE varchar(40);
 ALTER TABLE item ALTER COLUMN price TYPE numeric(9,3);
-CREATE INDEX ON item (price); CREATE INDEX CONCURRENTLY ON item (price);
+CREATE INDEX ON item (price); CREATE INDEX CONCURRENTLY ON item (price); VACUUM FULL item; DROP INDEX CONCURRENTLY item_name;
 CREATE UNIQUE INDEX ON empty (a);
 ALTER TABLE item DROP COLUMN note, ADD UNIQUE (name);
 DROP TABLE item;
@@ -52,9 +52,9 @@ SELECT 1;
 $$);
 
 -- in other environments
-SELECT n, action FROM plan_of('DROP TABLE item; CREATE INDEX ON item (price); CREATE TABLE x ()', 'development');
-SELECT n, action FROM plan_of('DROP TABLE item; CREATE INDEX ON item (price); CREATE TABLE x ()', 'staging');
-SELECT n, action FROM plan_of('DROP TABLE item; CREATE INDEX ON item (price); CREATE TABLE x ()', 'production');
+SELECT n, action FROM plan_of('CREATE INDEX ON item (price); DROP TABLE item; CREATE TABLE x ()', 'development');
+SELECT n, action FROM plan_of('CREATE INDEX ON item (price); DROP TABLE item; CREATE TABLE x ()', 'staging');
+SELECT n, action FROM plan_of('CREATE INDEX ON item (price); DROP TABLE item; CREATE TABLE x ()', 'production');
 
 -- other locks, bytes, what is redone and what is lost
 SELECT * FROM why('ALTER TABLE item ADD COLUMN token uuid DEFAULT gen_random_uuid()');
@@ -66,6 +66,8 @@ SELECT * FROM why('CREATE TABLE part_2 PARTITION OF part FOR VALUES FROM (10) TO
 SELECT * FROM why('DROP TABLE part_1');
 SELECT * FROM why('TRUNCATE org CASCADE');
 SELECT * FROM why('DROP INDEX item_name');
+SELECT * FROM why('CREATE INDEX CONCURRENTLY ON item (price)');
+SELECT * FROM why('CREATE INDEX ON nowhere (a); ALTER TABLE nowhere ADD b int; DROP TABLE item; CREATE INDEX ON item (price)');
 
 -- statements see what earlier ones would have done
 SELECT * FROM plan_of($$
@@ -133,16 +135,17 @@ SELECT * FROM caught($$SELECT migmgr.plan('CREATE TABLE ok ();
 CREATE TABEL x ()')$$);
 SELECT * FROM caught($$SELECT migmgr.plan('\i other.sql')$$);
 SELECT * FROM caught($$SELECT migmgr.plan('DROP TABLE item', 'prod')$$);
-SELECT * FROM caught($$SELECT migmgr.plan('VACUUM')$$);
+SELECT * FROM caught($$SELECT migmgr.plan('CREATE TABLE ok (); COMMIT; SELECT 1')$$);
 
 -- assert_safe() raises everything at once
 SELECT migmgr.assert_safe('CREATE TABLE fine (id int); CREATE INDEX ON fine (id)');
 SELECT migmgr.assert_safe('DROP TABLE empty', 'development');
 SELECT migmgr.assert_safe($$DO 'BEGIN END'$$, 'production');
-SELECT * FROM caught($$SELECT migmgr.assert_safe('CREATE TABLE fine (id int);
+SELECT migmgr.assert_safe('CREATE INDEX CONCURRENTLY ON item (price)');
+SELECT state, message, regexp_replace(detail, '\d+ (kB|MB)', 'N bytes', 'g') AS detail, hint FROM caught($$SELECT migmgr.assert_safe('CREATE TABLE fine (id int);
 DROP TABLE empty;
 CREATE INDEX ON item (price)', 'production')$$);
-SELECT * FROM caught($$SELECT migmgr.assert_safe('DROP TABLE migmgr.ledger')$$);
+SELECT state, message, hint FROM caught($$SELECT migmgr.assert_safe('DROP TABLE migmgr.ledger')$$);
 
 -- a file's way down is not planned with its way up
 SELECT n, command FROM plan_of($$
