@@ -43,9 +43,10 @@ GRANT USAGE ON SCHEMA migmgr, migmgr_internal TO pg_database_owner;
 --   record   only migmgr's own C code writes (ledger, texts, evidence)
 --   config   also migmgr's own SECURITY DEFINER functions
 --   open     privileges decide
--- In a logical replication worker every one of them keeps the row out.
+-- In a logical replication worker every one of them keeps the row out.  It
+-- looks nothing up by name, and pinning a path would cost more than its work.
 CREATE FUNCTION migmgr_internal.row_guard() RETURNS trigger
-  LANGUAGE c SET search_path = pg_catalog, pg_temp
+  LANGUAGE c
   AS 'MODULE_PATHNAME', 'migmgr_row_guard';
 REVOKE ALL ON FUNCTION migmgr_internal.row_guard() FROM PUBLIC;
 COMMENT ON FUNCTION migmgr_internal.row_guard() IS 'trigger on migmgr''s tables: admits rows only from migmgr''s own code';

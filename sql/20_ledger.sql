@@ -136,7 +136,6 @@ CREATE TABLE migmgr_internal.ddl_log (
   client       text,
   application  text,
   command      text NOT NULL,
-  object_type  text,
   object       text,
   class        text NOT NULL,
   rule         text NOT NULL,
@@ -147,18 +146,26 @@ COMMENT ON TABLE migmgr_internal.ddl_log IS 'every DDL statement that ran outsid
 
 CREATE INDEX ddl_log_at ON migmgr_internal.ddl_log (at);
 
+-- Made with the first entry, dumped without its row: a restored database has
+-- none, whatever numbers its objects got.
+CREATE TABLE migmgr_internal.home (
+  token uuid PRIMARY KEY
+);
+COMMENT ON TABLE migmgr_internal.home IS 'what no dump contains: ties the ledger to this database, together with the numbers of both';
+
 DO $$
 DECLARE
   t pg_catalog.text;
 BEGIN
-  FOREACH t IN ARRAY ARRAY['script', 'statement', 'object', 'attempt', 'ddl_log'] LOOP
+  FOREACH t IN ARRAY ARRAY['script', 'statement', 'object', 'attempt', 'ddl_log', 'home'] LOOP
     EXECUTE pg_catalog.format('CREATE TRIGGER row_guard BEFORE INSERT OR UPDATE OR DELETE ON migmgr_internal.%1$I
       FOR EACH ROW EXECUTE FUNCTION migmgr_internal.row_guard(''record'')', t);
     EXECUTE pg_catalog.format('CREATE TRIGGER row_guard_truncate BEFORE TRUNCATE ON migmgr_internal.%1$I
       FOR EACH STATEMENT EXECUTE FUNCTION migmgr_internal.row_guard(''record'')', t);
     EXECUTE pg_catalog.format('ALTER TABLE migmgr_internal.%I ENABLE ALWAYS TRIGGER row_guard', t);
     EXECUTE pg_catalog.format('ALTER TABLE migmgr_internal.%I ENABLE ALWAYS TRIGGER row_guard_truncate', t);
-    PERFORM pg_catalog.pg_extension_config_dump(pg_catalog.concat('migmgr_internal.', t)::pg_catalog.regclass, '');
+    PERFORM pg_catalog.pg_extension_config_dump(pg_catalog.concat('migmgr_internal.', t)::pg_catalog.regclass,
+      CASE t WHEN 'home' THEN 'WHERE false' ELSE '' END);
   END LOOP;
   FOREACH t IN ARRAY ARRAY['attempt_id_seq', 'ddl_log_id_seq'] LOOP
     PERFORM pg_catalog.setval(pg_catalog.concat('migmgr_internal.', t)::pg_catalog.regclass,
@@ -169,7 +176,7 @@ END
 $$;
 
 GRANT SELECT ON migmgr.ledger, migmgr_internal.script, migmgr_internal.statement, migmgr_internal.object,
-  migmgr_internal.attempt, migmgr_internal.ddl_log TO pg_database_owner;
+  migmgr_internal.attempt, migmgr_internal.ddl_log, migmgr_internal.home TO pg_database_owner;
 GRANT SELECT ON SEQUENCE migmgr_internal.attempt_id_seq, migmgr_internal.ddl_log_id_seq TO pg_database_owner;
 
 -- For migmgr's own SECURITY DEFINER functions: events that change settings.

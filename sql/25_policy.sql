@@ -109,7 +109,7 @@ END
 $$;
 REVOKE ALL ON FUNCTION migmgr.waive(text, text, interval, text) FROM PUBLIC;
 COMMENT ON FUNCTION migmgr.waive(text, text, interval, text)
-  IS 'let statements of a class pass for a time, with a warning and a reason on record; in one migration only if its version is named';
+  IS 'let statements of a class pass for a time, with a warning and a reason on record; if a version is named, in the next run of that migration only';
 
 CREATE FUNCTION migmgr.unprotect(reason text, valid_for interval = '10 minutes') RETURNS text
   LANGUAGE c VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
@@ -148,14 +148,21 @@ SELECT v.environment, v.rule,
 COMMENT ON VIEW migmgr.policy IS 'what each class of statements leads to in each environment, for whom and where, and who set it (nobody: built in)';
 
 CREATE VIEW migmgr.waivers AS
-SELECT d.detail ->> 'what' AS what, l.version, d.detail ->> 'reason' AS reason,
-       (d.detail ->> 'until')::timestamptz AS until,
-       (d.detail ->> 'until')::timestamptz > clock_timestamp()
-         AND l.seq > coalesce((SELECT max(e.seq) FROM migmgr.ledger AS e WHERE e.event = 'epoch'), 0) AS active,
-       l.at AS granted_at, l.role AS granted_by
-  FROM migmgr.ledger AS l, LATERAL (SELECT l.detail::jsonb AS detail) AS d
- WHERE l.event = 'waiver'
- ORDER BY l.seq DESC;
+WITH entry AS (
+  SELECT l.seq, l.event, l.version, l.at, l.role, l.detail::jsonb AS detail
+    FROM migmgr.ledger AS l
+   WHERE l.event IN ('waiver', 'waiver used', 'epoch') AND l.event NOT IN ('applied', 'rolled back')
+), used AS (
+  SELECT (e.detail ->> 'entry')::bigint AS entry, min(e.at) AS at FROM entry AS e WHERE e.event = 'waiver used' GROUP BY 1
+)
+SELECT e.detail ->> 'what' AS what, e.version, e.detail ->> 'reason' AS reason,
+       (e.detail ->> 'until')::timestamptz AS until,
+       (e.detail ->> 'until')::timestamptz > clock_timestamp() AND u.at IS NULL
+         AND e.seq > coalesce((SELECT max(p.seq) FROM entry AS p WHERE p.event = 'epoch'), 0) AS active,
+       e.at AS granted_at, e.role AS granted_by, u.at AS used_at
+  FROM entry AS e LEFT JOIN used AS u ON u.entry = e.seq
+ WHERE e.event = 'waiver'
+ ORDER BY e.seq DESC;
 COMMENT ON VIEW migmgr.waivers IS 'exceptions that somebody has taken responsibility for, the newest first, and whether they still hold';
 
 -- What the guard thinks of each statement of a text, for tests.

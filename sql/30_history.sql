@@ -72,7 +72,7 @@ COMMENT ON VIEW migmgr.statements IS 'what each version ran, in order, with time
 COMMENT ON COLUMN migmgr.statements.event IS 'the ledger entry that it belongs to: applied or rolled back';
 
 CREATE VIEW migmgr.ddl_log WITH (security_invoker = false) AS
-  SELECT d.id, d.at, d.command, d.object_type, d.object, d.class, d.rule, d.action, d.sql, d.session_role, d.role, d.client, d.application
+  SELECT d.id, d.at, d.command, d.object, d.class, d.rule, d.action, d.sql, d.session_role, d.role, d.client, d.application
     FROM migmgr_internal.ddl_log AS d
    ORDER BY d.id DESC;
 COMMENT ON VIEW migmgr.ddl_log IS 'DDL that ran outside apply and rollback, the latest first';

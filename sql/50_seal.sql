@@ -17,7 +17,7 @@ CREATE VIEW migmgr_internal.evidence WITH (security_invoker = false) AS
   SELECT 'ddl_log'::text, d.id, d.at,
          encode(sha256(convert_to(concat('migmgr/ddl_log/1 ', d.id, ' ', (EXTRACT(epoch FROM d.at) * 1000000)::bigint,
            migmgr_internal.field(d.session_role), migmgr_internal.field(d.role), migmgr_internal.field(d.client),
-           migmgr_internal.field(d.application), migmgr_internal.field(d.command), migmgr_internal.field(d.object_type),
+           migmgr_internal.field(d.application), migmgr_internal.field(d.command),
            migmgr_internal.field(d.object), migmgr_internal.field(d.class), migmgr_internal.field(d.rule),
            migmgr_internal.field(d.action), migmgr_internal.field(d.sql)), 'UTF8')), 'hex')
     FROM migmgr_internal.ddl_log AS d;

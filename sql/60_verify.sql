@@ -189,20 +189,6 @@ $$;
 REVOKE ALL ON FUNCTION migmgr_internal.check_home() FROM PUBLIC;
 COMMENT ON FUNCTION migmgr_internal.check_home() IS 'does the ledger belong to this database';
 
--- Only libraries loaded before the first statement count; whoever may not
--- read the settings is not asked, because this runs as migmgr's owner.
-CREATE FUNCTION migmgr_internal.guard_level() RETURNS text
-  LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
-  AS $$
-  SELECT CASE WHEN EXISTS (
-    SELECT FROM unnest('{shared_preload_libraries,session_preload_libraries}'::text[]) AS s(setting)
-     CROSS JOIN LATERAL regexp_split_to_table(current_setting(s.setting, true), ',') AS l(library)
-     WHERE regexp_replace(btrim(l.library, E' \t"'), '^.*/|\.so$', '', 'g') = 'migmgr')
-    THEN 'preloaded' ELSE 'event triggers only' END
-$$;
-REVOKE ALL ON FUNCTION migmgr_internal.guard_level() FROM PUBLIC;
-COMMENT ON FUNCTION migmgr_internal.guard_level() IS 'preloaded or event triggers only';
-
 CREATE FUNCTION migmgr_internal.check_guard()
   RETURNS TABLE(check_name text, object text, status text, detail text, hint text)
   LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
@@ -227,12 +213,12 @@ CREATE FUNCTION migmgr_internal.check_guard()
      WHERE t.tgenabled IS DISTINCT FROM 'A' GROUP BY o.name
   )
   SELECT 'guard', 'event trigger ' || e.name, 'failed', 'missing: DDL is not judged at this event',
-         format('CREATE EVENT TRIGGER migmgr_guard_%1$s ON %2$s EXECUTE FUNCTION migmgr_internal.guard_%1$s(); ALTER EVENT TRIGGER migmgr_guard_%1$s ENABLE ALWAYS; ALTER EXTENSION migmgr ADD EVENT TRIGGER migmgr_guard_%1$s;', e.part, e.name)
+         format('As superuser: SELECT migmgr.unprotect(''repair''); CREATE EVENT TRIGGER migmgr_guard_%1$s ON %2$s EXECUTE FUNCTION migmgr_internal.guard_%1$s(); ALTER EVENT TRIGGER migmgr_guard_%1$s ENABLE ALWAYS; ALTER EXTENSION migmgr ADD EVENT TRIGGER migmgr_guard_%1$s;', e.part, e.name)
     FROM event AS e WHERE NOT EXISTS (SELECT FROM watcher AS w WHERE w.evtevent = e.name)
   UNION ALL
   SELECT 'guard', 'event trigger ' || w.evtname, 'failed',
          CASE w.evtenabled WHEN 'D' THEN 'disabled: DDL is not judged at this event' ELSE 'not ENABLE ALWAYS: replica mode goes around it' END,
-         format('ALTER EVENT TRIGGER %I ENABLE ALWAYS;', w.evtname)
+         format('As superuser: SELECT migmgr.unprotect(''repair''); ALTER EVENT TRIGGER %I ENABLE ALWAYS;', w.evtname)
     FROM watcher AS w WHERE w.evtenabled <> 'A'
   UNION ALL
   SELECT 'guard', 'event triggers', 'ok', format('%s event triggers, all ENABLE ALWAYS', count(*)), NULL
@@ -246,11 +232,7 @@ CREATE FUNCTION migmgr_internal.check_guard()
   SELECT 'guard', 'row triggers', 'ok', format('%s tables of migmgr, row and TRUNCATE triggers all ENABLE ALWAYS', count(*)), NULL
     FROM own HAVING NOT EXISTS (SELECT FROM lacking)
   UNION ALL
-  SELECT 'guard', 'level', CASE v.level WHEN 'preloaded' THEN 'ok' ELSE 'warning' END,
-         CASE v.level WHEN 'preloaded' THEN 'preloaded: event triggers and utility hook'
-                      ELSE 'event triggers only: TRUNCATE, DROP EVENT TRIGGER, DROP DATABASE and the like are not seen' END,
-         CASE v.level WHEN 'preloaded' THEN NULL ELSE 'Add migmgr to shared_preload_libraries and restart, or to session_preload_libraries of this database.' END
-    FROM (SELECT migmgr_internal.guard_level() AS level) AS v
+  SELECT l.check_name, l.object, l.status, l.detail, l.hint FROM migmgr_internal.check_level() AS l
   UNION ALL
   SELECT 'guard', 'setting event_triggers', 'failed', 'off: no event trigger fires in this session', 'RESET event_triggers; and look where it was set: SELECT * FROM pg_settings WHERE name = ''event_triggers'';'
    WHERE current_setting('event_triggers', true) = 'off'
@@ -398,8 +380,9 @@ BEGIN
   WITH row AS MATERIALIZED (
     SELECT c.place, r.*
       FROM (VALUES (1, 'check_chain', NULL), (2, 'check_head', head), (3, 'check_texts', NULL), (4, 'check_seals', 'attempt'),
-                   (5, 'check_seals', 'ddl_log'), (6, 'check_home', NULL), (7, 'check_guard', NULL), (8, 'check_access', NULL),
-                   (9, 'check_indexes', NULL), (10, 'check_constraints', NULL), (11, 'check_objects', NULL), (12, 'watch_checks', NULL)
+                   (5, 'check_seals', 'ddl_log'), (6, 'check_home', NULL), (7, 'check_guard', NULL), (7, 'check_bypasses', NULL), (8, 'check_access', NULL),
+                   (9, 'check_indexes', NULL), (10, 'check_constraints', NULL), (11, 'check_objects', NULL), (12, 'watch_checks', NULL),
+                   (13, 'check_library', NULL)
            ) AS c(place, function, argument)
      CROSS JOIN LATERAL migmgr_internal.run_check(c.function, c.argument) WITH ORDINALITY AS r(check_name, object, status, detail, hint, n)
      WHERE c.function <> 'check_head' OR c.argument IS NOT NULL

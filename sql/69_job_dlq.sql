@@ -73,7 +73,8 @@ CREATE TRIGGER row_guard_truncate BEFORE TRUNCATE ON migmgr.job_dlq
 ALTER TABLE migmgr.job_dlq ENABLE ALWAYS TRIGGER row_guard;
 ALTER TABLE migmgr.job_dlq ENABLE ALWAYS TRIGGER row_guard_truncate;
 SELECT pg_catalog.pg_extension_config_dump('migmgr.job_dlq', '');
-GRANT SELECT ON migmgr.job_dlq TO pg_database_owner;
+-- With row security on, only its owner (or a superuser) can dump it.
+ALTER TABLE migmgr.job_dlq OWNER TO pg_database_owner;
 
 -- Users see their own organisation's rows, once they were granted SELECT;
 -- whoever was granted DELETE looks after all of them.

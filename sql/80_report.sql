@@ -41,7 +41,7 @@ BEGIN
     CASE WHEN NOT r.rolsuper AND l.levels IS NULL THEN format('SELECT * FROM migmgr.grant_access(%L, ''viewer'');', reader) END
     FROM pg_roles AS r CROSS JOIN LATERAL (SELECT migmgr_internal.levels_of(r.oid) AS levels) AS l WHERE r.rolname = reader;
 
-  RETURN QUERY SELECT 'guard', CASE c.state WHEN 'failed' THEN c.value ELSE level END,
+  RETURN QUERY SELECT 'guard', CASE c.state WHEN 'failed' THEN c.value ELSE format('%s; not seen: %s', level, migmgr_internal.guard_blind(level)) END,
     CASE WHEN c.state = 'ok' AND home = 'restored' THEN 'warning' ELSE c.state END,
     CASE WHEN c.state <> 'ok' THEN 'SELECT * FROM migmgr.verify();' END
     FROM migmgr_internal.sum_checks('check_guard') AS c;
@@ -74,8 +74,10 @@ BEGIN
     FROM migmgr_internal.sum_checks('watch_checks') AS c;
   RETURN QUERY SELECT 'dead letters', format('%s pending, %s retrying, %s abandoned', d.pending, d.retrying, d.abandoned),
     CASE WHEN d.pending + d.abandoned > 0 THEN 'warning' ELSE 'ok' END, CASE WHEN d.pending + d.abandoned > 0 THEN 'SELECT * FROM migmgr.dlq_stats;' END
-    FROM (SELECT count(*) FILTER (WHERE j.status = 'pending') AS pending, count(*) FILTER (WHERE j.status = 'retrying') AS retrying,
-                 count(*) FILTER (WHERE j.status = 'abandoned') AS abandoned FROM migmgr.job_dlq AS j) AS d;
+    FROM (SELECT COALESCE(sum(s.letters) FILTER (WHERE s.status = 'pending'), 0) AS pending,
+                 COALESCE(sum(s.letters) FILTER (WHERE s.status = 'retrying'), 0) AS retrying,
+                 COALESCE(sum(s.letters) FILTER (WHERE s.status = 'abandoned'), 0) AS abandoned
+            FROM migmgr_internal.dlq_statistics() AS s) AS d;
   RETURN QUERY SELECT 'ledger', format('%s entries, head %s', COALESCE(max(l.seq), 0), COALESCE(left(migmgr.head(), 16) || '...', 'none')), 'ok', 'SELECT migmgr.head();'
     FROM migmgr.ledger AS l;
 END

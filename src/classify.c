@@ -101,11 +101,8 @@ classify_statement(Node *stmt)
 		judge_unknown(&j);
 	else
 	{
-		bool		missing;
-
 		j.verdict->rule = rule->rule;
 		name_target(&j, rule);
-		missing = rule->relation != 0 && !rule->creates && !j.found && j.verdict->object != NULL;
 		if (rule->judge != NULL)
 			rule->judge(&j, rule);
 		else
@@ -117,8 +114,6 @@ classify_statement(Node *stmt)
 
 			judge_find(&j, j.found && !rule->creates ? &j.rel : NULL, &finding);
 		}
-		if (missing && (j.verdict->reason == NULL || j.verdict->class == CLASS_ADDITIVE))
-			j.verdict->reason = psprintf("%s does not exist", j.verdict->object);
 	}
 	return finish(&j);
 }
@@ -157,7 +152,11 @@ name_target(Judgement *j, const StatementRule *rule)
 	}
 	else if (rule->names != 0)
 	{
-		v->object = fact_names(*(List **) (node + rule->names - 1), &v->namespace);
+		List	   *names = *(List **) (node + rule->names - 1);
+
+		v->object = fact_names(names, &v->namespace);
+		/* the session may not have its temporary schema yet */
+		j->temporary = list_length(names) == 2 && strcmp(strVal(linitial(names)), "pg_temp") == 0;
 		j->own |= protect_owns_schema(v->namespace);
 	}
 	else if (rule->name != 0)
@@ -174,7 +173,8 @@ name_relation(Judgement *j, RangeVar *relation, bool creates)
 	Verdict    *v = j->verdict;
 	Oid			relid;
 
-	if (creates && relation->relpersistence == RELPERSISTENCE_TEMP)
+	if (creates && (relation->relpersistence == RELPERSISTENCE_TEMP ||
+					(relation->schemaname != NULL && strcmp(relation->schemaname, "pg_temp") == 0)))
 	{
 		j->rel.temporary = true;
 		v->object = pstrdup(quote_identifier(relation->relname));
@@ -184,13 +184,14 @@ name_relation(Judgement *j, RangeVar *relation, bool creates)
 	{
 		v->namespace = fact_creation_namespace(relation->schemaname);
 		relid = OidIsValid(v->namespace) ? fact_relname_relid(relation->relname, v->namespace) : InvalidOid;
-		j->rel.temporary = OidIsValid(v->namespace) && isAnyTempNamespace(v->namespace);
 		j->own |= protect_owns_schema(v->namespace);
 	}
 	else
 		relid = fact_relid(relation);
 
 	j->found = fact_relation(relid, &j->rel);
+	if (creates && OidIsValid(v->namespace) && isAnyTempNamespace(v->namespace))
+		j->rel.temporary = true;
 	if (j->found)
 	{
 		v->relid = relid;
@@ -199,9 +200,12 @@ name_relation(Judgement *j, RangeVar *relation, bool creates)
 		j->own |= protect_owns_schema(v->namespace);
 	}
 	else
+	{
+		j->absent = !creates;
 		v->object = quote_qualified_identifier(relation->schemaname ? relation->schemaname :
 											   OidIsValid(v->namespace) ? fact_namespace_name(v->namespace) : NULL,
 											   relation->relname);
+	}
 }
 
 /* A statement without a rule: refused if the server calls it DDL. */
@@ -229,6 +233,8 @@ judge_find(Judgement *j, const RelFacts *rel, const Finding *finding)
 {
 	Verdict    *v = palloc(sizeof(Verdict));
 	const char *why_not = NULL;
+	bool		temporary = rel != NULL ? rel->temporary :
+		j->temporary || (OidIsValid(j->verdict->namespace) && isAnyTempNamespace(j->verdict->namespace));
 
 	*v = *j->verdict;
 	v->class = finding->class;
@@ -244,10 +250,10 @@ judge_find(Judgement *j, const RelFacts *rel, const Finding *finding)
 	v->firm = NULL;
 	v->parts = NIL;
 
-	if (!counts(finding, rel, &why_not))
+	if ((temporary && finding->class < CLASS_UNCLASSIFIED) || !counts(finding, rel, &why_not))
 	{
-		v->class = rel != NULL && rel->temporary ? CLASS_NONE : CLASS_ADDITIVE;
-		v->reason = unconstify(char *, why_not);
+		v->class = temporary ? CLASS_NONE : CLASS_ADDITIVE;
+		v->reason = unconstify(char *, temporary ? "it is temporary" : why_not);
 		v->hint = NULL;
 		v->definition = false;
 	}
@@ -351,6 +357,17 @@ finish(Judgement *j)
 	v->rewrites = either(j->rewrites, v->rewrites);
 	v->scans = either(j->scans, v->scans);
 	v->parts = j->parts;
+	if (j->absent && v->class > CLASS_ADDITIVE && v->class < CLASS_UNCLASSIFIED)
+	{
+		/* an earlier statement of the script makes it, or the server refuses */
+		v->class = CLASS_ADDITIVE;
+		v->hint = NULL;
+		v->drops = v->definition = false;
+		v->firm = NULL;
+		v->parts = NIL;
+	}
+	if (j->absent && v->class == CLASS_ADDITIVE)
+		v->reason = psprintf("relation %s does not exist yet", v->object);
 	if (j->own && !j->passes_own && v->class > CLASS_NONE)
 	{
 		bool		lifted = protect_lifted();

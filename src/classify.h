@@ -42,7 +42,8 @@ typedef struct Verdict
 	const char *command;		/* command tag: 'ALTER TABLE' */
 	char	   *object;			/* what it is about: 'public.qc_jobs', or NULL */
 	char	   *column;			/* the column it is about, or NULL */
-	char	   *deed;			/* what it would do: 'drop table public.qc_jobs' */
+	char	   *deed;			/* what it would do: 'drop table
+								 * public.qc_jobs' */
 	LOCKMODE	lock;			/* strongest lock on the named object */
 	Tristate	rewrites;
 	Tristate	scans;
@@ -55,8 +56,8 @@ typedef struct Verdict
 
 	bool		drops;			/* the class comes from a drop, so the access
 								 * hook will see each object as it goes */
-	bool		definition;		/* ... of definitions only: inside a script the
-								 * net effect decides */
+	bool		definition;		/* ... of definitions only: inside a script
+								 * the net effect decides */
 	bool		concurrent;		/* commits by itself: nothing may raise once
 								 * it has begun */
 	struct Verdict *firm;		/* when definition: the worst of its other

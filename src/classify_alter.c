@@ -75,6 +75,7 @@ judge_command(Judgement *j, AlterTableCmd *cmd)
 	const AlterRule *rule = rule_of_alter(cmd->subtype);
 	Finding		finding;
 
+	j->deed = NULL;
 	if (rule == NULL)
 	{
 		judge_add(j, CLASS_UNCLASSIFIED, "unclassified", "migmgr has no rule for this form of ALTER TABLE");

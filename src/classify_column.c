@@ -251,6 +251,8 @@ judge_add_constraint(Judgement *j, AlterTableCmd *cmd, const AlterRule *rule)
 
 	judge_constraint_columns(j, constraint, &columns);
 	restricts = !only_new_columns(j, columns) && mg_constraint_enforced(constraint);
+	j->deed = constraint->conname == NULL ? psprintf("add a constraint to table %s", j->rel.name) :
+		psprintf("add constraint %s to table %s", quote_identifier(constraint->conname), j->rel.name);
 	judge_add(j, CLASS_ADDITIVE, rule->rule, NULL);
 
 	if (constraint->contype == CONSTR_FOREIGN)
@@ -345,41 +347,34 @@ judge_column_type(Judgement *j, AlterTableCmd *cmd, const AlterRule *rule)
 		.class = CLASS_TYPE_CHANGE,.rule = rule->rule,.reason = rule->reason,.hint = rule->hint,
 		.column = cmd->name,
 	};
-	bool		redoes;
+	bool		redoes = false;
 
 	finding.deed = psprintf("change the type of column %s.%s", j->rel.name, quote_identifier(cmd->name));
 	if (!fact_column(j->rel.relid, cmd->name, &column) || column.is_new)
 		finding.class = CLASS_ADDITIVE;
-	judge_find(j, &j->rel, &finding);
-	if (!HAS_ROWS(j->rel.relkind) || finding.class == CLASS_ADDITIVE || column.attnum == InvalidAttrNumber)
+	if (HAS_ROWS(j->rel.relkind) && (column.is_new || column.retyped || j->rel.is_new))
 	{
-		/* made or changed by an earlier statement of the script */
-		if (HAS_ROWS(j->rel.relkind) && (column.is_new || j->rel.is_new))
-			j->rewrites = j->scans = TRI_UNKNOWN;
-		return;
-	}
-	if (column.retyped)
+		/* what its rows look like then, only running tells */
+		j->scans = TRI_UNKNOWN;
 		finding.rewrites = TRI_UNKNOWN;
-	else
-		finding.rewrites = expression_type_rewrites(j->rel.relid, column.attnum, def, &redoes);
-	if (finding.rewrites != TRI_NO)
-	{
-		finding.class = CLASS_REWRITING;
-		finding.scans = finding.rewrites;
-		finding.rule = "alter-column-type-rewrite";
-		finding.reason = finding.rewrites == TRI_YES ?
-			"every row is written again under an exclusive lock" :
-			"every row may be written again: the change cannot be looked into now";
-		judge_find(j, &j->rel, &finding);
 	}
-	else if (redoes)
+	else if (HAS_ROWS(j->rel.relkind) && column.attnum != InvalidAttrNumber)
+		finding.rewrites = finding.scans = expression_type_rewrites(j->rel.relid, column.attnum, def, &redoes);
+	if (redoes && finding.rewrites == TRI_NO)
 	{
-		finding.class = CLASS_BLOCKING;
 		finding.rule = "alter-column-type-scan";
 		finding.scans = TRI_YES;
 		finding.reason = "an index is built again or a CHECK tested again, under an exclusive lock";
-		judge_find(j, &j->rel, &finding);
 	}
+	judge_find(j, &j->rel, &finding);
+	if (finding.rewrites == TRI_NO || finding.class == CLASS_ADDITIVE)
+		return;
+	finding.class = CLASS_REWRITING;
+	finding.rule = "alter-column-type-rewrite";
+	finding.reason = finding.rewrites == TRI_YES ?
+		"every row is written again under an exclusive lock" :
+		"every row may be written again: the change cannot be looked into now";
+	judge_find(j, &j->rel, &finding);
 }
 
 /* SET NOT NULL: free when it is so, without a scan when it is proven. */

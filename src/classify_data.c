@@ -176,6 +176,7 @@ judge_truncate(Judgement *j, const StatementRule *rule)
 {
 	TruncateStmt *stmt = castNode(TruncateStmt, j->stmt);
 	ListCell   *lc;
+	bool		found = false;
 
 	foreach(lc, stmt->relations)
 	{
@@ -188,15 +189,25 @@ judge_truncate(Judgement *j, const StatementRule *rule)
 
 		if (!fact_relation(fact_relid(lfirst_node(RangeVar, lc)), &rel))
 			continue;
+		found = true;
 		ObjectAddressSet(address, RelationRelationId, rel.relid);
 		judge_object(j, &address);
 		j->verdict->relid = rel.relid;
 		j->verdict->namespace = rel.namespace;
 		j->verdict->object = rel.name;
+		j->rewrites = TRI_YES;
+		if (!j->own && fact_empty(rel.relid))
+			continue;			/* pg_restore --jobs truncates what it has just made */
 		finding.deed = psprintf("truncate table %s", rel.name);
+		/* pg_restore --jobs does it before it loads a table */
+		if (!rel.temporary && !rel.is_new && fact_empty(rel.relid))
+		{
+			finding.class = CLASS_ADDITIVE;
+			finding.reason = "the relation is empty";
+		}
 		judge_find(j, &rel, &finding);
 	}
-	if (j->verdict->reason == NULL)
+	if (!found)
 		judge_add(j, CLASS_ADDITIVE, rule->rule, "it does not exist");
 }
 
@@ -376,7 +387,6 @@ judge_reindex(Judgement *j, const StatementRule *rule)
 	ListCell   *lc;
 
 	j->passes_own = true;
-	judge_add(j, CLASS_ADDITIVE, rule->rule, NULL);
 	foreach(lc, stmt->params)
 	{
 		DefElem    *option = lfirst_node(DefElem, lc);
@@ -385,13 +395,12 @@ judge_reindex(Judgement *j, const StatementRule *rule)
 		{
 			j->verdict->concurrent = true;
 			j->verdict->lock = ShareUpdateExclusiveLock;
-			return;
 		}
 	}
-	if (stmt->relation == NULL)
-		judge_find(j, NULL, &finding);
-	else if (fact_relation(fact_relid(stmt->relation), &j->rel))
+	if (stmt->relation != NULL)
 	{
+		if (!fact_relation(fact_relid(stmt->relation), &j->rel))
+			return;
 		j->found = true;
 		j->verdict->relid = j->rel.relid;
 		j->verdict->namespace = j->rel.namespace;
@@ -401,6 +410,8 @@ judge_reindex(Judgement *j, const StatementRule *rule)
 			j->verdict->lock = AccessExclusiveLock;
 			(void) fact_relation(fact_index_table(j->rel.relid), &j->rel);
 		}
-		judge_find(j, &j->rel, &finding);
 	}
+	judge_add(j, CLASS_ADDITIVE, rule->rule, NULL);
+	if (!j->verdict->concurrent)
+		judge_find(j, j->found ? &j->rel : NULL, &finding);
 }

@@ -122,6 +122,7 @@ judge_grant(Judgement *j, const StatementRule *rule)
 		finding.class = CLASS_ADDITIVE;
 		finding.reason = "the object is new in this transaction";
 	}
+	finding.deed = psprintf("%s privileges on %s", stmt->is_grant ? "grant" : "revoke", judge_name(j));
 	judge_find(j, NULL, &finding);
 }
 

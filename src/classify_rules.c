@@ -320,13 +320,28 @@ static const StatementRule statement_rules[] = {
 
 #define VALIDATE_LATER "Add the constraint NOT VALID, then VALIDATE CONSTRAINT in a migration of its own."
 
+/* made by the server itself while it works: no client sends them */
+#define INTERNAL {.rule = "internal",.class = CLASS_ADDITIVE}
+
+#define SET_EXPRESSION \
+	{ \
+		.rule = "set-expression",.class = CLASS_REWRITING,.column = true, \
+		.deed = "change the expression of column",.rewrites = TRI_YES,.scans = TRI_YES, \
+		.reason = "every row is written again under an exclusive lock", \
+		.hint = "Add a new column and fill it in batches." \
+	}
+
 static const AlterRule alter_rules[] = {
+	/* sub-commands that only some majors have */
+	MG_AT_BEFORE_16(INTERNAL)
+	MG_AT_BEFORE_18(INTERNAL)
+	MG_AT_FROM_17(SET_EXPRESSION)
+
 	/* columns */
 	[AT_AddColumn] = {.rule = "add-column",.class = CLASS_ADDITIVE,.column = true,.deed = "add column",.judge = judge_add_column},
-	MG_BEFORE_16([AT_AddColumnRecurse] = {.rule = "internal",.class = CLASS_ADDITIVE},)
-	[AT_AddColumnToView] = {.rule = "internal",.class = CLASS_ADDITIVE},
+	[AT_AddColumnToView] = INTERNAL,
 	[AT_ColumnDefault] = {.rule = "set-default",.column = true,.deed = "change the default of column",.judge = judge_column_default},
-	[AT_CookedColumnDefault] = {.rule = "internal",.class = CLASS_ADDITIVE},
+	[AT_CookedColumnDefault] = INTERNAL,
 	[AT_DropNotNull] = {
 		.rule = "drop-not-null",.class = CLASS_RELAXING,.column = true,.deed = "drop NOT NULL of column",
 		.reason = "readers may find NULL where there was none",.judge = judge_drop_not_null
@@ -336,12 +351,6 @@ static const AlterRule alter_rules[] = {
 		.rule = "drop-expression",.class = CLASS_RESTRICTIVE,.column = true,.deed = "drop the expression of column",
 		.reason = "the values stay and are no longer kept up to date"
 	},
-	MG_FROM_17([AT_SetExpression] = {
-		.rule = "set-expression",.class = CLASS_REWRITING,.column = true,.deed = "change the expression of column",
-		.rewrites = TRI_YES,.scans = TRI_YES,.reason = "every row is written again under an exclusive lock",
-		.hint = "Add a new column and fill it in batches."
-	},)
-	MG_BEFORE_18([AT_CheckNotNull] = {.rule = "internal",.class = CLASS_ADDITIVE},)
 	[AT_SetStatistics] = {.rule = "set-statistics",.class = CLASS_ADDITIVE,.column = true,.deed = "set statistics of column"},
 	[AT_SetOptions] = {.rule = "set-column-options",.class = CLASS_ADDITIVE,.column = true,.deed = "set options of column"},
 	[AT_ResetOptions] = {.rule = "set-column-options",.class = CLASS_ADDITIVE,.column = true,.deed = "reset options of column"},
@@ -352,7 +361,6 @@ static const AlterRule alter_rules[] = {
 		.reason = "the data in the column is lost",
 		.hint = "Stop using the column, release, and drop it later with a waiver.",.judge = judge_drop_column
 	},
-	MG_BEFORE_16([AT_DropColumnRecurse] = {.rule = "internal",.class = CLASS_ADDITIVE},)
 	[AT_AlterColumnType] = {
 		.rule = "alter-column-type",.class = CLASS_TYPE_CHANGE,.column = true,.deed = "change the type of column",
 		.reason = "code that reads or writes the column meets another type",
@@ -377,22 +385,19 @@ static const AlterRule alter_rules[] = {
 	},
 
 	/* constraints */
-	[AT_AddIndex] = {.rule = "internal",.class = CLASS_ADDITIVE},
-	[AT_ReAddIndex] = {.rule = "internal",.class = CLASS_ADDITIVE},
+	[AT_AddIndex] = INTERNAL,
+	[AT_ReAddIndex] = INTERNAL,
 	[AT_AddConstraint] = {.rule = "add-constraint",.class = CLASS_RESTRICTIVE,.hint = VALIDATE_LATER,.judge = judge_add_constraint},
-	MG_BEFORE_16([AT_AddConstraintRecurse] = {.rule = "internal",.class = CLASS_ADDITIVE},)
-	[AT_ReAddConstraint] = {.rule = "internal",.class = CLASS_ADDITIVE},
-	[AT_ReAddDomainConstraint] = {.rule = "internal",.class = CLASS_ADDITIVE},
+	[AT_ReAddConstraint] = INTERNAL,
+	[AT_ReAddDomainConstraint] = INTERNAL,
 	[AT_AlterConstraint] = {
 		.rule = "alter-constraint",.class = CLASS_RELAXING,.reason = "it is checked at another time, or not at all"
 	},
 	[AT_ValidateConstraint] = {.rule = "validate-constraint",.class = CLASS_ADDITIVE,.scans = TRI_YES,.judge = judge_validate},
-	MG_BEFORE_16([AT_ValidateConstraintRecurse] = {.rule = "internal",.class = CLASS_ADDITIVE},)
-	[AT_AddIndexConstraint] = {.rule = "internal",.class = CLASS_ADDITIVE},
+	[AT_AddIndexConstraint] = INTERNAL,
 	[AT_DropConstraint] = {.rule = "drop-constraint",.class = CLASS_RELAXING,.judge = judge_drop_constraint},
-	MG_BEFORE_16([AT_DropConstraintRecurse] = {.rule = "internal",.class = CLASS_ADDITIVE},)
-	[AT_ReAddComment] = {.rule = "internal",.class = CLASS_ADDITIVE},
-	[AT_ReAddStatistics] = {.rule = "internal",.class = CLASS_ADDITIVE},
+	[AT_ReAddComment] = INTERNAL,
+	[AT_ReAddStatistics] = INTERNAL,
 
 	/* the table as a whole */
 	[AT_ChangeOwner] = {.deed = "change the owner of",.rule = "owner",.class = CLASS_SECURITY,.judge = judge_alter_owner},
@@ -417,7 +422,7 @@ static const AlterRule alter_rules[] = {
 	},
 	[AT_SetRelOptions] = {.deed = "change options of",.rule = "set-options",.class = CLASS_ADDITIVE,.judge = judge_relation_options},
 	[AT_ResetRelOptions] = {.deed = "change options of",.rule = "set-options",.class = CLASS_ADDITIVE,.judge = judge_relation_options},
-	[AT_ReplaceRelOptions] = {.rule = "internal",.class = CLASS_ADDITIVE},
+	[AT_ReplaceRelOptions] = INTERNAL,
 	[AT_AddOf] = {.rule = "of-type",.class = CLASS_ADDITIVE},
 	[AT_DropOf] = {.rule = "of-type",.class = CLASS_ADDITIVE},
 	[AT_ReplicaIdentity] = {.deed = "change the replica identity of",.rule = "replica-identity",.class = CLASS_ADDITIVE,.judge = judge_replica_identity},

@@ -8,6 +8,7 @@
 #include "funcapi.h"
 #include "catalog/pg_type.h"
 #include "nodes/parsenodes.h"
+#include "parser/parser.h"
 #include "storage/lock.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
@@ -16,12 +17,12 @@
 #include "compat.h"
 #include "judge.h"
 #include "policy.h"
-#include "script.h"
 
 PG_FUNCTION_INFO_V1(migmgr_classify);
 PG_FUNCTION_INFO_V1(migmgr_alter_rule_gaps);
 
 static Datum text_or_null(const char *text, bool *isnull);
+static int	line_of(const char *text, int offset);
 static Datum tristate(Tristate value, bool *isnull);
 
 /* migmgr_internal.classify(sql) */
@@ -29,19 +30,20 @@ Datum
 migmgr_classify(PG_FUNCTION_ARGS)
 {
 	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
-	Script	   *script = script_parse(text_to_cstring(PG_GETARG_TEXT_PP(0)), "the text");
+	char	   *sql = text_to_cstring(PG_GETARG_TEXT_PP(0));
+	List	   *statements = raw_parser(sql, RAW_PARSE_DEFAULT);
 	ListCell   *lc;
 
 	InitMaterializedSRF(fcinfo, 0);
-	foreach(lc, script->statements)
+	foreach(lc, statements)
 	{
-		ScriptStatement *statement = lfirst(lc);
-		Verdict    *verdict = classify_statement(statement->raw->stmt);
+		RawStmt    *raw = lfirst_node(RawStmt, lc);
+		Verdict    *verdict = classify_statement(raw->stmt);
 		Datum		values[12];
 		bool		nulls[12] = {0};
 
-		values[0] = Int32GetDatum(statement->number);
-		values[1] = Int32GetDatum(statement->line);
+		values[0] = Int32GetDatum(foreach_current_index(lc) + 1);
+		values[1] = Int32GetDatum(line_of(sql, raw->stmt_location));
 		values[2] = text_or_null(verdict->command, &nulls[2]);
 		values[3] = text_or_null(verdict->object, &nulls[3]);
 		values[4] = text_or_null(class_name(verdict->class), &nulls[4]);
@@ -56,6 +58,17 @@ migmgr_classify(PG_FUNCTION_ARGS)
 		tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
 	}
 	return (Datum) 0;
+}
+
+/* Line of the first word at or after an offset. */
+static int
+line_of(const char *text, int offset)
+{
+	int			line = 1;
+
+	for (const char *c = text; *c != '\0' && (c < text +offset || isspace((unsigned char) *c)); c++)
+		line += *c == '\n';
+	return line;
 }
 
 static Datum

@@ -13,22 +13,16 @@
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_policy.h"
-#include "catalog/pg_proc.h"
 #include "catalog/pg_trigger.h"
 #include "catalog/pg_type.h"
 #include "commands/defrem.h"
 #include "commands/extension.h"
 #include "commands/policy.h"
 #include "commands/trigger.h"
-#include "funcapi.h"
 #include "miscadmin.h"
 #include "nodes/makefuncs.h"
-#include "parser/parse_func.h"
 #include "parser/parse_type.h"
-#include "utils/acl.h"
-#include "utils/array.h"
 #include "utils/builtins.h"
-#include "utils/catcache.h"
 #include "utils/lsyscache.h"
 #include "utils/syscache.h"
 
@@ -40,8 +34,6 @@
 
 static void judge_referenced(Judgement *j, List *elements);
 static bool shadows(Oid namespace, const char *name);
-static int	input_types(CreateFunctionStmt *stmt, Oid *types, int *least);
-static void name_commented(Judgement *j, CommentStmt *stmt);
 static bool reports_existing(Judgement *j, bool if_not_exists);
 
 /* The common findings of CREATE … of something that is already there. */
@@ -175,8 +167,8 @@ judge_create_sequence(Judgement *j, const StatementRule *rule)
 }
 
 /* Does a List of DefElem switch on an option? */
-static bool
-has_option(List *options, const char *name)
+bool
+judge_option(List *options, const char *name)
 {
 	ListCell   *lc;
 
@@ -208,6 +200,7 @@ judge_create_view(Judgement *j, const StatementRule *rule)
 			judge_add(j, CLASS_ADDITIVE, rule->rule, NULL);
 		return;
 	}
+	j->deed = psprintf("replace view %s", judge_name(j));
 	judge_add(j, CLASS_REPLACING, "replace-view", "the view is replaced");
 
 	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(j->rel.relid));
@@ -218,137 +211,13 @@ judge_create_view(Judgement *j, const StatementRule *rule)
 	{
 		List	   *old = untransformRelOptions(options);
 
-		weaker = (has_option(old, "security_barrier") && !has_option(stmt->options, "security_barrier")) ||
-			(has_option(old, "security_invoker") && !has_option(stmt->options, "security_invoker"));
+		weaker = (judge_option(old, "security_barrier") && !judge_option(stmt->options, "security_barrier")) ||
+			(judge_option(old, "security_invoker") && !judge_option(stmt->options, "security_invoker"));
 	}
 	ReleaseSysCache(tuple);
 	if (weaker)
 		judge_add(j, CLASS_SECURITY, "replace-view-options",
 				  "the view loses security_barrier or security_invoker, which it has now");
-}
-
-/*
- * Types of the input arguments of a function that is created; returns their
- * number (*least: without those that have a default), or -1 where a type does
- * not exist yet.
- */
-static int
-input_types(CreateFunctionStmt *stmt, Oid *types, int *least)
-{
-	int			count = 0;
-	ListCell   *lc;
-
-	*least = 0;
-	foreach(lc, stmt->parameters)
-	{
-		FunctionParameter *parameter = lfirst_node(FunctionParameter, lc);
-
-		if (parameter->mode == FUNC_PARAM_OUT || parameter->mode == FUNC_PARAM_TABLE)
-			continue;
-		if (count >= FUNC_MAX_ARGS)
-			return -1;
-		types[count] = fact_type(parameter->argType);
-		if (!OidIsValid(types[count++]))
-			return -1;
-		if (parameter->defexpr == NULL)
-			*least = count;
-	}
-	return count;
-}
-
-/*
- * Does another function of the name take the same leading arguments, so that
- * a call that leaves out defaults fits both?
- */
-static bool
-makes_ambiguous(const char *name, Oid namespace, const Oid *types, int most, int least)
-{
-	CatCList   *candidates = SearchSysCacheList1(PROCNAMEARGSNSP, CStringGetDatum(name));
-	bool		result = false;
-
-	for (int i = 0; i < candidates->n_members; i++)
-	{
-		Form_pg_proc form = (Form_pg_proc) GETSTRUCT(&candidates->members[i]->tuple);
-		int			common = Min(most, form->pronargs);
-
-		if (form->pronamespace == namespace &&
-			(least < most || form->pronargdefaults > 0) &&
-			least <= form->pronargs && form->pronargs - form->pronargdefaults <= most &&
-			memcmp(form->proargtypes.values, types, common * sizeof(Oid)) == 0)
-			result = true;
-	}
-	ReleaseCatCacheList(candidates);
-	return result;
-}
-
-/* Is a function SECURITY DEFINER? */
-static bool
-runs_as_owner(Oid function)
-{
-	HeapTuple	tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(function));
-	bool		result = false;
-
-	if (HeapTupleIsValid(tuple))
-	{
-		result = ((Form_pg_proc) GETSTRUCT(tuple))->prosecdef;
-		ReleaseSysCache(tuple);
-	}
-	return result;
-}
-
-/* CREATE [OR REPLACE] FUNCTION or PROCEDURE. */
-void
-judge_create_function(Judgement *j, const StatementRule *rule)
-{
-	CreateFunctionStmt *stmt = castNode(CreateFunctionStmt, j->stmt);
-	Oid			namespace = j->verdict->namespace;
-	const char *name = strVal(llast(stmt->funcname));
-	Oid			types[FUNC_MAX_ARGS];
-	int			least;
-	int			count = OidIsValid(namespace) ? input_types(stmt, types, &least) : -1;
-	Oid			old = InvalidOid;
-
-	if (count >= 0)
-		old = fact_function(namespace, name, types, count);
-	if (!OidIsValid(old))
-	{
-		judge_add(j, CLASS_ADDITIVE, rule->rule, NULL);
-		if (count >= 0 && makes_ambiguous(name, namespace, types, count, least))
-			judge_add(j, CLASS_RESTRICTIVE, "ambiguous-overload",
-					  "calls that leave out defaults may no longer know which function is meant");
-		return;
-	}
-	if (fresh_is_new(ProcedureRelationId, old, 0))
-	{
-		judge_add(j, CLASS_ADDITIVE, rule->rule, NULL);
-		return;
-	}
-	judge_add(j, CLASS_REPLACING, "replace-function", "the function is replaced");
-	if (fact_used_by_index(old))
-		judge_add(j, CLASS_RESTRICTIVE, "replace-index-function",
-				  "an index, a constraint or a default uses the function, and what is stored does not change with it");
-	if (has_option(stmt->options, "security") && !runs_as_owner(old))
-		judge_add(j, CLASS_SECURITY, "security-definer", "the function will run with its owner's rights");
-}
-
-/* ALTER FUNCTION ... STRICT, SECURITY, SET, COST, ... */
-void
-judge_alter_function(Judgement *j, const StatementRule *rule)
-{
-	AlterFunctionStmt *stmt = castNode(AlterFunctionStmt, j->stmt);
-	ObjectAddress address = fact_address(stmt->objtype, (Node *) stmt->func, NULL);
-
-	j->verdict->object = fact_names(stmt->func->objname, &j->verdict->namespace);
-	judge_object(j, &address);
-	if (!OidIsValid(address.objectId) || fresh_is_new(ProcedureRelationId, address.objectId, 0))
-		judge_add(j, CLASS_ADDITIVE, rule->rule, NULL);
-	else if (has_option(stmt->actions, "security"))
-		judge_add(j, CLASS_SECURITY, "security-definer", "the function will run with its owner's rights");
-	else if (fact_used_by_index(address.objectId))
-		judge_add(j, CLASS_RESTRICTIVE, rule->rule,
-				  "an index, a constraint or a default uses the function, and what is stored does not change with it");
-	else
-		judge_add(j, CLASS_REPLACING, rule->rule, "the function is changed");
 }
 
 /* Says what is made on which relation. */
@@ -586,8 +455,8 @@ judge_create_role(Judgement *j, const StatementRule *rule)
 	CreateRoleStmt *stmt = castNode(CreateRoleStmt, j->stmt);
 
 	judge_add(j, CLASS_ADDITIVE, rule->rule, NULL);
-	if (has_option(stmt->options, "superuser") || has_option(stmt->options, "createrole") ||
-		has_option(stmt->options, "bypassrls") || has_option(stmt->options, "isreplication"))
+	if (judge_option(stmt->options, "superuser") || judge_option(stmt->options, "createrole") ||
+		judge_option(stmt->options, "bypassrls") || judge_option(stmt->options, "isreplication"))
 		judge_add(j, CLASS_SECURITY, "create-powerful-role", "the role stands above privileges or row security");
 }
 
@@ -671,227 +540,10 @@ judge_alter_enum(Judgement *j, const StatementRule *rule)
 	if (!OidIsValid(type) || fresh_is_new(TypeRelationId, type, 0))
 		judge_add(j, CLASS_ADDITIVE, rule->rule, NULL);
 	else if (stmt->oldVal != NULL)
+	{
+		j->deed = psprintf("rename value %s of type %s", stmt->oldVal, judge_name(j));
 		judge_add(j, CLASS_DESTRUCTIVE, "rename-enum-value", "code that uses the old label breaks");
+	}
 	else
 		judge_add(j, CLASS_RELAXING, "add-enum-value", "readers may find a label they do not know");
-}
-
-/* One object of a DROP: what is lost, and whether it may come back. */
-static void
-judge_dropped(Judgement *j, DropStmt *stmt, Node *object)
-{
-	const ObjectRule *kind = rule_of_object(stmt->removeType);
-	ObjectAddress address = fact_address(stmt->removeType, object, NULL);
-	Finding		finding = {.class = CLASS_DESTRUCTIVE,.rule = "drop",.drops = true};
-	RelFacts	rel;
-	bool		is_relation = address.classId == RelationRelationId && fact_relation(address.objectId, &rel);
-
-	if (!OidIsValid(address.objectId))
-		return;
-	judge_object(j, &address);
-	if (kind != NULL)
-	{
-		finding.class = kind->drop_class;
-		finding.rule = kind->drop_rule;
-		finding.definition = kind->definition;
-	}
-	if (is_relation)
-	{
-		j->verdict->relid = rel.relid;
-		j->verdict->namespace = rel.namespace;
-	}
-	else if (get_object_attnum_namespace(address.classId) != InvalidAttrNumber)
-		j->verdict->namespace = get_object_namespace(&address);
-	j->verdict->object = is_relation ? rel.name : fact_identity(&address);
-	finding.deed = psprintf("drop %s %s", kind != NULL ? kind->word : "object", j->verdict->object);
-	finding.reason = finding.definition ? "what uses it breaks" : "what it holds is lost";
-	if (stmt->concurrent)
-		j->verdict->lock = ShareUpdateExclusiveLock;
-	if (!is_relation && fresh_is_new(address.classId, address.objectId, address.objectSubId))
-	{
-		finding.class = CLASS_ADDITIVE;
-		finding.reason = "it is new in this transaction";
-		finding.definition = false;
-	}
-	judge_find(j, is_relation ? &rel : NULL, &finding);
-}
-
-/* DROP of any kind; objects that do not exist do not count. */
-void
-judge_drop(Judgement *j, const StatementRule *rule)
-{
-	DropStmt   *stmt = castNode(DropStmt, j->stmt);
-	const ObjectRule *kind = rule_of_object(stmt->removeType);
-	ListCell   *lc;
-
-	if (kind != NULL)
-		j->verdict->rule = kind->drop_rule;
-	j->verdict->concurrent = stmt->concurrent;
-	foreach(lc, stmt->objects)
-		judge_dropped(j, stmt, lfirst(lc));
-	if (j->verdict->reason == NULL)
-	{
-		j->verdict->reason = "there is nothing to drop";
-		j->verdict->lock = NoLock;
-	}
-	else if (stmt->removeType == OBJECT_STATISTIC_EXT)
-		j->verdict->lock = ShareUpdateExclusiveLock;
-}
-
-/* RENAME of anything. */
-void
-judge_rename(Judgement *j, const StatementRule *rule)
-{
-	RenameStmt *stmt = castNode(RenameStmt, j->stmt);
-	bool		part = stmt->renameType == OBJECT_COLUMN || stmt->renameType == OBJECT_ATTRIBUTE ||
-		stmt->renameType == OBJECT_TRIGGER || stmt->renameType == OBJECT_RULE ||
-		stmt->renameType == OBJECT_POLICY || stmt->renameType == OBJECT_TABCONSTRAINT;
-	const ObjectRule *kind = rule_of_object(stmt->renameType);
-	ObjectAddress address = fact_address(part ? OBJECT_TABLE : stmt->renameType, stmt->object, stmt->relation);
-	Finding		finding = {
-		.class = kind != NULL ? kind->rename_class : CLASS_DESTRUCTIVE,
-		.rule = kind != NULL ? kind->rename_rule : "rename",
-		.reason = "code that uses the old name breaks",
-		.hint = "Add the new name beside the old one (a view, a column), move the code, then drop the old one.",
-	};
-
-	/* a schema is named where the parts of other objects are */
-	if (stmt->renameType == OBJECT_SCHEMA)
-		address = fact_address(OBJECT_SCHEMA, (Node *) makeString(stmt->subname), NULL);
-	j->found = address.classId == RelationRelationId && fact_relation(address.objectId, &j->rel);
-	judge_object(j, &address);
-	if (!OidIsValid(address.objectId) && (part || stmt->relation != NULL))
-	{
-		judge_add(j, stmt->missing_ok ? CLASS_NONE : CLASS_ADDITIVE, finding.rule, "it does not exist");
-		return;
-	}
-	if (j->found)
-	{
-		j->verdict->relid = j->rel.relid;
-		j->verdict->namespace = j->rel.namespace;
-		j->verdict->object = j->rel.name;
-		/* ALTER TABLE may name an index */
-		if (!part && (j->rel.relkind == RELKIND_INDEX || j->rel.relkind == RELKIND_PARTITIONED_INDEX))
-		{
-			if (stmt->renameType == OBJECT_INDEX)
-				j->verdict->lock = ShareUpdateExclusiveLock;
-			finding.class = CLASS_ADDITIVE;
-			finding.rule = "rename-index";
-		}
-		if (stmt->renameType == OBJECT_COLUMN && fact_column_new(j->rel.relid, stmt->subname))
-			finding.class = CLASS_ADDITIVE;
-	}
-	else if (OidIsValid(address.objectId))
-	{
-		j->verdict->object = fact_identity(&address);
-		if (fresh_is_new(address.classId, address.objectId, 0))
-			finding.class = CLASS_ADDITIVE;
-	}
-	if (part && stmt->subname != NULL)
-	{
-		finding.column = stmt->renameType == OBJECT_COLUMN ? stmt->subname : NULL;
-		finding.deed = psprintf("rename %s %s of %s", kind != NULL ? kind->word : "part",
-								stmt->subname, judge_name(j));
-	}
-	else
-		finding.deed = psprintf("rename %s %s", kind != NULL ? kind->word : "object", judge_name(j));
-	judge_find(j, j->found ? &j->rel : NULL, &finding);
-}
-
-/* SET SCHEMA: a rename, as far as callers are concerned. */
-void
-judge_set_schema(Judgement *j, const StatementRule *rule)
-{
-	AlterObjectSchemaStmt *stmt = castNode(AlterObjectSchemaStmt, j->stmt);
-	ObjectAddress address = fact_address(stmt->objectType, stmt->object, stmt->relation);
-	const ObjectRule *kind = rule_of_object(stmt->objectType);
-	Finding		finding = {
-		.class = CLASS_DESTRUCTIVE,.rule = rule->rule,
-		.reason = "code that uses the old name breaks",
-	};
-
-	j->found = address.classId == RelationRelationId && fact_relation(address.objectId, &j->rel);
-	judge_object(j, &address);
-	if (protect_owns_schema(fact_namespace(stmt->newschema)))
-		j->own = true;
-	if (!OidIsValid(address.objectId))
-		finding.class = stmt->missing_ok ? CLASS_NONE : CLASS_ADDITIVE;
-	else
-	{
-		j->verdict->object = j->found ? j->rel.name : fact_identity(&address);
-		if (j->found)
-		{
-			j->verdict->relid = j->rel.relid;
-			j->verdict->namespace = j->rel.namespace;
-		}
-		else if (fresh_is_new(address.classId, address.objectId, 0))
-			finding.class = CLASS_ADDITIVE;
-	}
-	finding.deed = psprintf("move %s %s to schema %s", kind != NULL ? kind->word : "object",
-							judge_name(j), stmt->newschema);
-	judge_find(j, j->found ? &j->rel : NULL, &finding);
-}
-
-/* OWNER TO: nothing when it is the owner already. */
-void
-judge_owner(Judgement *j, const StatementRule *rule)
-{
-	AlterOwnerStmt *stmt = castNode(AlterOwnerStmt, j->stmt);
-	ObjectAddress address = fact_address(stmt->objectType, stmt->object, stmt->relation);
-	Finding		finding = {
-		.class = CLASS_SECURITY,.rule = rule->rule,.reason = "another role gets all rights to it",
-	};
-
-	judge_object(j, &address);
-	if (OidIsValid(address.objectId))
-	{
-		j->verdict->object = fact_identity(&address);
-		if (fact_owner(&address) == get_rolespec_oid(stmt->newowner, true))
-		{
-			j->passes_own = true;
-			finding.class = CLASS_ADDITIVE;
-			finding.reason = "it has this owner already";
-		}
-		else if (fresh_is_new(address.classId, address.objectId, 0))
-			finding.class = CLASS_ADDITIVE;
-	}
-	judge_find(j, NULL, &finding);
-}
-
-/* COMMENT, SECURITY LABEL: allowed on migmgr's own objects (a restore does). */
-void
-judge_comment(Judgement *j, const StatementRule *rule)
-{
-	if (IsA(j->stmt, AlterEventTrigStmt))
-	{
-		ObjectAddress address = fact_address(OBJECT_EVENT_TRIGGER,
-											 (Node *) makeString(castNode(AlterEventTrigStmt, j->stmt)->trigname), NULL);
-
-		judge_object(j, &address);
-	}
-	else
-		j->passes_own = true;
-	if (IsA(j->stmt, CommentStmt))
-		name_commented(j, castNode(CommentStmt, j->stmt));
-	judge_add(j, rule->class, rule->rule, rule->reason);
-}
-
-/* A comment on a relation or a column locks the relation a little. */
-static void
-name_commented(Judgement *j, CommentStmt *stmt)
-{
-	List	   *names = IsA(stmt->object, List) ? castNode(List, stmt->object) : NIL;
-	ObjectAddress address;
-	RelFacts	rel;
-
-	if (stmt->objtype == OBJECT_COLUMN && list_length(names) > 1)
-		address = fact_address(OBJECT_TABLE, (Node *) list_copy_head(names, list_length(names) - 1), NULL);
-	else
-		address = fact_address(stmt->objtype, stmt->object, NULL);
-	if (address.classId != RelationRelationId || !fact_relation(address.objectId, &rel))
-		return;
-	j->verdict->relid = rel.relid;
-	j->verdict->namespace = rel.namespace;
-	j->verdict->object = rel.name;
-	j->verdict->lock = ShareUpdateExclusiveLock;
 }

@@ -45,28 +45,49 @@
 #define mg_is_autovacuum_worker() IsAutoVacuumWorkerProcess()
 #endif
 
-/* rows of const tables that only some majors know */
-#if PG_VERSION_NUM < 160000
-#define MG_BEFORE_16(...) __VA_ARGS__
-#else
-#define MG_BEFORE_16(...)
-#endif
+/* 17: event triggers fire at login */
 #if PG_VERSION_NUM >= 170000
-#define MG_FROM_17(...) __VA_ARGS__
+#define mg_has_login_event true
 #else
-#define MG_FROM_17(...)
+#define mg_has_login_event false
+#endif
+
+/* 18: an index scan can count for EXPLAIN */
+#if PG_VERSION_NUM >= 180000
+#define mg_index_beginscan(heap, index, snapshot, nkeys) \
+	index_beginscan(heap, index, snapshot, NULL, nkeys, 0)
+#else
+#define mg_index_beginscan(heap, index, snapshot, nkeys) \
+	index_beginscan(heap, index, snapshot, nkeys, 0)
+#endif
+
+/* sub-commands of ALTER TABLE that came and went, each with a given rule */
+#if PG_VERSION_NUM < 160000
+#define MG_AT_BEFORE_16(rule) \
+	[AT_AddColumnRecurse] = rule, [AT_DropColumnRecurse] = rule, \
+	[AT_AddConstraintRecurse] = rule, [AT_DropConstraintRecurse] = rule, \
+	[AT_ValidateConstraintRecurse] = rule,
+#else
+#define MG_AT_BEFORE_16(rule)
 #endif
 #if PG_VERSION_NUM < 180000
-#define MG_BEFORE_18(...) __VA_ARGS__
+#define MG_AT_BEFORE_18(rule) [AT_CheckNotNull] = rule,
 #else
-#define MG_BEFORE_18(...)
+#define MG_AT_BEFORE_18(rule)
+#endif
+#if PG_VERSION_NUM >= 170000
+#define MG_AT_FROM_17(rule) [AT_SetExpression] = rule,
+#else
+#define MG_AT_FROM_17(rule)
 #endif
 
 /* 18: generated columns may be virtual, constraints not enforced */
 #if PG_VERSION_NUM >= 180000
 #define mg_generated_stored(constraint) \
 	((constraint)->generated_kind == ATTRIBUTE_GENERATED_STORED)
-#define mg_constraint_enforced(constraint) ((constraint)->is_enforced)
+#define mg_constraint_enforced(constraint) \
+	((constraint)->is_enforced || \
+	 ((constraint)->contype != CONSTR_CHECK && (constraint)->contype != CONSTR_FOREIGN))
 #else
 #define mg_generated_stored(constraint) true
 #define mg_constraint_enforced(constraint) true

@@ -2,7 +2,7 @@
  * ddl_log.c
  *	  Who changed the schema outside of migmgr: rows of ddl_log.
  *
- * Rows are kept in memory and written by one INSERT before the transaction
+ * Rows are kept in memory and written together before the transaction
  * commits: a statement costs nothing then but a few copied words, and a CREATE
  * INDEX CONCURRENTLY is never kept from being the first in its transaction.
  * The write runs in a subtransaction; if it fails, the DDL stays and a warning
@@ -10,22 +10,26 @@
  */
 #include "postgres.h"
 
+#include "access/table.h"
 #include "access/xact.h"
-#include "catalog/pg_type.h"
+#include "catalog/namespace.h"
+#include "commands/sequence.h"
+#include "executor/executor.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "tcop/tcopprot.h"
-#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
+#include "utils/lsyscache.h"
 #include "utils/memutils.h"
+#include "utils/rel.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
 #include "guard_state.h"
 #include "ledger.h"
+#include "migmgr.h"
 #include "script.h"
-#include "spi_util.h"
 #include "subxact.h"
 
 /* longer SQL is cut: the log tells what happened, it is no archive */
@@ -37,15 +41,13 @@ typedef struct LogRow
 {
 	SubTransactionId subid;
 	TimestampTz at;
-	char	   *fields[NUM_FIELDS]; /* in the order of insert_sql, NULL for null */
+	char	   *fields[NUM_FIELDS]; /* in the order of insert_sql, NULL for
+									 * null */
 } LogRow;
 
-static const char *const insert_sql =
-"INSERT INTO migmgr_internal.ddl_log (at, session_role, role, application, command,"
-" object, class, rule, action, sql, client)"
-" SELECT r.*, pg_catalog.host(pg_catalog.inet_client_addr()) FROM ROWS FROM (pg_catalog.unnest($1), pg_catalog.unnest($2), pg_catalog.unnest($3),"
-" pg_catalog.unnest($4), pg_catalog.unnest($5), pg_catalog.unnest($6), pg_catalog.unnest($7),"
-" pg_catalog.unnest($8), pg_catalog.unnest($9), pg_catalog.unnest($10)) AS r";
+static const char *const field_names[NUM_FIELDS] = {
+	"session_role", "role", "application", "command", "object", "class", "rule", "action", "sql",
+};
 
 static List *rows = NIL;		/* of LogRow *, in TopTransactionContext */
 
@@ -54,8 +56,9 @@ static void ddl_log_subxact_callback(SubXactEvent event, SubTransactionId mySubi
 									 SubTransactionId parentSubid, void *arg);
 static void write_all(void);
 static bool write_rows(void *arg);
-static SPIPlanPtr insert_plan(void);
-static Datum field_array(int field);
+static void fill_slot(TupleTableSlot *slot, const LogRow *row, const char *client, Oid sequence);
+static AttrNumber column_of(TupleDesc desc, const char *name);
+static char *client_address(void);
 static char *statement_text(void);
 
 void
@@ -68,6 +71,13 @@ ddl_log_init(void)
 /* Keeps one row about a statement that ran; written before the commit. */
 void
 ddl_log_add(const Verdict *verdict, PolicyAction action)
+{
+	ddl_log_note(verdict, policy_action_name(action));
+}
+
+/* The same about what no policy decided: action says what was done about it. */
+void
+ddl_log_note(const Verdict *verdict, const char *action)
 {
 	MemoryContext old = MemoryContextSwitchTo(TopTransactionContext);
 	LogRow	   *row = palloc0(sizeof(LogRow));
@@ -82,7 +92,7 @@ ddl_log_add(const Verdict *verdict, PolicyAction action)
 	row->fields[i++] = verdict->object != NULL ? pstrdup(verdict->object) : NULL;
 	row->fields[i++] = pstrdup(class_name(verdict->class));
 	row->fields[i++] = pstrdup(verdict->rule);
-	row->fields[i++] = pstrdup(policy_action_name(action));
+	row->fields[i++] = pstrdup(action);
 	row->fields[i++] = statement_text();
 	Assert(i == NUM_FIELDS);
 	rows = lappend(rows, row);
@@ -99,8 +109,9 @@ statement_text(void)
 	if (debug_query_string == NULL)
 		return NULL;
 	text = script_redact(debug_query_string, &redacted);
+
 	if (strlen(text) > MAX_SQL_LENGTH)
-		text[pg_mbcliplen(text, strlen(text), MAX_SQL_LENGTH)] = '\0';
+		text[		pg_mbcliplen(text, strlen(text), MAX_SQL_LENGTH)] = '\0';
 	return text;
 }
 
@@ -153,67 +164,90 @@ write_all(void)
 	rows = NIL;
 }
 
+/*
+ * Inserts the rows as an apply worker of logical replication would, because
+ * planning and running an INSERT costs twice what it does.  Triggers fire and
+ * indexes are kept all the same.
+ */
 static bool
 write_rows(void *arg)
 {
+	Oid			namespace = get_namespace_oid(MIGMGR_INTERNAL, false);
+	Oid			sequence = get_relname_relid("ddl_log_id_seq", namespace);
+	Relation	rel = table_open(get_relname_relid("ddl_log", namespace), RowExclusiveLock);
+	EState	   *estate = CreateExecutorState();
+	ResultRelInfo *target = makeNode(ResultRelInfo);
+	TupleTableSlot *slot = MakeSingleTupleTableSlot(RelationGetDescr(rel), &TTSOpsVirtual);
+	char	   *client = client_address();
 	RecordScope scope;
-	Datum		values[NUM_FIELDS + 1];
-	Datum	   *times = palloc(sizeof(Datum) * list_length(rows));
 	ListCell   *lc;
 
-	foreach(lc, rows)
-		times[foreach_current_index(lc)] = TimestampTzGetDatum(((LogRow *) lfirst(lc))->at);
-	values[0] = PointerGetDatum(construct_array(times, list_length(rows), TIMESTAMPTZOID,
-												sizeof(TimestampTz), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
-	for (int i = 0; i < NUM_FIELDS; i++)
-		values[i + 1] = field_array(i);
-
-	SPI_connect();
 	record_begin(&scope);
-	if (SPI_execute_plan(insert_plan(), values, NULL, false, 0) != SPI_OK_INSERT)
-		elog(ERROR, "could not write to the DDL log");
+	InitResultRelInfo(target, rel, 0, NULL, 0);
+	ExecOpenIndices(target, false);
+	estate->es_output_cid = GetCurrentCommandId(true);
+	foreach(lc, rows)
+	{
+		ExecClearTuple(slot);
+		fill_slot(slot, lfirst(lc), client, sequence);
+		ExecSimpleRelationInsert(target, estate, slot);
+		ResetPerTupleExprContext(estate);
+	}
+	ExecCloseIndices(target);
 	record_end(&scope);
-	SPI_finish();
+	ExecDropSingleTupleTableSlot(slot);
+	FreeExecutorState(estate);
+	table_close(rel, NoLock);
 	return true;
 }
 
-/* The kept plan of the insert; made while recording, so that names resolve. */
-static SPIPlanPtr
-insert_plan(void)
+/* One row as the table has it; columns that are not named here are null. */
+static void
+fill_slot(TupleTableSlot *slot, const LogRow *row, const char *client, Oid sequence)
 {
-	static SPIPlanPtr plan = NULL;
-	Oid			types[NUM_FIELDS + 1];
+	TupleDesc	desc = slot->tts_tupleDescriptor;
+	AttrNumber	attnum;
 
-	if (plan != NULL)
-		return plan;
-	types[0] = TIMESTAMPTZARRAYOID;
-	for (int i = 1; i <= NUM_FIELDS; i++)
-		types[i] = TEXTARRAYOID;
-	plan = SPI_prepare(insert_sql, NUM_FIELDS + 1, types);
-	if (plan == NULL || SPI_keepplan(plan) != 0)
-		elog(ERROR, "could not prepare the insert into the DDL log: %s",
-			 SPI_result_code_string(SPI_result));
-	return plan;
+	memset(slot->tts_isnull, true, desc->natts * sizeof(bool));
+
+#define SET_COLUMN(name, value) \
+	(attnum = column_of(desc, name), slot->tts_isnull[attnum - 1] = false, \
+	 slot->tts_values[attnum - 1] = (value))
+
+	SET_COLUMN("id", Int64GetDatum(nextval_internal(sequence, false)));
+	SET_COLUMN("at", TimestampTzGetDatum(row->at));
+	for (int i = 0; i < NUM_FIELDS; i++)
+	{
+		if (row->fields[i] != NULL)
+			SET_COLUMN(field_names[i], CStringGetTextDatum(row->fields[i]));
+	}
+	if (client != NULL)
+		SET_COLUMN("client", CStringGetTextDatum(client));
+	ExecStoreVirtualTuple(slot);
 }
 
-/* One column of all rows, as an array of text. */
-static Datum
-field_array(int field)
+static AttrNumber
+column_of(TupleDesc desc, const char *name)
 {
-	int			count = list_length(rows);
-	Datum	   *values = palloc(sizeof(Datum) * count);
-	bool	   *nulls = palloc(sizeof(bool) * count);
-	int			lower = 1;
-	ListCell   *lc;
-
-	foreach(lc, rows)
+	for (int i = 0; i < desc->natts; i++)
 	{
-		int			i = foreach_current_index(lc);
-		const char *text = ((LogRow *) lfirst(lc))->fields[field];
-
-		nulls[i] = text == NULL;
-		values[i] = text == NULL ? (Datum) 0 : CStringGetTextDatum(text);
+		if (strcmp(NameStr(TupleDescAttr(desc, i)->attname), name) == 0)
+			return i + 1;
 	}
-	return PointerGetDatum(construct_md_array(values, nulls, 1, &count, &lower,
-											  TEXTOID, -1, false, TYPALIGN_INT));
+	elog(ERROR, "ddl_log has no column \"%s\"", name);
+	return InvalidAttrNumber;
+}
+
+/* Address of the client, NULL for a local socket or a background process. */
+static char *
+client_address(void)
+{
+	LOCAL_FCINFO(fcinfo, 0);
+	Datum		address;
+
+	InitFunctionCallInfoData(*fcinfo, NULL, 0, InvalidOid, NULL, NULL);
+	address = inet_client_addr(fcinfo);
+	if (fcinfo->isnull)
+		return NULL;
+	return TextDatumGetCString(DirectFunctionCall1(network_host, address));
 }

@@ -186,7 +186,7 @@ Datum
 migmgr_dlq_add(PG_FUNCTION_ARGS)
 {
 	const char *args[10] = {0};
-	Watch	   *watch = NULL;
+	Watch	   *volatile watch = NULL;
 	Dlq			dlq = {0};
 	MemoryContext context = CurrentMemoryContext;
 	char	   *volatile id = NULL;
@@ -383,7 +383,7 @@ migmgr_dlq_resolve(PG_FUNCTION_ARGS)
 	args[2] = text_arg(fcinfo, 2);
 	args[3] = text_arg(fcinfo, 3);
 	args[4] = GetUserNameFromId(GetUserId(), false);
-	by = strcmp(letter->dlq->type[DLQ_RESOLVED_BY], "uuid") == 0 ||
+	by = strstr(letter->dlq->type[DLQ_RESOLVED_BY], "uuid") != NULL ||
 		strstr(letter->dlq->type[DLQ_RESOLVED_BY], "int") != NULL ? "$4" : "COALESCE($4, $5)";
 	dlq_execute(psprintf("UPDATE %s AS d SET status = $2::%s, resolved_at = pg_catalog.now(), resolution_notes = %s,"
 						 " resolved_by = %s, next_retry_at = NULL, updated_at = pg_catalog.now(),"

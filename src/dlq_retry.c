@@ -151,6 +151,7 @@ migmgr_dlq_retry_all(PG_FUNCTION_ARGS)
 		values[4] = Int64GetDatum(sums.skipped);
 		values[5] = CStringGetTextDatum(policy_environment_name(policy_environment()));
 		values[6] = CStringGetTextDatum(sums.detail != NULL ? psprintf("skipped: %s", sums.detail) :
+										sums.matched == 0 ? "none matches and is due; force => true takes those that are not due, too" :
 										dry_run ? "dry run: nothing was changed" : "pending ones that were due");
 		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
 	}
@@ -285,12 +286,15 @@ may_retry(Retry *retry)
 	return false;
 }
 
-/* Where its job is: what the letter says, or the only watch of this queue. */
+/*
+ * Where its job is: what the letter says, or the only watch of this queue
+ * with its job_type.  An id alone could be that of somebody else's job.
+ */
 static Oid
 retry_job_table(Retry *retry)
 {
 	Letter	   *letter = retry->letter;
-	Oid			found = InvalidOid;
+	volatile Oid found = InvalidOid;
 	int			n = 0;
 	ListCell   *lc;
 
@@ -299,7 +303,8 @@ retry_job_table(Retry *retry)
 		WatchName  *name = lfirst(lc);
 
 		if (letter->job_table != NULL ? strcmp(name->name, letter->job_table) != 0
-			: name->dlq_relid != letter->dlq->relid)
+			: name->dlq_relid != letter->dlq->relid || letter->job_type == NULL ||
+			strcmp(name->job_type, letter->job_type) != 0)
 			continue;
 		found = name->relid;
 		n++;
@@ -316,8 +321,8 @@ retry_job_table(Retry *retry)
 	}
 	else
 	{
-		retry->detail = psprintf("It does not say which table job %s is in, and %d watched tables use %s.",
-								 letter->job_id, n, letter->dlq->name);
+		retry->detail = psprintf("It does not say which table job %s is in, and %d watched tables have job_type %s in %s.",
+								 letter->job_id, n, letter->job_type ? letter->job_type : "NULL", letter->dlq->name);
 		retry->hint = psprintf("Start the job again yourself, then SELECT * FROM migmgr.dlq_resolve('%s');", letter->id);
 	}
 	return InvalidOid;

@@ -181,8 +181,8 @@ fact_relation(Oid relid, RelFacts *facts)
 		facts->owner = form->relowner;
 		facts->relkind = form->relkind;
 		facts->persistence = form->relpersistence;
-		facts->name = quote_qualified_identifier(fact_namespace_name(form->relnamespace),
-												 NameStr(form->relname));
+		facts->name = form->relpersistence == RELPERSISTENCE_TEMP ? pstrdup(NameStr(form->relname)) :
+			quote_qualified_identifier(fact_namespace_name(form->relnamespace), NameStr(form->relname));
 		facts->is_new = fresh_is_new(RelationRelationId, relid, 0);
 		ReleaseSysCache(tuple);
 	}
@@ -194,7 +194,8 @@ fact_relation(Oid relid, RelFacts *facts)
 		facts->namespace = planned->namespace;
 		facts->persistence = planned->persistence;
 		facts->made_by = planned->made_by;
-		facts->name = quote_qualified_identifier(fact_namespace_name(planned->namespace), planned->name);
+		facts->name = planned->persistence == RELPERSISTENCE_TEMP ? pstrdup(planned->name) :
+			quote_qualified_identifier(fact_namespace_name(planned->namespace), planned->name);
 		if (planned->made_by != 0)
 		{
 			facts->relkind = planned->relkind;
@@ -543,11 +544,25 @@ fact_type_users(Oid type)
 	return found;
 }
 
-/* Does an index, a constraint or a stored column need this function? */
+/* Is this the expression of a generated column? */
+static bool
+is_generated(Oid attrdef)
+{
+	ObjectAddress column = GetAttrDefaultColumnAddress(attrdef);
+
+	return OidIsValid(column.objectId) &&
+		get_attgenerated(column.objectId, column.objectSubId) != '\0';
+}
+
+/* Does an index, a constraint or a generated column need this function? */
 static bool
 is_stored_use(Form_pg_depend depend, List **found)
 {
-	return depend->classid == ConstraintRelationId || depend->classid == AttrDefaultRelationId ||
+	if (depend->classid == AttrDefaultRelationId)
+		return is_generated(depend->objid);
+	if (depend->classid == RelationRelationId && depend->objsubid > 0)
+		return get_attgenerated(depend->objid, depend->objsubid) != '\0';
+	return depend->classid == ConstraintRelationId ||
 		(depend->classid == RelationRelationId &&
 		 get_rel_relkind(depend->objid) == RELKIND_INDEX);
 }

@@ -23,9 +23,11 @@
 #include "commands/extension.h"
 #include "fmgr.h"
 #include "miscadmin.h"
+#include "nodes/parsenodes.h"
 #include "postmaster/autovacuum.h"
 #include "replication/logicalworker.h"
 #include "tcop/cmdtag.h"
+#include "tcop/utility.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
@@ -40,6 +42,7 @@
 #include "neteffect.h"
 #include "policy.h"
 #include "protect.h"
+#include "utility_hook.h"
 
 PG_FUNCTION_INFO_V1(migmgr_guard_start);
 PG_FUNCTION_INFO_V1(migmgr_guard_end);
@@ -51,13 +54,16 @@ GuardScript *guard_script = NULL;
 static List *statements = NIL;	/* of GuardStatement *, innermost first */
 
 static EventTriggerData *event_data(FunctionCallInfo fcinfo);
+static Verdict *known_verdict(Node *parsetree);
 static void push_statement(Node *parsetree, MemoryContext context, Verdict *verdict);
 static void pop_statements(int nestlevel, bool keep_concurrent);
 static void free_statement(GuardStatement *statement);
 static void judge_in_script(Verdict *verdict);
 static void judge_alone(Verdict *verdict, GuardStatement *statement);
 static bool exempt_in_rollback(const Verdict *verdict);
-static void refuse_direct(const Verdict *verdict);
+static void refuse_direct(const Verdict *verdict, PolicyAction action);
+static bool commits_by_itself(Node *parsetree);
+static bool is_upkeep(Node *parsetree);
 static void guard_xact_callback(XactEvent event, void *arg);
 static void guard_subxact_callback(SubXactEvent event, SubTransactionId mySubid,
 								   SubTransactionId parentSubid, void *arg);
@@ -73,17 +79,20 @@ guard_init(void)
 	protect_init();
 	ddl_log_init();
 	access_init();
+	utility_init();
+	catalog_dml_init();
 }
 
 /*
- * Where the guard has no say: while the server upgrades itself, where rows of
+ * Where the guard has no say: in single-user mode (the way back in, where no
+ * event trigger fires either), while the server upgrades itself, where rows of
  * another server are applied, in autovacuum, without migmgr, and in migmgr's
  * own recording.
  */
 bool
 guard_steps_aside(void)
 {
-	return IsBinaryUpgrade || IsLogicalWorker() || mg_is_autovacuum_worker() ||
+	return !IsUnderPostmaster || IsBinaryUpgrade || IsLogicalWorker() || mg_is_autovacuum_worker() ||
 		IsBootstrapProcessingMode() || !IsTransactionState() ||
 		!OidIsValid(MyDatabaseId) || ledger_recording() || !OidIsValid(ledger_relid());
 }
@@ -111,16 +120,30 @@ Datum
 migmgr_guard_start(PG_FUNCTION_ARGS)
 {
 	EventTriggerData *data = event_data(fcinfo);
+
+	if (!utility_judged(data->parsetree) && !guard_steps_aside())
+		guard_enter(data->parsetree, NULL);
+	PG_RETURN_NULL();
+}
+
+/*
+ * Judges a statement that is about to run, whoever saw it first: raises when
+ * policy refuses it.  adjust, when given, has the last word on its verdict.
+ */
+void
+guard_enter(Node *parsetree, guard_adjust_fn adjust)
+{
 	MemoryContext context;
 	MemoryContext old;
 	Verdict    *verdict;
 
-	if (guard_steps_aside())
-		PG_RETURN_NULL();
-
 	context = AllocSetContextCreate(TopMemoryContext, "migmgr statement", ALLOCSET_SMALL_SIZES);
 	old = MemoryContextSwitchTo(context);
-	verdict = classify_statement(data->parsetree);
+	verdict = known_verdict(parsetree);
+	if (verdict == NULL)
+		verdict = classify_statement(parsetree);
+	if (adjust != NULL)
+		adjust(parsetree, verdict);
 	MemoryContextSwitchTo(old);
 
 	/* inside an extension's script only migmgr's own objects are guarded */
@@ -128,41 +151,87 @@ migmgr_guard_start(PG_FUNCTION_ARGS)
 		(creating_extension && verdict->class != CLASS_PROTECTED))
 	{
 		MemoryContextDelete(context);
-		PG_RETURN_NULL();
+		return;
 	}
-	push_statement(data->parsetree, context, verdict);
+	if (guard_script == NULL)
+		verdict->concurrent |= commits_by_itself(parsetree);
+	push_statement(parsetree, context, verdict);
 	if (verdict->class == CLASS_PROTECTED)
 		guard_judge(verdict, true);
 	else if (guard_script != NULL)
 		judge_in_script(verdict);
 	else
 		judge_alone(verdict, guard_current());
-	PG_RETURN_NULL();
+}
+
+/* Does a statement commit while it runs, besides the CONCURRENTLY forms? */
+static bool
+commits_by_itself(Node *parsetree)
+{
+	return IsA(parsetree, VacuumStmt) || IsA(parsetree, ClusterStmt) || IsA(parsetree, ReindexStmt);
+}
+
+/* Upkeep changes no schema: direct_ddl is not about it. */
+static bool
+is_upkeep(Node *parsetree)
+{
+	return commits_by_itself(parsetree) || IsA(parsetree, RefreshMatViewStmt) || IsA(parsetree, LockStmt);
+}
+
+/*
+ * A copy of the verdict on a statement of a script that was judged a moment
+ * ago, or NULL.  What it runs in turn comes later or has another tag.
+ */
+static Verdict *
+known_verdict(Node *parsetree)
+{
+	const Verdict *known = guard_script == NULL ? NULL : guard_script->next;
+	Verdict    *verdict;
+
+	if (known == NULL)
+		return NULL;
+	guard_script->next = NULL;
+	if (strcmp(known->command, GetCommandTagName(CreateCommandTag(parsetree))) != 0)
+		return NULL;
+	verdict = guard_copy_verdict(known);
+	if (known->firm != NULL)
+		verdict->firm = guard_copy_verdict(known->firm);
+	return verdict;
 }
 
 /* ddl_command_end: record. */
 Datum
 migmgr_guard_end(PG_FUNCTION_ARGS)
 {
-	EventTriggerData *data = event_data(fcinfo);
+	guard_leave(event_data(fcinfo)->parsetree);
+	PG_RETURN_NULL();
+}
+
+/*
+ * Records a statement that has run.  Nothing happens when it is recorded
+ * already, or was not worth judging.
+ */
+void
+guard_leave(Node *parsetree)
+{
 	GuardStatement *statement = guard_current();
 
 	/* inner statements that were left by an error come before ours */
-	while (statement != NULL && statement->parsetree != data->parsetree)
+	while (statement != NULL && statement->parsetree != parsetree)
 	{
 		ListCell   *lc;
 		bool		found = false;
 
 		foreach(lc, statements)
-			found |= ((GuardStatement *) lfirst(lc))->parsetree == data->parsetree;
+			found |= ((GuardStatement *) lfirst(lc))->parsetree == parsetree;
 		if (!found)
-			PG_RETURN_NULL();
+			return;
 		statements = list_delete_first(statements);
 		free_statement(statement);
 		statement = guard_current();
 	}
 	if (statement == NULL)
-		PG_RETURN_NULL();
+		return;
 
 	if (guard_script == NULL && !guard_steps_aside() && !creating_extension)
 		ddl_log_add(statement->verdict, statement->action);
@@ -170,7 +239,6 @@ migmgr_guard_end(PG_FUNCTION_ARGS)
 		neteffect_statement_end(statement);
 	statements = list_delete_first(statements);
 	free_statement(statement);
-	PG_RETURN_NULL();
 }
 
 /*
@@ -299,7 +367,12 @@ guard_warn(const Verdict *verdict)
 		MemoryContext old = MemoryContextSwitchTo(guard_script->context);
 		ListCell   *lc;
 
-		/* start of the statement and access hook may both say it */
+		/* the run, start of the statement and access hook may all say it */
+		if (verdict->statement == guard_script->statement && verdict->class == guard_script->said)
+		{
+			MemoryContextSwitchTo(old);
+			return;
+		}
 		foreach(lc, guard_script->warnings)
 		{
 			const Verdict *said = lfirst(lc);
@@ -318,7 +391,8 @@ guard_warn(const Verdict *verdict)
 			(errcode(class_sqlstate(verdict->class)),
 			 errmsg("%s: %s in %s", verdict->deed, class_name(verdict->class),
 					policy_environment_name(policy_environment())),
-			 verdict->reason != NULL ? errdetail("%s.", verdict->reason) : 0));
+			 verdict->reason != NULL ? errdetail("%c%s.", pg_toupper((unsigned char) verdict->reason[0]),
+												 verdict->reason + 1) : 0));
 }
 
 /* A copy of a verdict in the current context. */
@@ -346,20 +420,31 @@ guard_copy_verdict(const Verdict *verdict)
 static void
 judge_alone(Verdict *verdict, GuardStatement *statement)
 {
+	PolicyAction direct = is_upkeep(statement->parsetree) ? ACTION_ALLOW : policy_direct_ddl(verdict);
+
 	statement->action = policy_action(verdict);
-	if (policy_direct_ddl(verdict) >= ACTION_ASK)
-		refuse_direct(verdict);
+	if (direct >= ACTION_ASK)
+		refuse_direct(verdict, direct);
 	guard_judge(verdict, true);
+	if (direct == ACTION_WARN && statement->action < ACTION_WARN)
+	{
+		statement->action = ACTION_WARN;
+		ereport(WARNING,
+				(errcode(ERRCODE_MG_DIRECT_DDL),
+				 errmsg("%s: DDL outside migmgr in %s", verdict->deed,
+						policy_environment_name(policy_environment())),
+				 errdetail("Policy direct_ddl is warn.")));
+	}
 }
 
 static void
-refuse_direct(const Verdict *verdict)
+refuse_direct(const Verdict *verdict, PolicyAction action)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_MG_DIRECT_DDL),
 			 errmsg("cannot %s: DDL outside migmgr is refused in %s", verdict->deed,
 					policy_environment_name(policy_environment())),
-			 errdetail("Policy direct_ddl is deny."),
+			 errdetail("Policy direct_ddl is %s.", policy_action_name(action)),
 			 errhint("Put it into a migration: SELECT * FROM migmgr.apply('version', 'name', $$ ... $$);")));
 }
 
@@ -456,6 +541,8 @@ guard_statement(Verdict *verdict)
 	guard_script->running = true;
 	guard_script->statement = verdict == NULL ? 0 : verdict->statement;
 	guard_script->line = verdict == NULL ? 0 : verdict->line;
+	guard_script->said = verdict == NULL || guard_deferred(verdict) ? CLASS_NONE : verdict->class;
+	guard_script->next = verdict;
 	if (verdict == NULL || verdict->class <= CLASS_ADDITIVE)
 		return;
 	if (!command_tag_event_trigger_ok(GetCommandTagEnum(verdict->command)) &&
@@ -487,6 +574,7 @@ guard_end(void)
 		return;
 	context = guard_script->context;
 	guard_script = NULL;
+	policy_set_version(NULL);
 	MemoryContextDelete(context);
 }
 

@@ -16,7 +16,8 @@
 typedef enum GuardMode
 {
 	GUARD_APPLY,				/* judged by policy */
-	GUARD_ROLLBACK				/* may drop what the version made, judged by data */
+	GUARD_ROLLBACK				/* may drop what the version made, judged by
+								 * data */
 } GuardMode;
 
 /* an object that a script created, changed, replaced or dropped */
@@ -29,7 +30,8 @@ typedef struct GuardObject
 	Oid			objid;
 	int32		objsubid;
 	/* data lost when dropped in a rollback; -1 not data-bearing */
-	int64		data_count;		/* rows of a table, non-null values of a column */
+	int64		data_count;		/* rows of a table, non-null values of a
+								 * column */
 	char	   *schema;			/* for a dropped relation or column, else NULL */
 	char	   *relation;		/* its name, without schema */
 	char	   *column;			/* for a dropped column: its name, else NULL */
@@ -39,7 +41,8 @@ typedef struct GuardResult
 {
 	MigClass	class;			/* worst class of what really happened */
 	List	   *objects;		/* of GuardObject *, in order of creation */
-	List	   *violations;		/* of Verdict *: net effects that policy refuses */
+	List	   *violations;		/* of Verdict *: net effects that policy
+								 * refuses */
 	List	   *warnings;		/* of Verdict *: allowed with a warning */
 } GuardResult;
 

@@ -125,6 +125,8 @@ static void access_truncated(Oid relid);
 static const DropRule *drop_rule(Oid classid, Oid objid, int32 subid);
 static void judge_data(const DropRule *rule, const ObjectAddress *address, const RelFacts *rel);
 static void judge_definition(const DropRule *rule, const ObjectAddress *address, Oid relid);
+static Oid	namespace_of(const ObjectAddress *address, Oid relid);
+static bool said_already(const Verdict *verdict);
 static bool owned_in_rollback(const ObjectAddress *address, Oid relid);
 static void note_lost(const ObjectAddress *address, const RelFacts *rel);
 static int64 count_lost(Oid relid, AttrNumber attnum);
@@ -246,8 +248,8 @@ access_dropped(Oid classid, Oid objid, int32 subid, int flags)
 	}
 	/* concurrent: decided at the start; new or temporary: free */
 	else if (!creating_extension && !(statement != NULL && statement->verdict->concurrent) &&
-		!(fact_relation(relid, &rel) && (rel.temporary || rel.is_new)) &&
-		!(column != 0 && fresh_is_new(RelationRelationId, relid, column)))
+			 !(fact_relation(relid, &rel) && (rel.temporary || rel.is_new)) &&
+			 !(column != 0 && fresh_is_new(RelationRelationId, relid, column)))
 	{
 		if (rule->definition)
 			judge_definition(rule, &address, relid);
@@ -296,6 +298,8 @@ access_is_implicit(Oid classid, Oid objid, int32 objsubid, bool dropping)
 	}
 	if (classid == NamespaceRelationId)
 		return isAnyTempNamespace(objid);
+	if (classid == ProcedureRelationId)
+		return isAnyTempNamespace(get_func_namespace(objid));
 	if (classid == TypeRelationId)
 	{
 		Oid			typrelid = get_typ_typrelid(objid);
@@ -324,7 +328,9 @@ access_is_implicit(Oid classid, Oid objid, int32 objsubid, bool dropping)
 	else if (classid == RewriteRelationId)
 		result = strcmp(NameStr(((Form_pg_rewrite) GETSTRUCT(row))->rulename), "_RETURN") == 0;
 	else
+		/* 'n', since 18: NOT NULL is told and judged by its column */
 		result = ((Form_pg_constraint) GETSTRUCT(row))->contype == CONSTRAINT_TRIGGER ||
+			((Form_pg_constraint) GETSTRUCT(row))->contype == 'n' ||
 			OidIsValid(((Form_pg_constraint) GETSTRUCT(row))->conparentid);
 	heap_freetuple(row);
 	return result;
@@ -362,9 +368,7 @@ judge_data(const DropRule *rule, const ObjectAddress *address, const RelFacts *r
 		psprintf("drop %s %s", type, identity);
 	verdict->reason = address->objectSubId != 0 ? "the data in the column is lost" : "what it holds is lost";
 
-	/* the statement itself was judged for this class: one warning is enough */
-	if (guard_script == NULL && statement != NULL && policy_action(verdict) == ACTION_WARN &&
-		statement->verdict->class >= verdict->class)
+	if (said_already(verdict))
 		return;
 	guard_judge(verdict, true);
 	if (guard_script != NULL)
@@ -391,21 +395,46 @@ judge_definition(const DropRule *rule, const ObjectAddress *address, Oid relid)
 		if (guard_script->mode == GUARD_ROLLBACK && owned_in_rollback(address, relid))
 			note_lost(address, NULL);
 		else
-			neteffect_queue(address, relid, class, name, get_rel_namespace(relid));
+			neteffect_queue(address, relid, class, name, namespace_of(address, relid));
 		return;
 	}
-	if (statement != NULL && statement->verdict->class >= class)
-		return;
 	verdict = palloc0(sizeof(Verdict));
 	verdict->class = class;
 	verdict->rule = name;
 	verdict->command = statement != NULL ? statement->verdict->command : "DROP";
 	verdict->object = getObjectIdentity(address, true);
 	verdict->relid = relid;
-	verdict->namespace = get_rel_namespace(relid);
+	verdict->namespace = namespace_of(address, relid);
 	verdict->deed = psprintf("drop %s %s", getObjectTypeDescription(address, true), verdict->object);
 	verdict->reason = "what uses it breaks";
-	guard_judge(verdict, true);
+	if (!said_already(verdict))
+		guard_judge(verdict, true);
+}
+
+/* Schema of an object, or of the relation that it hangs on. */
+static Oid
+namespace_of(const ObjectAddress *address, Oid relid)
+{
+	if (OidIsValid(relid))
+		return get_rel_namespace(relid);
+	if (is_objectclass_supported(address->classId) &&
+		get_object_attnum_namespace(address->classId) != InvalidAttrNumber &&
+		get_object_catcache_oid(address->classId) >= 0)
+		return get_object_namespace(address);
+	return InvalidOid;
+}
+
+/*
+ * Was the statement itself let pass with a warning for as much?  Outside of a
+ * script one is enough.
+ */
+static bool
+said_already(const Verdict *verdict)
+{
+	GuardStatement *statement = guard_current();
+
+	return guard_script == NULL && statement != NULL &&
+		statement->verdict->class >= verdict->class && policy_action(verdict) == ACTION_WARN;
 }
 
 /* Did the version that is rolled back make this object, or what it is part of? */
@@ -512,6 +541,8 @@ access_truncated(Oid relid)
 	ObjectAddressSet(address, RelationRelationId, relid);
 	if (protect_owns(&address) && !protect_lifted())
 		protect_refuse(&address, "truncate");
+	if (fact_empty(relid))
+		return;					/* pg_restore --jobs truncates what it has just made */
 	verdict = palloc0(sizeof(Verdict));
 	verdict->class = CLASS_DESTRUCTIVE;
 	verdict->rule = "truncate";

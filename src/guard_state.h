@@ -30,10 +30,13 @@ typedef struct GuardScript
 	List	   *will_drop;		/* of char *: definitions it says it drops */
 	int			statement;
 	int			line;
+	const Verdict *next;		/* on that statement, until its first event */
+	MigClass	said;			/* what the run has warned of in this statement */
 	MigClass	class;			/* worst of what was judged as it ran */
 	List	   *touched;		/* of Touched * */
 	List	   *dropped;		/* of Dropped *: definitions */
-	List	   *lost;			/* of LostObject *: data-bearing, allowed to go */
+	List	   *lost;			/* of LostObject *: data-bearing, allowed to
+								 * go */
 	List	   *warnings;		/* of Verdict * */
 } GuardScript;
 
@@ -56,10 +59,15 @@ typedef struct GuardStatement
 	bool		drops_seen;		/* the access hook was called for a drop */
 } GuardStatement;
 
+/* changes a verdict before it is held against policy */
+typedef void (*guard_adjust_fn) (Node *parsetree, Verdict *verdict);
+
 /* guard.c */
 extern GuardScript *guard_script;
 extern bool guard_steps_aside(void);
 extern GuardStatement *guard_current(void);
+extern void guard_enter(Node *parsetree, guard_adjust_fn adjust);
+extern void guard_leave(Node *parsetree);
 extern void guard_judge(Verdict *verdict, bool may_raise);
 extern void guard_warn(const Verdict *verdict);
 extern Verdict *guard_copy_verdict(const Verdict *verdict);
@@ -73,5 +81,9 @@ extern void access_init(void);
 /* ddl_log.c */
 extern void ddl_log_init(void);
 extern void ddl_log_add(const Verdict *verdict, PolicyAction action);
+extern void ddl_log_note(const Verdict *verdict, const char *action);
+
+/* catalog_dml.c */
+extern void catalog_dml_init(void);
 
 #endif							/* MIGMGR_GUARD_STATE_H */

@@ -15,6 +15,7 @@ int			guc_apply_wait = 1000;
 int			guc_lock_timeout = 2000;
 int			guc_max_script_size = 16 * 1024;
 char	   *guc_organisation_id = NULL;
+char	   *guc_protected_databases = NULL;
 int			guc_small_relation = 16 * 1024;
 
 /* Defines the settings and reserves the prefix; called once, on load. */
@@ -51,6 +52,14 @@ guc_init(void)
 							   &guc_organisation_id,
 							   "",
 							   PGC_SUSET, 0,
+							   NULL, NULL, NULL);
+
+	DefineCustomStringVariable("migmgr.protected_databases",
+							   "Sets the databases that nobody may drop or rename.",
+							   "A list of names, for the server's configuration file: it counts in every database of a server that preloads migmgr, with or without migmgr in it.",
+							   &guc_protected_databases,
+							   "",
+							   PGC_SIGHUP, GUC_LIST_INPUT,
 							   NULL, NULL, NULL);
 
 	DefineCustomIntVariable("migmgr.small_relation",

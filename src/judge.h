@@ -34,6 +34,8 @@ typedef struct Judgement
 	Verdict    *firm;			/* worst that is no drop of a definition */
 	RelFacts	rel;			/* the relation it names, when it exists */
 	bool		found;			/* ... it does */
+	bool		absent;			/* ... it does not, and the statement needs it */
+	bool		temporary;		/* what it names is in pg_temp */
 	char	   *deed;			/* for findings that do not say */
 	bool		own;			/* touches what belongs to migmgr */
 	bool		passes_own;		/* ... in a way that is allowed */
@@ -63,7 +65,8 @@ typedef struct AlterRule
 	MigClass	class;
 	const char *reason;
 	const char *hint;
-	const char *deed;			/* 'drop column', 'enable trigger', 'make logged' */
+	const char *deed;			/* 'drop column', 'enable trigger', 'make
+								 * logged' */
 	bool		column;			/* the name in the sub-command is a column's */
 	Tristate	rewrites;
 	Tristate	scans;
@@ -93,7 +96,8 @@ extern void judge_object(Judgement *j, const ObjectAddress *address);
 extern void judge_merge(Judgement *j, const Verdict *verdict);
 extern char *judge_name(const Judgement *j);
 
-/* classify_statement.c: judges of statement kinds */
+/* classify_statement.c, _function.c, _object.c, _grant.c: kinds of statements */
+extern bool judge_option(List *options, const char *name);
 extern void judge_create_table(Judgement *j, const StatementRule *rule);
 extern void judge_create_as(Judgement *j, const StatementRule *rule);
 extern void judge_create_sequence(Judgement *j, const StatementRule *rule);

@@ -20,23 +20,29 @@
 #include "catalog/pg_class.h"
 #include "commands/dbcommands.h"
 #include "commands/extension.h"
+#include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
 #include "utils/guc.h"
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 #include "utils/syscache.h"
+#include "utils/timestamp.h"
 
 #include "errors.h"
 #include "ledger.h"
 #include "lock.h"
 #include "migmgr.h"
+#include "own_table.h"
+#include "script.h"
 #include "spi_util.h"
 
 #define CHAIN_WAIT_MS 5000
+#define NUM_HASHED 9			/* columns that are hashed as text */
 
 /* head of the chain as an appender needs it */
 typedef struct Head
@@ -54,6 +60,8 @@ static SubTransactionId recording_subid = InvalidSubTransactionId;
 static bool appended = false;	/* in this transaction */
 static bool head_uncertain = false; /* a subtransaction was undone since */
 static char head_message[256];	/* logged at commit */
+static Oid	ledger_oid = InvalidOid;	/* of the table, while it stays the
+										 * same */
 static Oid	state_relid = InvalidOid;
 static LedgerState state_cache = LEDGER_ABSENT;
 
@@ -61,11 +69,14 @@ static void ledger_xact_callback(XactEvent event, void *arg);
 static void ledger_subxact_callback(SubXactEvent event, SubTransactionId mySubid,
 									SubTransactionId parentSubid, void *arg);
 static void ledger_relcache_callback(Datum arg, Oid relid);
-static void ledger_format_head(const char *seq, const char *event, const char *hash);
+static void ledger_format_head(int64 seq, const char *event, const char *hash);
 static void ledger_refresh_head(void);
+static bool is_home(const char *detail);
 static Head ledger_head(void);
 static void check_stale(int64 seq);
 static Head ledger_write(Head head, const LedgerEntry *entry);
+static char *ledger_hash(const char *prev_hash, int64 seq, TimestampTz at, const char *const *fields);
+static char *client_address(void);
 static void ledger_write_epoch(Head *head, const char *reason);
 
 void
@@ -96,13 +107,18 @@ ledger_extension(void)
 	return extension;
 }
 
-/* OID of migmgr.ledger, or InvalidOid. */
+/* OID of migmgr.ledger, or InvalidOid.  Every object that is made asks for it. */
 Oid
 ledger_relid(void)
 {
-	Oid			namespace = get_namespace_oid(MIGMGR_SCHEMA, true);
+	if (!OidIsValid(ledger_oid))
+	{
+		Oid			namespace = get_namespace_oid(MIGMGR_SCHEMA, true);
 
-	return OidIsValid(namespace) ? get_relname_relid("ledger", namespace) : InvalidOid;
+		if (OidIsValid(namespace))
+			ledger_oid = get_relname_relid("ledger", namespace);
+	}
+	return ledger_oid;
 }
 
 /* Owner of the ledger: the role that records. */
@@ -123,8 +139,10 @@ ledger_owner(void)
 }
 
 /*
- * What ties a ledger to this database: pg_upgrade keeps both numbers, a
- * restore, a template copy and a new CREATE EXTENSION do not.
+ * What ties a ledger to this database, together with the token in
+ * migmgr_internal.home: pg_upgrade keeps all three, a template copy has
+ * another database, a restore no token.  The numbers alone would not do: a new
+ * server that is set up the way the old one was hands out the same ones.
  */
 char *
 ledger_home(void)
@@ -182,34 +200,54 @@ LedgerState
 ledger_state(void)
 {
 	Oid			relid = ledger_relid();
-	RecordScope scope;
-	char	   *home;
-	MemoryContext context = CurrentMemoryContext;
-	const char *args[1];
+	Oid			namespace;
+	OwnTable   *table;
 
 	if (!OidIsValid(relid) || !OidIsValid(ledger_extension()))
 		return LEDGER_ABSENT;
 	if (relid == state_relid)
 		return state_cache;
+	namespace = get_namespace_oid(MIGMGR_INTERNAL, true);
+	if (!OidIsValid(namespace) || !OidIsValid(get_relname_relid("home", namespace)))
+		return LEDGER_IN_FORCE; /* DROP EXTENSION is under way: strict to the end */
 
-	home = ledger_home();
-	args[0] = home;
-	SPI_connect();
-	record_begin(&scope);
-	spi_exec("SELECT (SELECT e.detail::pg_catalog.jsonb ->> 'home' = $1 FROM migmgr.ledger AS e"
-			 " WHERE e.event = 'epoch' ORDER BY e.seq DESC LIMIT 1) AS here,"
-			 " EXISTS (SELECT FROM migmgr.ledger) AS some",
-			 SPI_OK_SELECT, 1, args);
-	if (spi_bool(0, "here", false))
+	table = own_open(MIGMGR_SCHEMA, "ledger", AccessShareLock);
+	own_scan(table, "ledger_event", BackwardScanDirection, BTEqualStrategyNumber,
+			 CStringGetTextDatum("epoch"));
+	if (own_next(table) && is_home(own_text(table, "detail")))
 		state_cache = LEDGER_IN_FORCE;
 	else
-		state_cache = spi_bool(0, "some", false) ? LEDGER_RESTORED : LEDGER_NEW;
-	record_end(&scope);
-	SPI_finish();
-	MemoryContextSwitchTo(context);
+	{
+		own_scan(table, "ledger_pkey", ForwardScanDirection, InvalidStrategy, (Datum) 0);
+		state_cache = own_next(table) ? LEDGER_RESTORED : LEDGER_NEW;
+	}
+	own_close(table);
 
 	state_relid = relid;
 	return state_cache;
+}
+
+/* Does the detail of an epoch name this home, with the token that is here? */
+static bool
+is_home(const char *detail)
+{
+	LOCAL_FCINFO(fcinfo, 2);
+	OwnTable   *table = own_open(MIGMGR_INTERNAL, "home", AccessShareLock);
+	char	   *home = NULL;
+	Datum		named;
+
+	own_scan(table, "home_pkey", ForwardScanDirection, InvalidStrategy, (Datum) 0);
+	if (own_next(table))
+		home = psprintf("%s/%s", ledger_home(), own_text(table, "token"));
+	own_close(table);
+
+	InitFunctionCallInfoData(*fcinfo, NULL, 2, InvalidOid, NULL, NULL);
+	fcinfo->args[0].value = CStringGetTextDatum(detail);
+	fcinfo->args[0].isnull = false;
+	fcinfo->args[1].value = CStringGetTextDatum("home");
+	fcinfo->args[1].isnull = false;
+	named = json_object_field_text(fcinfo);
+	return home != NULL && !fcinfo->isnull && strcmp(TextDatumGetCString(named), home) == 0;
 }
 
 /*
@@ -251,14 +289,16 @@ ledger_append(const LedgerEntry *entry)
 static Head
 ledger_head(void)
 {
+	OwnTable   *table = own_open(MIGMGR_SCHEMA, "ledger", AccessShareLock);
 	Head		head = {0, ""};
 
-	spi_exec_latest("SELECT l.seq, l.hash FROM migmgr.ledger AS l ORDER BY l.seq DESC LIMIT 1");
-	if (SPI_processed > 0)
+	own_scan(table, "ledger_pkey", BackwardScanDirection, InvalidStrategy, (Datum) 0);
+	if (own_next(table))
 	{
-		head.seq = spi_int64(0, "seq", 0);
-		head.hash = spi_text(0, "hash");
+		head.seq = own_int64(table, "seq");
+		head.hash = own_text(table, "hash");
 	}
+	own_close(table);
 
 	check_stale(head.seq);
 	return head;
@@ -313,31 +353,66 @@ ledger_check_snapshot(void)
 static Head
 ledger_write(Head head, const LedgerEntry *entry)
 {
-	const char *args[10];
-	Head		result;
+	static const char *const columns[NUM_HASHED] = {
+		"event", "version", "name", "checksum", "session_role", "role", "client", "application", "detail",
+	};
+	const char *fields[NUM_HASHED] = {
+		entry->event, entry->version, entry->name, entry->checksum,
+		GetUserNameFromId(GetSessionUserId(), false), GetUserNameFromId(GetOuterUserId(), false),
+		client_address(), application_name && application_name[0] ? application_name : NULL,
+		entry->detail ? entry->detail : "{}",
+	};
+	TimestampTz at = GetCurrentTimestamp();
+	OwnTable   *table = own_open(MIGMGR_SCHEMA, "ledger", RowExclusiveLock);
+	Head		result = {.seq = head.seq + 1};
 
-	args[0] = head.hash;
-	args[1] = psprintf(INT64_FORMAT, head.seq + 1);
-	args[2] = entry->event;
-	args[3] = entry->version;
-	args[4] = entry->name;
-	args[5] = entry->checksum;
-	args[6] = GetUserNameFromId(GetSessionUserId(), false);
-	args[7] = GetUserNameFromId(GetOuterUserId(), false);
-	args[8] = application_name && application_name[0] ? application_name : NULL;
-	args[9] = entry->detail ? entry->detail : "{}";
+	result.hash = ledger_hash(head.hash, result.seq, at, fields);
+	own_set(table, "seq", Int64GetDatum(result.seq));
+	own_set(table, "at", TimestampTzGetDatum(at));
+	for (int i = 0; i < NUM_HASHED; i++)
+		own_set_text(table, columns[i], fields[i]);
+	own_set_text(table, "prev_hash", head.hash);
+	own_set_text(table, "hash", result.hash);
+	own_insert(table);
+	own_close(table);
 
-	spi_exec("INSERT INTO migmgr.ledger AS l (seq, at, event, version, name, checksum, session_role, role,"
-			 " client, application, detail, prev_hash, hash)"
-			 " SELECT $2::pg_catalog.int8, t.at, $3, $4, $5, $6, $7, $8, t.client, $9, $10, $1,"
-			 " migmgr_internal.ledger_hash($1, $2::pg_catalog.int8, t.at, $3, $4, $5, $6, $7, $8, t.client, $9, $10)"
-			 " FROM (SELECT pg_catalog.clock_timestamp() AS at, pg_catalog.host(pg_catalog.inet_client_addr()) AS client"
-			 " OFFSET 0) AS t RETURNING l.seq, l.hash",
-			 SPI_OK_INSERT_RETURNING, 10, args);
-	result.seq = spi_int64(0, "seq", 0);
-	result.hash = spi_text(0, "hash");
-	ledger_format_head(spi_text(0, "seq"), entry->event, result.hash);
+	ledger_format_head(result.seq, entry->event, result.hash);
 	return result;
+}
+
+/*
+ * The same as migmgr_internal.ledger_hash(), which is there for those who
+ * check: half of the time of an append went into running that.
+ */
+static char *
+ledger_hash(const char *prev_hash, int64 seq, TimestampTz at, const char *const *fields)
+{
+	StringInfoData text;
+
+	initStringInfo(&text);
+	appendStringInfo(&text, "migmgr/ledger/1 %s " INT64_FORMAT " " INT64_FORMAT, prev_hash, seq,
+					 at + (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY);
+	for (int i = 0; i < NUM_HASHED; i++)
+	{
+		if (fields[i] == NULL)
+			appendStringInfoChar(&text, '-');
+		else
+			appendStringInfo(&text, "%d:%s", pg_mbstrlen(fields[i]), fields[i]);
+	}
+	return script_checksum(text.data);
+}
+
+/* Address of the client, NULL for a local socket and for workers. */
+static char *
+client_address(void)
+{
+	LOCAL_FCINFO(fcinfo, 0);
+	Datum		address;
+
+	InitFunctionCallInfoData(*fcinfo, NULL, 0, InvalidOid, NULL, NULL);
+	address = inet_client_addr(fcinfo);
+	return fcinfo->isnull ? NULL :
+		TextDatumGetCString(DirectFunctionCall1(network_host, address));
 }
 
 /* Writes the entry that makes this database the ledger's home. */
@@ -350,10 +425,14 @@ ledger_write_epoch(Head *head, const char *reason)
 	args[0] = ledger_home();
 	args[1] = reason;
 	args[2] = MIGMGR_VERSION;
+	spi_exec("INSERT INTO migmgr_internal.home (token) SELECT pg_catalog.gen_random_uuid()"
+			 " WHERE NOT EXISTS (SELECT FROM migmgr_internal.home)",
+			 SPI_OK_INSERT, 0, NULL);
 	spi_exec("SELECT pg_catalog.jsonb_strip_nulls(pg_catalog.jsonb_build_object("
-			 "'home', $1, 'reason', $2, 'migmgr', $3,"
+			 "'home', pg_catalog.concat($1, '/', h.token), 'reason', $2, 'migmgr', $3,"
 			 " 'database', pg_catalog.current_database(),"
-			 " 'server', pg_catalog.current_setting('server_version')))::pg_catalog.text AS detail",
+			 " 'server', pg_catalog.current_setting('server_version')))::pg_catalog.text AS detail"
+			 " FROM migmgr_internal.home AS h",
 			 SPI_OK_SELECT, 3, args);
 	epoch.detail = spi_text(0, "detail");
 	*head = ledger_write(*head, &epoch);
@@ -363,10 +442,10 @@ ledger_write_epoch(Head *head, const char *reason)
 
 /* The head for the server log; formatted before the commit, logged after it. */
 static void
-ledger_format_head(const char *seq, const char *event, const char *hash)
+ledger_format_head(int64 seq, const char *event, const char *hash)
 {
 	snprintf(head_message, sizeof(head_message),
-			 "migmgr ledger of database %u: entry %s, %s, head %s", MyDatabaseId, seq, event, hash);
+			 "migmgr ledger of database %u: entry " INT64_FORMAT ", %s, head %s", MyDatabaseId, seq, event, hash);
 }
 
 /*
@@ -376,18 +455,14 @@ ledger_format_head(const char *seq, const char *event, const char *hash)
 static void
 ledger_refresh_head(void)
 {
-	RecordScope scope;
+	OwnTable   *table;
 
 	head_message[0] = '\0';
-	PushActiveSnapshot(GetTransactionSnapshot());
-	SPI_connect();
-	record_begin(&scope);
-	spi_exec_latest("SELECT l.seq, l.hash, l.event FROM migmgr.ledger AS l ORDER BY l.seq DESC LIMIT 1");
-	if (SPI_processed > 0)
-		ledger_format_head(spi_text(0, "seq"), spi_text(0, "event"), spi_text(0, "hash"));
-	record_end(&scope);
-	SPI_finish();
-	PopActiveSnapshot();
+	table = own_open(MIGMGR_SCHEMA, "ledger", AccessShareLock);
+	own_scan(table, "ledger_pkey", BackwardScanDirection, InvalidStrategy, (Datum) 0);
+	if (own_next(table))
+		ledger_format_head(own_int64(table, "seq"), own_text(table, "event"), own_text(table, "hash"));
+	own_close(table);
 }
 
 static void
@@ -445,6 +520,8 @@ ledger_subxact_callback(SubXactEvent event, SubTransactionId mySubid,
 static void
 ledger_relcache_callback(Datum arg, Oid relid)
 {
+	if (!OidIsValid(relid) || relid == ledger_oid)
+		ledger_oid = InvalidOid;
 	if (!OidIsValid(relid) || relid == state_relid)
 		state_relid = InvalidOid;
 }

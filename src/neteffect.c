@@ -158,10 +158,13 @@ neteffect_judge(GuardResult *result)
 			continue;			/* gone again */
 		entry = palloc0(sizeof(Made));
 		entry->address = address;
-		entry->key = touched->classid == AttrDefaultRelationId ?
-			key_in_relation(AttrDefaultRelationId, touched->objid,
-							get_attname(touched->objid, touched->objsubid, false)) :
-			key_of(&address, relation_of(&address));
+		if (guard_script->dropped == NIL)
+			entry->key = "";	/* nothing that it could have replaced */
+		else if (touched->classid == AttrDefaultRelationId)
+			entry->key = key_in_relation(AttrDefaultRelationId, touched->objid,
+										 get_attname(touched->objid, touched->objsubid, false));
+		else
+			entry->key = key_of(&address, relation_of(&address));
 		if (!implied(&address, touched->classid == AttrDefaultRelationId))
 		{
 			entry->object = object_of(touched);
@@ -215,7 +218,12 @@ judge_dropped(GuardResult *result, Dropped *dropped, List *made)
 		if (strcmp(((Made *) lfirst(lc))->key, dropped->key) == 0)
 			found = lfirst(lc);
 	}
-	if (found != NULL)
+	if (found != NULL && dropped->classid == AttrDefaultRelationId)
+	{
+		verdict->class = CLASS_REPLACING;
+		verdict->rule = "replaced";
+	}
+	else if (found != NULL)
 	{
 		Dropped		after = {0};
 
@@ -530,7 +538,8 @@ implied(const ObjectAddress *address, bool of_default)
 	}
 	else if (address->classId == ConstraintRelationId && OidIsValid(relid) && made_here(RelationRelationId, relid))
 		return true;
-	else if (address->classId == RewriteRelationId && access_is_implicit(RewriteRelationId, address->objectId, 0, false))
+	else if (address->classId == RewriteRelationId &&
+			 access_is_implicit(RewriteRelationId, address->objectId, 0, false))
 		return made_here(RelationRelationId, relid);
 	return access_is_implicit(address->classId, address->objectId, address->objectSubId, false);
 }

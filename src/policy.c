@@ -43,8 +43,9 @@ typedef struct PolicyRule
 
 typedef struct PolicyWaiver
 {
+	int64		seq;			/* of the entry that granted it */
 	char	   *what;
-	char	   *version;		/* NULL: any */
+	char	   *version;		/* NULL: any, as often as needed; else once */
 	TimestampTz until;
 } PolicyWaiver;
 
@@ -95,6 +96,7 @@ static PolicyCache *cache = NULL;
 static bool cache_valid = false;
 static Oid	cache_relid = InvalidOid;	/* the ledger that was read */
 static char *running_version = NULL;
+static int64 waivers_used[NUM_CLASSES]; /* seq of those that this run needs */
 
 static void policy_relcache_callback(Datum arg, Oid relid);
 static void policy_xact_callback(XactEvent event, void *arg);
@@ -128,14 +130,38 @@ policy_xact_callback(XactEvent event, void *arg)
 {
 	if (event != XACT_EVENT_COMMIT && event != XACT_EVENT_ABORT && event != XACT_EVENT_PREPARE)
 		return;
-	running_version = NULL;
+	policy_set_version(NULL);
+	memset(waivers_used, 0, sizeof(waivers_used));
 }
 
-/* The version that runs now; it lives as long as the transaction. */
+/* The version that runs now, or NULL; it lives as long as the transaction. */
 void
 policy_set_version(const char *version)
 {
+	if (version != NULL)
+		memset(waivers_used, 0, sizeof(waivers_used));
 	running_version = version == NULL ? NULL : MemoryContextStrdup(TopTransactionContext, version);
+}
+
+/*
+ * Records that the waivers which the run of this version needed are used up.
+ * Matching one writes nothing, because a statement may have to be the first
+ * of its transaction; so it is done here, with the record of the run.
+ */
+void
+policy_use_waivers(const char *version)
+{
+	for (int class = 0; class < NUM_CLASSES; class++)
+	{
+		LedgerEntry entry = {.event = "waiver used",.version = version};
+
+		if (waivers_used[class] == 0)
+			continue;
+		entry.detail = psprintf("{\"what\": \"%s\", \"entry\": " INT64_FORMAT "}",
+								class_name(class), waivers_used[class]);
+		ledger_append(&entry);
+		waivers_used[class] = 0;
+	}
 }
 
 PolicyEnvironment
@@ -248,23 +274,30 @@ policy_rule(const char *rule, const Verdict *verdict, PolicyEnvironment environm
 	return best;
 }
 
-/* Has somebody taken responsibility for this class, now and for this version? */
+/*
+ * Has somebody taken responsibility for this class, now and for this version?
+ * A waiver for anything goes first: one for this version is good for one run.
+ */
 static bool
 policy_waived(const Verdict *verdict)
 {
+	const PolicyWaiver *bound = NULL;
 	ListCell   *lc;
 
 	foreach(lc, policy_read()->waivers)
 	{
 		const PolicyWaiver *waiver = lfirst(lc);
 
-		if (strcmp(waiver->what, class_name(verdict->class)) == 0 &&
-			GetCurrentTimestamp() < waiver->until &&
-			(waiver->version == NULL ||
-			 (running_version != NULL && strcmp(waiver->version, running_version) == 0)))
+		if (strcmp(waiver->what, class_name(verdict->class)) != 0 || GetCurrentTimestamp() >= waiver->until)
+			continue;
+		if (waiver->version == NULL)
 			return true;
+		if (bound == NULL && running_version != NULL && strcmp(waiver->version, running_version) == 0)
+			bound = waiver;
 	}
-	return false;
+	if (bound != NULL)
+		waivers_used[verdict->class] = bound->seq;
+	return bound != NULL;
 }
 
 /*
@@ -298,14 +331,16 @@ policy_read(void)
 	spi_exec("SELECT l.event, d.detail ->> 'environment' AS environment, d.detail ->> 'rule' AS rule,"
 			 " d.detail ->> 'value' AS value, d.detail ->> 'for_role' AS for_role,"
 			 " d.detail ->> 'in_schema' AS in_schema, d.detail ->> 'what' AS what,"
-			 " l.version, (EXTRACT(epoch FROM (d.detail ->> 'until')::pg_catalog.timestamptz"
+			 " (d.detail ->> 'entry')::pg_catalog.int8 AS entry, l.seq, l.version, (EXTRACT(epoch FROM (d.detail ->> 'until')::pg_catalog.timestamptz"
 			 " - '2000-01-01 00:00:00+00'::pg_catalog.timestamptz) * 1000000)::pg_catalog.int8 AS until"
 			 " FROM migmgr.ledger AS l, LATERAL (SELECT l.detail::pg_catalog.jsonb AS detail) AS d"
 			 " WHERE l.event NOT IN ('applied', 'rolled back')"
-			 " AND l.event IN ('epoch', 'environment', 'policy', 'waiver') ORDER BY l.seq",
+			 " AND l.event IN ('epoch', 'environment', 'policy', 'waiver', 'waiver used') ORDER BY l.seq",
 			 SPI_OK_SELECT, 0, NULL);
 	for (uint64 row = 0; row < SPI_processed; row++)
 		policy_take(fresh, row);
+	if (ledger_state() == LEDGER_RESTORED)
+		fresh->environment = ENV_PRODUCTION;	/* until an epoch of this home */
 	record_end(&scope);
 	SPI_finish();
 	MemoryContextSwitchTo(caller);
@@ -347,12 +382,23 @@ policy_take(PolicyCache *into, uint64 row)
 	}
 	else if (strcmp(event, "policy") == 0)
 		policy_take_rule(into, row);
+	else if (strcmp(event, "waiver used") == 0)
+	{
+		ListCell   *lc;
+
+		foreach(lc, into->waivers)
+		{
+			if (((PolicyWaiver *) lfirst(lc))->seq == spi_int64(row, "entry", 0))
+				into->waivers = foreach_delete_current(into->waivers, lc);
+		}
+	}
 	else
 	{
 		PolicyWaiver *waiver;
 
 		old = MemoryContextSwitchTo(into->context);
 		waiver = palloc0(sizeof(PolicyWaiver));
+		waiver->seq = spi_int64(row, "seq", 0);
 		waiver->what = pstrdup(spi_text(row, "what"));
 		if (spi_text(row, "version") != NULL)
 			waiver->version = pstrdup(spi_text(row, "version"));
@@ -431,7 +477,7 @@ append_violation(StringInfo text, const Verdict *verdict)
 		appendStringInfoChar(text, '\n');
 	if (verdict->statement > 0)
 		appendStringInfo(text, "Statement %d, line %d: ", verdict->statement, verdict->line);
-	appendStringInfo(text, "%s, %s: %s (rule %s)", verdict->command, verdict->deed,
+	appendStringInfo(text, "%s would %s, which is %s (rule %s)", verdict->command, verdict->deed,
 					 class_name(verdict->class), verdict->rule);
 	if (verdict->reason != NULL)
 		appendStringInfo(text, ": %s", verdict->reason);

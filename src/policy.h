@@ -42,6 +42,9 @@ extern PolicyAction policy_direct_ddl(const Verdict *verdict);
 /* the version that runs now, for waivers bound to one; NULL: none */
 extern void policy_set_version(const char *version);
 
+/* record that the waivers which that version needed are used up */
+extern void policy_use_waivers(const char *version);
+
 /*
  * Raises one error that lists every violation (List of Verdict *), worst
  * first for message and SQLSTATE, all in detail, hint with the next call.

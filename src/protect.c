@@ -45,7 +45,8 @@
 PG_FUNCTION_INFO_V1(migmgr_unprotect);
 
 static TimestampTz lifted_until = 0;
-static bool lifted_here = false;	/* in this transaction: ends with its abort */
+static bool lifted_here = false;	/* in this transaction: ends with its
+									 * abort */
 
 static void protect_xact_callback(XactEvent event, void *arg);
 static void protect_subxact_callback(SubXactEvent event, SubTransactionId mySubid,
@@ -123,8 +124,15 @@ protect_owns(const ObjectAddress *address)
 	if (address->classId == EventTriggerRelationId)
 	{
 		Oid			extension = ledger_extension();
+		HeapTuple	row = fact_row(address->classId, address->objectId, false);
+		Oid			function;
 
-		return OidIsValid(extension) &&
+		if (!OidIsValid(extension) || !HeapTupleIsValid(row))
+			return false;
+		function = ((Form_pg_event_trigger) GETSTRUCT(row))->evtfoid;
+		heap_freetuple(row);
+		/* one that was dropped and made again is not a member any more */
+		return protect_owns_schema(get_func_namespace(function)) ||
 			getExtensionOfObject(address->classId, address->objectId) == extension;
 	}
 	relid = protect_relation_of(address->classId, address->objectId, false);
@@ -215,8 +223,8 @@ migmgr_unprotect(PG_FUNCTION_ARGS)
 				 errhint("SELECT migmgr.unprotect('remove migmgr from the test database');")));
 	reason = text_to_cstring(PG_GETARG_TEXT_PP(0));
 	until = PG_ARGISNULL(1) ? now : DatumGetTimestampTz(DirectFunctionCall2(timestamptz_pl_interval,
-																			 TimestampTzGetDatum(now),
-																			 PG_GETARG_DATUM(1)));
+																			TimestampTzGetDatum(now),
+																			PG_GETARG_DATUM(1)));
 	if (until <= now || until > TimestampTzPlusMilliseconds(now, MAX_UNPROTECT_SECONDS * INT64CONST(1000)))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),

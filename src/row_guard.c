@@ -31,7 +31,7 @@ pg_noreturn static void row_refuse(TriggerData *trigdata);
 /*
  * A row that replication brings is skipped rather than refused: DDL is not
  * replicated, so the subscriber has a history of its own, and an error would
- * stall the whole subscription.
+ * stall the whole subscription.  A TRUNCATE cannot be skipped, only refused.
  */
 Datum
 migmgr_row_guard(PG_FUNCTION_ARGS)
@@ -45,7 +45,7 @@ migmgr_row_guard(PG_FUNCTION_ARGS)
 
 	if (!row_admitted(trigdata, trigdata->tg_trigger->tgargs[0]))
 	{
-		if (!IsLogicalWorker())
+		if (!IsLogicalWorker() || TRIGGER_FIRED_BY_TRUNCATE(trigdata->tg_event))
 			row_refuse(trigdata);
 		return PointerGetDatum(NULL);
 	}

@@ -33,7 +33,8 @@
 #include "subxact.h"
 #include "watch.h"
 
-#define MAX_TOTAL_WAIT_MS 10000 /* a function keeps its snapshot while it waits */
+#define MAX_TOTAL_WAIT_MS 10000 /* a function keeps its snapshot while it
+								 * waits */
 #define MAX_RETRIES 100
 
 static bool run_in_subxact(void *arg);
@@ -41,6 +42,8 @@ static void run_fenced(Run *run);
 static void run_effect(Run *run);
 static void check_handed_in_rollback(Run *run);
 static void check_rollback_data(const Run *run);
+static void check_rollback_later(const Run *run);
+static char *watched_table(const char *watch);
 static void check_rollback_watches(const Run *run);
 static bool created_here(const Run *run, const Verdict *verdict);
 static bool worth_a_retry(const ErrorData *error);
@@ -78,8 +81,12 @@ run_request(const RunRequest *request)
 						 request->version);
 	run->environment = policy_environment();
 	if (request->action == RUN_ROLLBACK)
-		run->owned = version_objects(request->undoes);
+	{
+		run->made = version_objects(request->undoes, false);
+		run->touched = version_objects(request->undoes, true);
+	}
 
+	policy_set_version(request->version);
 	INSTR_TIME_SET_CURRENT(start);
 	for (;;)
 	{
@@ -99,6 +106,7 @@ run_request(const RunRequest *request)
 	INSTR_TIME_SUBTRACT(duration, start);
 	run->ms = INSTR_TIME_GET_MILLISEC(duration);
 	pgstat_report_activity(STATE_RUNNING, activity);
+	policy_set_version(NULL);
 
 	if (error != NULL)
 		return run_failed(run, error);
@@ -109,6 +117,7 @@ run_request(const RunRequest *request)
 								  object_list(run->effect->objects, false)));
 
 	run_record(run);
+	policy_use_waivers(request->version);
 	return run_row(run, request->action == RUN_APPLY ? "applied" : "rolled back",
 				   run->effect->objects == NIL ? NULL : object_list(run->effect->objects, true));
 }
@@ -147,7 +156,7 @@ run_return(FunctionCallInfo fcinfo, const RunRow *row)
 	Datum		values[9] = {0};
 	bool		nulls[9] = {0};
 
-	InitMaterializedSRF(fcinfo, 0);
+	InitMaterializedSRF(fcinfo, MAT_SRF_USE_EXPECTED_DESC);
 	for (int i = 0; i < lengthof(texts); i++)
 	{
 		nulls[i] = texts[i] == NULL;
@@ -178,7 +187,8 @@ run_in_subxact(void *arg)
 	run->verify = request->verify == NULL ? NULL :
 		script_parse(request->verify, psprintf("the verify SQL of %s", run->what));
 
-	guard_begin(request->action == RUN_APPLY ? GUARD_APPLY : GUARD_ROLLBACK, run->owned);
+	guard_begin(request->action == RUN_APPLY ? GUARD_APPLY : GUARD_ROLLBACK, run->made);
+	policy_set_version(request->version);
 	violations = run_judge(run, run->script);
 	if (violations != NIL)
 		policy_refuse(violations);
@@ -240,6 +250,7 @@ run_effect(Run *run)
 	if (run->request->action == RUN_ROLLBACK)
 	{
 		check_rollback_watches(run);
+		check_rollback_later(run);
 		check_rollback_data(run);
 		run->reversible = NULL;
 	}
@@ -282,7 +293,7 @@ check_handed_in_rollback(Run *run)
 }
 
 /*
- * Is the object of a verdict one that this run created or changed, or a part
+ * Is the object of a verdict one that this run created or replaced, or a part
  * of one?  The identity of a part starts with that of the whole, or ends with
  * " on <whole>" as policies, triggers, rules and constraints do.
  */
@@ -298,6 +309,8 @@ created_here(const Run *run, const Verdict *verdict)
 		const GuardObject *object = lfirst(lc);
 		size_t		length = strlen(object->identity);
 
+		if (strcmp(object->action, "changed") == 0)
+			continue;
 		if (strncmp(verdict->object, object->identity, length) == 0 &&
 			(verdict->object[length] == '\0' || verdict->object[length] == '.' ||
 			 verdict->object[length] == '('))
@@ -329,9 +342,36 @@ check_rollback_watches(const Run *run)
 					(errcode(ERRCODE_MG_ROLLBACK_DEPENDS),
 					 errmsg("cannot roll back \"%s\": %s \"%s\" is in use by a watch",
 							run->request->version, object->type, object->identity),
-					 errdetail("%s", watch),
-					 errhint("Stop the watch first: SELECT * FROM migmgr.unwatch('...');")));
+					 errdetail("It is needed by %s.", watch),
+					 errhint("Stop the watch first: SELECT * FROM migmgr.unwatch(%s);",
+							 quote_literal_cstr(watched_table(watch)))));
 	}
+}
+
+/* The table's name in "the watch on public.qc_jobs (...)". */
+static char *
+watched_table(const char *watch)
+{
+	static const char prefix[] = "the watch on ";
+	const char *name = strncmp(watch, prefix, strlen(prefix)) == 0 ? watch + strlen(prefix) : watch;
+	const char *end = strstr(name, " (");
+
+	return end == NULL ? pstrdup(name) : pnstrdup(name, end - name);
+}
+
+/* Raises MG211 when a version applied later has built on what was dropped. */
+static void
+check_rollback_later(const Run *run)
+{
+	char	   *lines = later_versions(run->request, run->effect->objects);
+
+	if (lines != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_MG_ROLLBACK_DEPENDS),
+				 errmsg("cannot roll back \"%s\": a later version depends on what it would drop",
+						run->request->version),
+				 errdetail("%s", lines),
+				 errhint("Roll back the later version first.")));
 }
 
 /* Raises MG210 when data would be lost and the caller has not agreed to it. */
@@ -353,10 +393,10 @@ check_rollback_data(const Run *run)
 		if (lost.len > 0)
 			appendStringInfoString(&lost, "\n");
 		if (object->column != NULL)
-			appendStringInfo(&lost, INT64_FORMAT " values of column %s",
+			appendStringInfo(&lost, INT64_FORMAT " values of column %s.",
 							 object->data_count, object->identity);
 		else
-			appendStringInfo(&lost, INT64_FORMAT " rows of %s %s",
+			appendStringInfo(&lost, INT64_FORMAT " rows of %s %s.",
 							 object->data_count, object->type, object->identity);
 	}
 	if (lost.len > 0)

@@ -88,7 +88,9 @@ typedef struct Run
 	Script	   *script;
 	Script	   *down;
 	Script	   *verify;
-	List	   *owned;			/* rollback: "type identity" of what it made */
+	Verdict    *first;			/* of the script's first statement */
+	List	   *made;			/* rollback: "type identity" of what it made ... */
+	List	   *touched;		/* ... and of what it made or changed */
 	List	   *done;			/* of RunStatement * */
 	ScriptStatement *current;	/* executing now, for messages */
 	const Script *current_script;
@@ -146,7 +148,8 @@ extern void run_option(RunOptions *options, const char *key, const char *value);
 extern VersionState *version_state(const char *version);
 extern void check_order(const RunRequest *request);
 extern char *script_text(const char *checksum, bool *redacted);
-extern List *version_objects(int64 seq);
+extern List *version_objects(int64 seq, bool changed);
+extern char *later_versions(const RunRequest *request, const List *objects);
 extern bool same_shape(const char *checksum, const char *text);
 
 /* run_files.c */

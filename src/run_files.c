@@ -13,16 +13,20 @@
  */
 #include "postgres.h"
 
-#include "miscadmin.h"
+#include "access/stratnum.h"
+#include "utils/builtins.h"
 #include "utils/memutils.h"
 
 #include "ledger.h"
+#include "migmgr.h"
+#include "own_table.h"
 #include "run.h"
 #include "spi_util.h"
 
 typedef struct RememberedFile
 {
-	char	   *key;			/* by which versions sort; no two have the same */
+	char	   *key;			/* by which versions sort; no two have the
+								 * same */
 	char	   *version;
 	char	   *checksum;
 	bool		applied;
@@ -42,7 +46,7 @@ typedef struct RememberedFiles
 static RememberedFiles *remembered = NULL;
 
 static void refresh_files(void);
-static bool read_on(RememberedFiles *files);
+static bool read_on(RememberedFiles *files, OwnTable *table);
 static void load_files(const char *listing);
 static RememberedFile *find_file(RememberedFiles *files, const char *version);
 
@@ -83,56 +87,49 @@ remembered_missing(const char *version)
 static void
 refresh_files(void)
 {
-	RecordScope scope;
+	OwnTable   *table = own_open(MIGMGR_SCHEMA, "ledger", AccessShareLock);
 	char	   *listing = NULL;
 
-	SPI_connect();
-	record_begin(&scope);
-	spi_exec("SELECT l.hash FROM migmgr.ledger AS l WHERE l.event = 'files' ORDER BY l.seq DESC LIMIT 1",
-			 SPI_OK_SELECT, 0, NULL);
-	if (SPI_processed > 0)
-		listing = spi_text(0, "hash");
+	own_scan(table, "ledger_event", BackwardScanDirection, BTEqualStrategyNumber,
+			 CStringGetTextDatum("files"));
+	if (own_next(table))
+		listing = own_text(table, "hash");
 
 	if (remembered != NULL &&
-		(listing == NULL || strcmp(listing, remembered->listing) != 0 || !read_on(remembered)))
+		(listing == NULL || strcmp(listing, remembered->listing) != 0 ||
+		 !read_on(remembered, table)))
 	{
 		MemoryContextDelete(remembered->context);
 		remembered = NULL;
 	}
+	own_close(table);
 	if (remembered == NULL && listing != NULL)
 		load_files(listing);
-	record_end(&scope);
-	SPI_finish();
 }
 
 /* Reads the entries since the last time; false when the chain is another. */
 static bool
-read_on(RememberedFiles *files)
+read_on(RememberedFiles *files, OwnTable *table)
 {
-	const char *args[1] = {psprintf(INT64_FORMAT, files->seq)};
-	uint64		last;
-
-	spi_exec("SELECT l.seq, l.hash, l.event, l.version FROM migmgr.ledger AS l"
-			 " WHERE l.seq >= $1::pg_catalog.int8 ORDER BY l.seq",
-			 SPI_OK_SELECT, 1, args);
-	if (SPI_processed == 0 || spi_int64(0, "seq", 0) != files->seq ||
-		strcmp(spi_text(0, "hash"), files->hash) != 0)
+	own_scan(table, "ledger_pkey", ForwardScanDirection, BTGreaterEqualStrategyNumber,
+			 Int64GetDatum(files->seq));
+	if (!own_next(table) || own_int64(table, "seq") != files->seq ||
+		strcmp(own_text(table, "hash"), files->hash) != 0)
 		return false;
 
-	for (uint64 row = 1; row < SPI_processed; row++)
+	while (own_next(table))
 	{
-		char	   *event = spi_text(row, "event");
-		char	   *version = spi_text(row, "version");
+		char	   *event = own_text(table, "event");
+		char	   *version = own_text(table, "version");
 		RememberedFile *file = version == NULL ? NULL : find_file(files, version);
 
 		if (file != NULL && strcmp(event, "applied") == 0)
 			file->applied = true;
 		if (file != NULL && strcmp(event, "rolled back") == 0)
 			file->applied = false;
+		files->seq = own_int64(table, "seq");
+		strcpy(files->hash, own_text(table, "hash"));
 	}
-	last = SPI_processed - 1;
-	files->seq = spi_int64(last, "seq", 0);
-	strcpy(files->hash, spi_text(last, "hash"));
 	return true;
 }
 
@@ -143,7 +140,10 @@ load_files(const char *listing)
 	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "migmgr remembered files",
 												  ALLOCSET_DEFAULT_SIZES);
 	RememberedFiles *files = MemoryContextAllocZero(context, sizeof(RememberedFiles));
+	RecordScope scope;
 
+	SPI_connect();
+	record_begin(&scope);
 	files->context = context;
 	files->listing = MemoryContextStrdup(context, listing);
 	spi_exec("SELECT l.seq, l.hash FROM migmgr.ledger AS l ORDER BY l.seq DESC LIMIT 1",
@@ -169,6 +169,9 @@ load_files(const char *listing)
 		file->checksum = MemoryContextStrdup(context, spi_text(i, "checksum"));
 		file->applied = spi_bool(i, "applied", false);
 	}
+
+	record_end(&scope);
+	SPI_finish();
 
 	MemoryContextSetParent(context, TopMemoryContext);
 	remembered = files;

@@ -8,14 +8,32 @@
 #include "postgres.h"
 
 #include "miscadmin.h"
+#include "utils/json.h"
+#include "utils/builtins.h"
 #include "utils/memutils.h"
 
 #include "errors.h"
 #include "ledger.h"
+#include "migmgr.h"
+#include "own_table.h"
 #include "run.h"
 #include "spi_util.h"
 
+/* what stands in the way of a version; NULL what does not */
+typedef struct OrderAnswer
+{
+	char	   *same;			/* version with the same content */
+	char	   *later;			/* version after it that is applied */
+	char	   *failed;			/* version before it that failed, and with
+								 * what */
+	char	   *message;
+	const char *missing;		/* version before it that compare_files()
+								 * knows */
+} OrderAnswer;
+
 static char *keep(MemoryContext context, char *text);
+static bool order_in_doubt(const RunRequest *request);
+static void ask_order(const RunRequest *request, OrderAnswer *answer);
 static void check_requires(const RunRequest *request);
 
 /* Copies a value of the SPI context into the caller's; NULL stays NULL. */
@@ -32,6 +50,10 @@ version_state(const char *version)
 	MemoryContext context = CurrentMemoryContext;
 	VersionState *state = palloc0(sizeof(VersionState));
 	RecordScope scope;
+
+	if (!own_any(MIGMGR_SCHEMA, "ledger", "ledger_version", BTEqualStrategyNumber,
+				 CStringGetTextDatum(version)))
+		return state;
 
 	SPI_connect();
 	record_begin(&scope);
@@ -72,14 +94,64 @@ version_state(const char *version)
 void
 check_order(const RunRequest *request)
 {
+	OrderAnswer answer = {0};
+
+	if (order_in_doubt(request))
+		ask_order(request, &answer);
+	answer.missing = remembered_missing(request->version);
+
+	if (answer.same != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_MG_SAME_CONTENT),
+				 errmsg("migration \"%s\" has the same content as version \"%s\", which is applied",
+						request->version, answer.same),
+				 errdetail("Both have checksum %s.", request->checksum),
+				 errhint("Drop one of the two files, or change the text if it really is to run twice.")));
+	if (answer.failed != NULL && !request->options.skip_failed)
+		ereport(ERROR,
+				(errcode(ERRCODE_MG_EARLIER_FAILED),
+				 errmsg("cannot apply \"%s\": version \"%s\" before it failed and is not applied",
+						request->version, answer.failed),
+				 errdetail("Its last attempt: %s", answer.message),
+				 errhint("Apply \"%s\" first, or pass options => '{\"skip_failed\": true}' to leave it out.", answer.failed)));
+	if (answer.missing != NULL && !request->options.skip_failed)
+		ereport(ERROR,
+				(errcode(ERRCODE_MG_EARLIER_FAILED),
+				 errmsg("cannot apply \"%s\": version \"%s\" before it is known and not applied",
+						request->version, answer.missing),
+				 errdetail("compare_files() has seen a file of version \"%s\".", answer.missing),
+				 errhint("Apply \"%s\" first, or pass options => '{\"skip_failed\": true}' to leave it out.", answer.missing)));
+	if (answer.later != NULL && !request->options.allow_out_of_order)
+		ereport(ERROR,
+				(errcode(ERRCODE_MG_OUT_OF_ORDER),
+				 errmsg("cannot apply \"%s\": version \"%s\", which comes after it, is applied already",
+						request->version, answer.later),
+				 errhint("Give it a later version, or pass options => '{\"allow_out_of_order\": true}'.")));
+	check_requires(request);
+}
+
+/*
+ * Can there be anything in the way?  Nearly always there is nothing, and three
+ * looks at an index tell.
+ */
+static bool
+order_in_doubt(const RunRequest *request)
+{
+	Datum		key = CStringGetTextDatum(script_version_key(request->version));
+
+	return own_any(MIGMGR_SCHEMA, "ledger", "ledger_content", BTEqualStrategyNumber,
+				   CStringGetTextDatum(request->checksum)) ||
+		own_any(MIGMGR_SCHEMA, "ledger", "ledger_order", BTGreaterStrategyNumber, key) ||
+		own_any(MIGMGR_INTERNAL, "attempt", "attempt_order", BTLessStrategyNumber, key);
+}
+
+/* What is in the way, if anything is; in the current context. */
+static void
+ask_order(const RunRequest *request, OrderAnswer *answer)
+{
 	MemoryContext context = CurrentMemoryContext;
 	RecordScope scope;
 	const char *args[2] = {request->version, request->checksum};
-	const char *missing;
-	char	   *same,
-			   *later,
-			   *failed,
-			   *message;
 
 	SPI_connect();
 	record_begin(&scope);
@@ -99,42 +171,12 @@ check_order(const RunRequest *request)
 			 "     AND l.event IN ('applied', 'rolled back'))"
 			 "   ORDER BY migmgr_internal.version_key(a.version), a.at DESC LIMIT 1) AS f ON true",
 			 SPI_OK_SELECT, 2, args);
-	same = keep(context, spi_text(0, "same"));
-	later = keep(context, spi_text(0, "later"));
-	failed = keep(context, spi_text(0, "failed"));
-	message = keep(context, spi_text(0, "message"));
+	answer->same = keep(context, spi_text(0, "same"));
+	answer->later = keep(context, spi_text(0, "later"));
+	answer->failed = keep(context, spi_text(0, "failed"));
+	answer->message = keep(context, spi_text(0, "message"));
 	record_end(&scope);
 	SPI_finish();
-	missing = remembered_missing(request->version);
-
-	if (same != NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_MG_SAME_CONTENT),
-				 errmsg("migration \"%s\" has the same content as version \"%s\", which is applied",
-						request->version, same),
-				 errdetail("Both have checksum %s.", request->checksum),
-				 errhint("Drop one of the two files, or change the text if it really is to run twice.")));
-	if (failed != NULL && !request->options.skip_failed)
-		ereport(ERROR,
-				(errcode(ERRCODE_MG_EARLIER_FAILED),
-				 errmsg("cannot apply \"%s\": version \"%s\" before it failed and is not applied",
-						request->version, failed),
-				 errdetail("Its last attempt: %s", message),
-				 errhint("Apply \"%s\" first, or pass options => '{\"skip_failed\": true}' to leave it out.", failed)));
-	if (missing != NULL && !request->options.skip_failed)
-		ereport(ERROR,
-				(errcode(ERRCODE_MG_EARLIER_FAILED),
-				 errmsg("cannot apply \"%s\": version \"%s\" before it is known and not applied",
-						request->version, missing),
-				 errdetail("compare_files() has seen a file of version \"%s\".", missing),
-				 errhint("Apply \"%s\" first, or pass options => '{\"skip_failed\": true}' to leave it out.", missing)));
-	if (later != NULL && !request->options.allow_out_of_order)
-		ereport(ERROR,
-				(errcode(ERRCODE_MG_OUT_OF_ORDER),
-				 errmsg("cannot apply \"%s\": version \"%s\", which comes after it, is applied already",
-						request->version, later),
-				 errhint("Give it a later version, or pass options => '{\"allow_out_of_order\": true}'.")));
-	check_requires(request);
 }
 
 /* Raises MG203 when a version that the file requires is not applied. */
@@ -172,6 +214,7 @@ script_text(const char *checksum, bool *redacted)
 	if (SPI_processed > 0)
 	{
 		text = keep(context, spi_text(0, "text"));
+
 		*redacted = spi_bool(0, "redacted", false);
 	}
 	record_end(&scope);
@@ -202,20 +245,24 @@ same_shape(const char *checksum, const char *text)
 	return same;
 }
 
-/* "type identity" of all that the entry at seq created, changed or replaced. */
+/*
+ * "type identity" of all that the entry at seq created or replaced, and if
+ * changed is true of what it changed too.
+ */
 List *
-version_objects(int64 seq)
+version_objects(int64 seq, bool changed)
 {
 	MemoryContext context = CurrentMemoryContext;
-	const char *args[1] = {psprintf(INT64_FORMAT, seq)};
+	const char *args[2] = {psprintf(INT64_FORMAT, seq), changed ? "true" : "false"};
 	RecordScope scope;
 	List	   *objects = NIL;
 
 	SPI_connect();
 	record_begin(&scope);
 	spi_exec("SELECT pg_catalog.concat(o.type, ' ', o.identity) AS object FROM migmgr_internal.object AS o"
-			 " WHERE o.seq = $1::pg_catalog.int8 AND o.action <> 'dropped' ORDER BY o.n",
-			 SPI_OK_SELECT, 1, args);
+			 " WHERE o.seq = $1::pg_catalog.int8 AND (o.action IN ('created', 'replaced')"
+			 " OR o.action = 'changed' AND $2::pg_catalog.bool) ORDER BY o.n",
+			 SPI_OK_SELECT, 2, args);
 	for (uint64 i = 0; i < SPI_processed; i++)
 	{
 		char	   *object = keep(context, spi_text(i, "object"));
@@ -227,4 +274,54 @@ version_objects(int64 seq)
 	record_end(&scope);
 	SPI_finish();
 	return objects;
+}
+
+/*
+ * What versions applied after the one that is rolled back made of the objects
+ * it has dropped, or in them: one line each, or NULL.
+ */
+char *
+later_versions(const RunRequest *request, const List *objects)
+{
+	MemoryContext context = CurrentMemoryContext;
+	const char *args[3];
+	RecordScope scope;
+	StringInfoData dropped;
+	char	   *result = NULL;
+	ListCell   *lc;
+
+	initStringInfo(&dropped);
+	appendStringInfoChar(&dropped, '[');
+	foreach(lc, objects)
+	{
+		const GuardObject *object = lfirst(lc);
+
+		if (strcmp(object->action, "dropped") != 0)
+			continue;
+		if (dropped.len > 1)
+			appendStringInfoString(&dropped, ", ");
+		escape_json(&dropped, object->identity);
+	}
+	appendStringInfoChar(&dropped, ']');
+
+	args[0] = request->version;
+	args[1] = psprintf(INT64_FORMAT, request->undoes);
+	args[2] = dropped.data;
+	SPI_connect();
+	record_begin(&scope);
+	spi_exec("SELECT pg_catalog.string_agg(DISTINCT pg_catalog.format('Version \"%s\", applied after it, made %s %s.',"
+			 " l.version, o.type, o.identity), E'\\n') AS lines"
+			 " FROM pg_catalog.jsonb_array_elements_text($3::pg_catalog.jsonb) AS d (identity)"
+			 " JOIN migmgr_internal.object AS o ON o.identity = d.identity"
+			 "   OR pg_catalog.starts_with(o.identity, pg_catalog.concat(d.identity, '.'))"
+			 "   OR pg_catalog.right(o.identity, pg_catalog.length(d.identity) + 4) = pg_catalog.concat(' on ', d.identity)"
+			 " JOIN migmgr.ledger AS l ON l.seq = o.seq"
+			 " WHERE o.seq > $2::pg_catalog.int8 AND o.action IN ('created', 'replaced')"
+			 " AND l.event = 'applied' AND l.version <> $1 AND NOT EXISTS (SELECT FROM migmgr.ledger AS r"
+			 "   WHERE r.version = l.version AND r.seq > l.seq AND r.event = 'rolled back')",
+			 SPI_OK_SELECT, 3, args);
+	result = keep(context, spi_text(0, "lines"));
+	record_end(&scope);
+	SPI_finish();
+	return result;
 }

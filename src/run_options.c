@@ -35,11 +35,11 @@ static bool bool_value(const char *key, const char *value);
 static char *scalar_text(const char *key, JsonbValue *value);
 
 static const OptionRow option_rows[] = {
-	{.key = "allow_out_of_order", .set = set_allow_out_of_order},
-	{.key = "lock_timeout", .set = set_lock_timeout},
-	{.key = "max_retries", .set = set_max_retries},
-	{.key = "on_error", .set = set_on_error},
-	{.key = "skip_failed", .set = set_skip_failed},
+	{.key = "allow_out_of_order",.set = set_allow_out_of_order},
+	{.key = "lock_timeout",.set = set_lock_timeout},
+	{.key = "max_retries",.set = set_max_retries},
+	{.key = "on_error",.set = set_on_error},
+	{.key = "skip_failed",.set = set_skip_failed},
 };
 
 /* Reads options over the defaults; raises MG006 for what it does not know. */

@@ -7,10 +7,14 @@
  */
 #include "postgres.h"
 
+#include "catalog/pg_type.h"
+#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/json.h"
 
 #include "ledger.h"
+#include "migmgr.h"
+#include "own_table.h"
 #include "run.h"
 #include "spi_util.h"
 
@@ -21,6 +25,8 @@ static void json_list(StringInfo json, const char *key, const List *values);
 static const char *write_script(const char *text, List **stored);
 static void write_statements(const Run *run);
 static void write_objects(const Run *run);
+static Datum numeric_of(double ms);
+static Datum text_array(const List *texts);
 static char *entry_detail(const Run *run, const char *down, const char *verify, const List *stored);
 static void json_lost(StringInfo json, const List *objects);
 
@@ -89,7 +95,6 @@ run_record(Run *run)
 		down = write_script(request->down, &stored);
 	if (request->verify != NULL)
 		verify = write_script(request->verify, &stored);
-	record_end(&scope);
 
 	entry.event = request->action == RUN_APPLY ? "applied" : "rolled back";
 	entry.version = request->version;
@@ -98,7 +103,6 @@ run_record(Run *run)
 	entry.detail = entry_detail(run, down, verify, stored);
 	run->seq = ledger_append(&entry);
 
-	record_begin(&scope);
 	write_statements(run);
 	write_objects(run);
 	record_end(&scope);
@@ -115,97 +119,97 @@ write_script(const char *text, List **stored)
 {
 	bool		redacted;
 	const char *kept = script_redact(text, &redacted);
-	const char *args[5];
+	const char *checksum = script_checksum(text);
+	const char *sum_of_kept = redacted ? script_checksum(kept) : checksum;
+	OwnTable   *table = own_open(MIGMGR_INTERNAL, "script", RowExclusiveLock);
 
-	args[0] = script_checksum(text);
-	args[1] = kept;
-	args[2] = script_shape_hash(text);
-	args[3] = redacted ? "true" : "false";
-	args[4] = redacted ? script_checksum(kept) : args[0];
 	if (redacted)
-		*stored = lappend(*stored, unconstify(char *, args[4]));
-	spi_exec("INSERT INTO migmgr_internal.script (checksum, text, shape, redacted, stored)"
-			 " VALUES ($1, $2, $3, $4::pg_catalog.bool, $5) ON CONFLICT (checksum) DO NOTHING",
-			 SPI_OK_INSERT, 5, args);
-	return args[0];
+		*stored = lappend(*stored, unconstify(char *, sum_of_kept));
+	own_scan(table, "script_pkey", ForwardScanDirection, BTEqualStrategyNumber,
+			 CStringGetTextDatum(checksum));
+	if (!own_next(table))
+	{
+		own_set_text(table, "checksum", checksum);
+		own_set_text(table, "text", kept);
+		own_set_text(table, "shape", script_shape_hash(text));
+		own_set(table, "redacted", BoolGetDatum(redacted));
+		own_set_text(table, "stored", sum_of_kept);
+		own_insert(table);
+	}
+	own_close(table);
+	return checksum;
 }
 
 static void
 write_statements(const Run *run)
 {
-	const char *args[2];
-	StringInfoData json;
+	OwnTable   *table = own_open(MIGMGR_INTERNAL, "statement", RowExclusiveLock);
 	ListCell   *lc;
 
-	initStringInfo(&json);
-	appendStringInfoChar(&json, '[');
 	foreach(lc, run->done)
 	{
 		const RunStatement *done = lfirst(lc);
 		bool		redacted;
 
-		if (lc != list_head(run->done))
-			appendStringInfoString(&json, ", ");
-		appendStringInfoChar(&json, '{');
-		json_int(&json, "n", done->number);
-		json_int(&json, "line", done->line);
-		json_text(&json, "command", done->command);
-		json_text(&json, "object", done->object);
-		json_text(&json, "class", done->class);
-		json_text(&json, "rule", done->rule);
-		json_key(&json, "ms");
-		appendStringInfo(&json, "%.3f", done->ms);
+		own_set(table, "seq", Int64GetDatum(run->seq));
+		own_set(table, "n", Int32GetDatum(done->number));
+		own_set(table, "line", Int32GetDatum(done->line));
+		own_set_text(table, "command", done->command);
+		own_set_text(table, "object", done->object);
+		own_set_text(table, "class", done->class);
+		own_set_text(table, "rule", done->rule);
+		own_set(table, "ms", numeric_of(done->ms));
 		if (done->rows >= 0)
-			json_int(&json, "row_count", done->rows);
-		json_text(&json, "sql", script_redact(done->text, &redacted));
-		json_list(&json, "notices", done->notices);
-		appendStringInfoChar(&json, '}');
+			own_set(table, "row_count", Int64GetDatum(done->rows));
+		own_set_text(table, "sql", script_redact(done->text, &redacted));
+		if (done->notices != NIL)
+			own_set(table, "notices", text_array(done->notices));
+		own_insert(table);
 	}
-	appendStringInfoChar(&json, ']');
-
-	args[0] = psprintf(INT64_FORMAT, run->seq);
-	args[1] = json.data;
-	spi_exec("INSERT INTO migmgr_internal.statement (seq, n, line, command, object, class, rule, ms, row_count, sql, notices)"
-			 " SELECT $1::pg_catalog.int8, s.* FROM pg_catalog.jsonb_to_recordset($2::pg_catalog.jsonb)"
-			 " AS s (n pg_catalog.int4, line pg_catalog.int4, command pg_catalog.text, object pg_catalog.text,"
-			 " class pg_catalog.text, rule pg_catalog.text, ms pg_catalog.numeric, row_count pg_catalog.int8,"
-			 " sql pg_catalog.text, notices pg_catalog.text[])",
-			 SPI_OK_INSERT, 2, args);
+	own_close(table);
 }
 
 static void
 write_objects(const Run *run)
 {
-	const char *args[2];
-	StringInfoData json;
+	OwnTable   *table;
 	ListCell   *lc;
-	int			n = 0;
 
 	if (run->effect->objects == NIL)
 		return;
-	initStringInfo(&json);
-	appendStringInfoChar(&json, '[');
+	table = own_open(MIGMGR_INTERNAL, "object", RowExclusiveLock);
 	foreach(lc, run->effect->objects)
 	{
 		const GuardObject *object = lfirst(lc);
 
-		if (n++ > 0)
-			appendStringInfoString(&json, ", ");
-		appendStringInfoChar(&json, '{');
-		json_int(&json, "n", n);
-		json_text(&json, "action", object->action);
-		json_text(&json, "type", object->type);
-		json_text(&json, "identity", object->identity);
-		appendStringInfoChar(&json, '}');
+		own_set(table, "seq", Int64GetDatum(run->seq));
+		own_set(table, "n", Int32GetDatum(foreach_current_index(lc) + 1));
+		own_set_text(table, "action", object->action);
+		own_set_text(table, "type", object->type);
+		own_set_text(table, "identity", object->identity);
+		own_insert(table);
 	}
-	appendStringInfoChar(&json, ']');
+	own_close(table);
+}
 
-	args[0] = psprintf(INT64_FORMAT, run->seq);
-	args[1] = json.data;
-	spi_exec("INSERT INTO migmgr_internal.object (seq, n, action, type, identity)"
-			 " SELECT $1::pg_catalog.int8, o.* FROM pg_catalog.jsonb_to_recordset($2::pg_catalog.jsonb)"
-			 " AS o (n pg_catalog.int4, action pg_catalog.text, type pg_catalog.text, identity pg_catalog.text)",
-			 SPI_OK_INSERT, 2, args);
+/* Milliseconds with three places, as a numeric. */
+static Datum
+numeric_of(double ms)
+{
+	return DirectFunctionCall3(numeric_in, CStringGetDatum(psprintf("%.3f", ms)),
+							   ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1));
+}
+
+/* A List of char * as an array of text. */
+static Datum
+text_array(const List *texts)
+{
+	Datum	   *values = palloc(sizeof(Datum) * list_length(texts));
+	ListCell   *lc;
+
+	foreach(lc, texts)
+		values[foreach_current_index(lc)] = CStringGetTextDatum(lfirst(lc));
+	return PointerGetDatum(construct_array(values, list_length(texts), TEXTOID, -1, false, TYPALIGN_INT));
 }
 
 /* The detail of the ledger entry, a JSON object. */

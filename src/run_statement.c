@@ -72,6 +72,8 @@ run_judge(Run *run, Script *script)
 
 		verdict->statement = statement->number;
 		verdict->line = statement->line;
+		if (lc == list_head(script->statements))
+			run->first = verdict;
 		if (judge(run, verdict) >= ACTION_ASK)
 			violations = lappend(violations, verdict);
 	}
@@ -102,9 +104,15 @@ run_statements(Run *run, Script *script, const char *part)
 		run->current = statement;
 		report_activity(run, statement, list_length(script->statements));
 
-		verdict = classify_statement(statement->raw->stmt);
-		verdict->statement = statement->number;
-		verdict->line = statement->line;
+		/* nothing has run since the first one was judged */
+		if (lc == list_head(script->statements) && script == run->script)
+			verdict = run->first;
+		else
+		{
+			verdict = classify_statement(statement->raw->stmt);
+			verdict->statement = statement->number;
+			verdict->line = statement->line;
+		}
 		action = judge(run, verdict);
 		if (action >= ACTION_ASK)
 			policy_refuse(list_make1(verdict));
@@ -195,7 +203,7 @@ exempt_in_rollback(const Run *run, const Verdict *verdict)
 	identity = getObjectIdentity(&address, true);
 	if (identity == NULL)
 		return false;
-	foreach(lc, run->owned)
+	foreach(lc, run->touched)
 	{
 		const char *owned = lfirst(lc);
 		size_t		length = strlen(owned);
@@ -283,7 +291,7 @@ set_lock_timeout(int ms)
 static void
 report_activity(const Run *run, const ScriptStatement *statement, int total)
 {
-	char		text[256];
+	char text[	256];
 
 	snprintf(text, sizeof(text), "migmgr: %s, %s %d of %d: %.120s", run->what,
 			 run->current_part, statement->number, total, statement->text);

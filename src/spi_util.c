@@ -12,7 +12,6 @@
 #include "catalog/pg_type.h"
 #include "utils/builtins.h"
 #include "utils/hsearch.h"
-#include "utils/snapmgr.h"
 
 #include "spi_util.h"
 
@@ -51,20 +50,6 @@ spi_exec(const char *sql, int expect, int nargs, const char *const *args)
 		elog(ERROR, "SPI returned %s for: %s", SPI_result_code_string(result), sql);
 }
 
-/*
- * Runs a SELECT without parameters with the newest snapshot there is, whatever
- * the isolation level.
- */
-void
-spi_exec_latest(const char *sql)
-{
-	int			result = SPI_execute_snapshot(spi_plan(sql, 0), NULL, NULL, GetLatestSnapshot(),
-											  InvalidSnapshot, true, false, 0);
-
-	if (result != SPI_OK_SELECT)
-		elog(ERROR, "SPI returned %s for: %s", SPI_result_code_string(result), sql);
-}
-
 /* The kept plan of a literal; made on first use. */
 static SPIPlanPtr
 spi_plan(const char *sql, int nargs)
@@ -77,7 +62,7 @@ spi_plan(const char *sql, int nargs)
 		elog(ERROR, "too many parameters: %d", nargs);
 	if (kept_plans == NULL)
 	{
-		HASHCTL		ctl = {.keysize = sizeof(const char *), .entrysize = sizeof(KeptPlan)};
+		HASHCTL		ctl = {.keysize = sizeof(const char *),.entrysize = sizeof(KeptPlan)};
 
 		kept_plans = hash_create("migmgr plans", 64, &ctl, HASH_ELEM | HASH_BLOBS);
 	}

@@ -51,7 +51,7 @@ typedef struct Batch
 static bool sweep_look(void *arg);
 static void sweep_collect(Sweep *sweep, Datum array);
 static void sweep_check_rights(const Watch *watch);
-static int64 running_estimate(const Sweep *sweep);
+static int64 running_estimate(Sweep *sweep);
 static bool sweep_preview(void *arg);
 static void sweep_part(Sweep *sweep, ItemPointer tids, int ntids);
 static bool sweep_batch(void *arg);
@@ -63,6 +63,7 @@ static bool row_id(void *arg);
 static SPIPlanPtr sweep_prepare(const char *sql, int nargs, Oid *types);
 static void sweep_execute(SPIPlanPtr plan, Datum *values);
 static int	sweep_settings(void);
+static char *id_prefix(void);
 static Datum tid_array(ItemPointer tids, int ntids);
 static int	compare_tids(const void *a, const void *b);
 
@@ -141,7 +142,9 @@ sweep_end(Sweep *sweep)
 		SPI_freeplan(sweep->batch);
 	if (sweep->settle)
 		SPI_freeplan(sweep->settle);
-	sweep->scan = sweep->batch = sweep->settle = NULL;
+	if (sweep->count)
+		SPI_freeplan(sweep->count);
+	sweep->scan = sweep->batch = sweep->settle = sweep->count = NULL;
 	if (sweep->watch)
 		watch_unpin(sweep->watch);
 	sweep->watch = NULL;
@@ -152,7 +155,7 @@ static bool
 sweep_look(void *arg)
 {
 	static Oid	scan_types[] = {TIMESTAMPTZOID};
-	static Oid	batch_types[] = {TIDARRAYOID, TIMESTAMPTZOID, TIMESTAMPTZOID, JSONBOID};
+	static Oid	batch_types[] = {TIDARRAYOID, TIMESTAMPTZOID, TIMESTAMPTZOID, JSONBOID, TEXTOID};
 	Sweep	   *sweep = arg;
 	Watch	   *watch = sweep->watch = watch_pin(sweep->relid);
 	Datum		values[1];
@@ -184,7 +187,7 @@ sweep_look(void *arg)
 
 	if (sweep->ntids > 0 && !sweep->dry_run)
 	{
-		sweep->batch = sweep_prepare(sweep_batch_sql(watch), 4, batch_types);
+		sweep->batch = sweep_prepare(sweep_batch_sql(watch), 5, batch_types);
 		args[0] = watch->name;
 		args[1] = timestamptz_to_str(sweep->now);
 		spi_exec("SELECT pg_catalog.jsonb_build_object('job_table', $1, 'detected_by', 'sweep', 'swept_at', $2::pg_catalog.timestamptz)",
@@ -237,7 +240,7 @@ sweep_check_rights(const Watch *watch)
  * ones.  Without such an index they are counted.
  */
 static int64
-running_estimate(const Sweep *sweep)
+running_estimate(Sweep *sweep)
 {
 	const char *args[2];
 	int64		estimate;
@@ -255,11 +258,9 @@ running_estimate(const Sweep *sweep)
 	estimate = SPI_processed > 0 ? spi_int64(0, "n", -1) : -1;
 	if (estimate <= SWEEP_COUNT_CAP)
 	{
-		SPIPlanPtr	plan = SPI_prepare(sweep_count_sql(sweep->watch), 0, NULL);
-
-		sweep_execute(plan, NULL);
+		sweep->count = sweep_prepare(sweep_count_sql(sweep->watch), 0, NULL);
+		sweep_execute(sweep->count, NULL);
 		estimate = spi_int64(0, "running", 0);
-		SPI_freeplan(plan);
 	}
 	return Max(estimate, sweep->counts.stale);
 }
@@ -271,20 +272,20 @@ sweep_preview(void *arg)
 	static Oid	types[] = {TIDARRAYOID, TIMESTAMPTZOID};
 	Sweep	   *sweep = arg;
 	SweepCounts *counts = &sweep->counts;
-	SPIPlanPtr	plan;
 	Datum		values[2];
 
 	counts->dead_lettered = sweep->ntids;
 	if (sweep->ntids == 0 || sweep->watch->column[JOB_ATTEMPTS] == NULL)
 		return true;
-	plan = SPI_prepare(sweep_preview_sql(sweep->watch), 2, types);
+	if (sweep->count)
+		SPI_freeplan(sweep->count);
+	sweep->count = sweep_prepare(sweep_preview_sql(sweep->watch), 2, types);
 	values[0] = tid_array(sweep->tids, sweep->ntids);
 	values[1] = TimestampTzGetDatum(sweep->cutoff);
-	sweep_execute(plan, values);
+	sweep_execute(sweep->count, values);
 	counts->dead_lettered = spi_int64(0, "dead", 0);
 	counts->requeued = spi_int64(0, "again", 0);
 	counts->skipped = counts->stale - counts->dead_lettered - counts->requeued;
-	SPI_freeplan(plan);
 	return true;
 }
 
@@ -331,7 +332,7 @@ sweep_batch(void *arg)
 {
 	Batch	   *batch = arg;
 	Sweep	   *sweep = batch->sweep;
-	Datum		values[4];
+	Datum		values[5];
 	int64		kept;
 	int64		rows;
 
@@ -339,6 +340,7 @@ sweep_batch(void *arg)
 	values[1] = TimestampTzGetDatum(sweep->cutoff);
 	values[2] = TimestampTzGetDatum(sweep->now);
 	values[3] = sweep->metadata;
+	values[4] = CStringGetTextDatum(id_prefix());
 	sweep_execute(sweep->batch, values);
 
 	batch->dead = spi_int64(0, "dead", 0);
@@ -445,8 +447,10 @@ row_id(void *arg)
 static SPIPlanPtr
 sweep_prepare(const char *sql, int nargs, Oid *types)
 {
+	int			settings = sweep_settings();
 	SPIPlanPtr	plan = SPI_prepare_cursor(sql, nargs, types, CURSOR_OPT_GENERIC_PLAN);
 
+	AtEOXact_GUC(true, settings);
 	if (plan == NULL || SPI_keepplan(plan) != 0)
 		elog(ERROR, "SPI could not prepare (%s): %s", SPI_result_code_string(SPI_result), sql);
 	return plan;
@@ -497,6 +501,26 @@ sweep_settings(void)
 		(void) set_config_option("lock_timeout", psprintf("%d", guc_lock_timeout),
 								 PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
 	return nestlevel;
+}
+
+/*
+ * First 24 of 32 digits of the ids of a batch: as in a version 7 uuid time
+ * and chance, and what follows counts up.  Ids in order cost the primary key
+ * of the queue much less than random ones.
+ */
+static char *
+id_prefix(void)
+{
+	uint64		ms = (uint64) (GetCurrentTimestamp() / 1000 +
+							   (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * (int64) 86400000);
+	uint8		chance[6];
+
+	if (!pg_strong_random(chance, sizeof(chance)))
+		ereport(ERROR,
+				(errcode(ERRCODE_INTERNAL_ERROR),
+				 errmsg("could not generate random values")));
+	return psprintf("%012llx7%01x%02x%02x%02x%02x%02x", (unsigned long long) (ms & UINT64CONST(0xffffffffffff)),
+					chance[0] & 0x0f, chance[1], (chance[2] & 0x3f) | 0x80, chance[3], chance[4], chance[5]);
 }
 
 static Datum

@@ -32,6 +32,7 @@ typedef struct Sweep
 	SPIPlanPtr	scan;			/* kept */
 	SPIPlanPtr	batch;			/* kept */
 	SPIPlanPtr	settle;			/* kept */
+	SPIPlanPtr	count;			/* kept: running jobs, or what a dry run says */
 	ItemPointer tids;			/* candidates, in physical order */
 	int64		ntids;
 	Datum		metadata;		/* jsonb for new dead letters */

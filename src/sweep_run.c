@@ -115,7 +115,7 @@ static ErrorData *
 sweep_one(SweepLog *log, Oid relid, TimestampTz now, bool dry_run, bool commit)
 {
 	MemoryContext context = CurrentMemoryContext;
-	ErrorData  *error = NULL;
+	ErrorData  *volatile error = NULL;
 	Sweep	   *sweep;
 	instr_time	start,
 				duration;
@@ -320,10 +320,10 @@ return_log(FunctionCallInfo fcinfo, const SweepLog *log)
 Datum
 migmgr_run_sweeps(PG_FUNCTION_ARGS)
 {
-	int			seconds = PG_ARGISNULL(0) ? 0 : PG_GETARG_INT32(0);
+	volatile int seconds = PG_ARGISNULL(0) ? 0 : PG_GETARG_INT32(0);
 	bool		atomic = fcinfo->context == NULL || !IsA(fcinfo->context, CallContext) ||
 		castNode(CallContext, fcinfo->context)->atomic;
-	char	   *failed = NULL;
+	char	   *volatile failed = NULL;
 	LOCKTAG		tag;
 
 	if (atomic)

@@ -110,7 +110,8 @@ sweep_preview_sql(const Watch *watch)
 }
 
 /*
- * $1 tids, $2 cutoff, $3 now, $4 metadata.  One row of counts.
+ * $1 tids, $2 cutoff, $3 now, $4 metadata, $5 begin of new ids.  One row of
+ * counts.
  *
  * stale locks what is still stale in its newest version and free; gone moves
  * it out of running; reopened and added give each dead job its row of the
@@ -139,22 +140,30 @@ sweep_batch_sql(const Watch *watch)
 					 watch->name, running(watch, "j"), last_sign(watch, "j"));
 	append_gone(&sql, watch);
 
-	/* a second failure belongs to the row that the first one made */
+	/*
+	 * A second failure belongs to the letter that the first one made.  It is
+	 * looked up job by job and updated by its address, because whatever the
+	 * planner could choose from, it would at times choose to read all letters
+	 * for each job: the statistics of a queue are those of another hour.
+	 * concat() hides the status from an index for the same reason.
+	 */
+	appendStringInfo(&sql, ", found AS MATERIALIZED (SELECT g.*, (SELECT o.ctid FROM %s AS o WHERE o.job_id " EQ
+					 " g.id::pg_catalog.text::%s AND pg_catalog.concat(o.status) " EQ " ANY (ARRAY['pending', 'retrying'])"
+					 " AND COALESCE(o.metadata OPERATOR(pg_catalog.->>) 'job_table', %s) " EQ " %s LIMIT 1) AS letter"
+					 " FROM gone AS g WHERE g.dead)",
+					 dlq->name, dlq->type[DLQ_JOB_ID], quote_literal_cstr(watch->name), quote_literal_cstr(watch->name));
 	appendStringInfo(&sql, ", reopened AS (UPDATE %s AS d SET ", dlq->name);
-	dlq_reopen_sql(&sql, dlq, "$3", "g.code", "g.reason", "g.payload");
-	appendStringInfo(&sql, " FROM gone AS g WHERE g.dead AND d.job_id " EQ " g.id::pg_catalog.text::%s"
-					 " AND d.status " EQ " ANY (ARRAY['pending', 'retrying']::%s[])"
-					 " AND COALESCE(d.metadata OPERATOR(pg_catalog.->>) 'job_table', %s) " EQ " %s"
-					 " RETURNING g.tid, g.part)",
-					 dlq->type[DLQ_JOB_ID], dlq->type[DLQ_STATUS],
-					 quote_literal_cstr(watch->name), quote_literal_cstr(watch->name));
+	dlq_reopen_sql(&sql, dlq, "$3", "f.code", "f.reason", "f.payload");
+	appendStringInfo(&sql, " FROM found AS f WHERE f.letter IS NOT NULL AND d.ctid " EQ " f.letter"
+					 " AND pg_catalog.concat(d.job_id) " EQ " pg_catalog.concat(f.id::pg_catalog.text::%s) RETURNING 1)",
+					 dlq->type[DLQ_JOB_ID]);
 	append_added(&sql, watch);
 
 	appendStringInfoString(&sql, " SELECT pg_catalog.count(*) FILTER (WHERE g.dead) AS dead,"
 						   " pg_catalog.count(*) FILTER (WHERE g.again) AS again,"
 						   " pg_catalog.count(*) FILTER (WHERE g.kept) AS kept,"
 						   " (SELECT pg_catalog.count(*) FROM added) AS added,"
-						   " (SELECT pg_catalog.count(DISTINCT (r.part, r.tid)) FROM reopened AS r) AS reopened"
+						   " (SELECT pg_catalog.count(*) FROM reopened) AS reopened"
 						   " FROM gone AS g");
 	return sql.data;
 }
@@ -204,12 +213,11 @@ append_added(StringInfo sql, const Watch *watch)
 {
 	const Dlq  *dlq = &watch->dlq;
 
-	appendStringInfo(sql, ", added AS (INSERT INTO %s (%sjob_id, job_type, payload, failure_reason, failure_code,"
+	appendStringInfo(sql, ", added AS (INSERT INTO %s (id, job_id, job_type, payload, failure_reason, failure_code,"
 					 " attempt_count, max_retries, last_attempt_at, next_retry_at, status, metadata,"
-					 " organisation_id, created_at, updated_at) SELECT ",
-					 dlq->name, dlq->id_default ? "" : "id, ");
-	if (!dlq->id_default)
-		appendStringInfoString(sql, "pg_catalog.gen_random_uuid(), ");
+					 " organisation_id, created_at, updated_at)"
+					 " SELECT ($5 " CAT " pg_catalog.lpad(pg_catalog.to_hex(pg_catalog.row_number() OVER ()), 8, '0'))::pg_catalog.uuid, ",
+					 dlq->name);
 	appendStringInfo(sql, "%s, %s, %s, %s, %s, 1, %d, g.sign, $3 " ADD " '2 minutes'::pg_catalog.interval, 'pending', %s, %s, $3, $3",
 					 dlq_value(dlq, DLQ_JOB_ID, "g.id"),
 					 dlq_value(dlq, DLQ_JOB_TYPE, psprintf("%s::pg_catalog.text", quote_literal_cstr(watch->job_type))),
@@ -219,9 +227,7 @@ append_added(StringInfo sql, const Watch *watch)
 					 watch->max_retries,
 					 dlq_value(dlq, DLQ_METADATA, "$4"),
 					 dlq_value(dlq, DLQ_ORGANISATION_ID, "g.organisation"));
-	appendStringInfoString(sql, " FROM gone AS g WHERE g.dead"
-						   " AND NOT EXISTS (SELECT FROM reopened AS r WHERE r.tid " EQ " g.tid AND r.part " EQ " g.part)"
-						   " RETURNING 1)");
+	appendStringInfoString(sql, " FROM found AS g WHERE g.letter IS NULL RETURNING 1)");
 }
 
 /* An expression as a value of a column, by way of text where types differ. */

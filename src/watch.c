@@ -33,6 +33,7 @@
 #include "utils/relcache.h"
 #include "utils/rls.h"
 #include "utils/syscache.h"
+#include "utils/timestamp.h"
 #include "utils/typcache.h"
 #include "utils/varlena.h"
 
@@ -118,6 +119,7 @@ static uint64 watch_generation = 0;
 static void watch_cache_create(void);
 static void watch_relcache_callback(Datum arg, Oid relid);
 static Watch *watch_load(Oid relid);
+static char *watch_duration(int64 us);
 static void watch_load_row(Watch *watch, Oid *dlq_relid);
 static void watch_load_columns(Watch *watch);
 static bool watch_has_beat_index(Relation rel, AttrNumber status, AttrNumber beat);
@@ -224,6 +226,7 @@ watch_load(Oid relid)
 	watch->relid = relid;
 	watch->name = watch_qualified(relid);
 	watch_load_row(watch, &dlq_relid);
+	watch->stale_text = watch_duration(watch->stale_us);
 	watch_load_columns(watch);
 	dlq_describe(dlq_relid, &watch->dlq);
 
@@ -233,6 +236,17 @@ watch_load(Oid relid)
 	watch->valid = (generation == watch_generation);
 	watch->linked = true;
 	return watch;
+}
+
+/* A duration as people say it, whatever intervalstyle is. */
+static char *
+watch_duration(int64 us)
+{
+	if (us % USECS_PER_HOUR == 0)
+		return psprintf(INT64_FORMAT " h", us / USECS_PER_HOUR);
+	if (us % USECS_PER_MINUTE == 0)
+		return psprintf(INT64_FORMAT " min", us / USECS_PER_MINUTE);
+	return psprintf("%g s", (double) us / USECS_PER_SEC);
 }
 
 /* What watch() stored, read as the owner; raises MG401 when there is nothing. */
@@ -251,7 +265,7 @@ watch_load_row(Watch *watch, Oid *dlq_relid)
 	record_begin(&scope);
 	watch_table = get_relname_relid("watch", get_namespace_oid(MIGMGR_INTERNAL, false));
 	spi_exec("SELECT pg_catalog.format('%I.%I', w.dlq_schema, w.dlq_table) AS dlq, w.job_type, w.max_retries,"
-			 " w.batch_size, w.count_attempts, w.stale_after,"
+			 " w.batch_size, w.count_attempts,"
 			 " (EXTRACT(epoch FROM w.stale_after) * 1000000)::pg_catalog.int8 AS stale_us,"
 			 " w.columns, w.statuses FROM migmgr_internal.watch AS w"
 			 " WHERE w.job_schema = $1 AND w.job_table = $2",
@@ -261,7 +275,6 @@ watch_load_row(Watch *watch, Oid *dlq_relid)
 
 	dlq = spi_text(0, "dlq");
 	watch->job_type = MemoryContextStrdup(context, spi_text(0, "job_type"));
-	watch->stale_text = MemoryContextStrdup(context, spi_text(0, "stale_after"));
 	watch->stale_us = spi_int64(0, "stale_us", 0);
 	watch->max_retries = (int) spi_int64(0, "max_retries", 0);
 	watch->batch_size = (int) spi_int64(0, "batch_size", 1000);
@@ -420,18 +433,20 @@ watch_list(void)
 	SPI_connect();
 	record_begin(&scope);
 	spi_exec("SELECT pg_catalog.format('%I.%I', w.job_schema, w.job_table) AS name,"
-			 " pg_catalog.format('%I.%I', w.dlq_schema, w.dlq_table) AS dlq"
+			 " pg_catalog.format('%I.%I', w.dlq_schema, w.dlq_table) AS dlq, w.job_type"
 			 " FROM migmgr_internal.watch AS w ORDER BY w.job_schema, w.job_table",
 			 SPI_OK_SELECT, 0, NULL);
 	for (uint64 i = 0; i < SPI_processed; i++)
 	{
 		char	   *name = spi_text(i, "name");
 		char	   *dlq = spi_text(i, "dlq");
+		char	   *job_type = spi_text(i, "job_type");
 		MemoryContext old = MemoryContextSwitchTo(context);
 		WatchName  *entry = palloc(sizeof(WatchName));
 
 		entry->name = pstrdup(name);
 		entry->dlq_name = pstrdup(dlq);
+		entry->job_type = pstrdup(job_type);
 		entry->relid = watch_table_relid(name);
 		entry->dlq_relid = watch_table_relid(dlq);
 		result = lappend(result, entry);

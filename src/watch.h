@@ -86,7 +86,7 @@ typedef struct Watch
 	Bitmapset  *nullable;		/* of JobColumn */
 	char	   *state[NUM_JOB_STATES];	/* quoted literals */
 	int64		stale_us;		/* microseconds */
-	char	   *stale_text;		/* as an interval prints */
+	char	   *stale_text;		/* "2 min" */
 	char	   *job_type;
 	int			max_retries;
 	int			batch_size;
@@ -127,6 +127,7 @@ typedef struct WatchName
 	Oid			relid;			/* InvalidOid when there is no such table */
 	char	   *dlq_name;
 	Oid			dlq_relid;
+	char	   *job_type;
 } WatchName;
 
 extern List *watch_list(void);

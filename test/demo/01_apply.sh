@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2154 # variables of the demo
 #
 # Step 1: files, checksums, order.
 
@@ -72,7 +72,7 @@ export PGDATABASE=staging
 sed 's/public\.profiles/public.profile/' migrations/001_create_job_dlq.sql >001_misspelt.sql
 sed '/ON_ERROR_STOP/d; s,migrations/001_create_job_dlq,001_misspelt,' apply.sql >careless.sql
 sql_file careless.sql
-judge "$([ $demo_status = 0 ] && echo t)" "psql did not stop and exits with 0"
+judge "$([ "$demo_status" = 0 ] && echo t)" "psql did not stop and exits with 0"
 refused MG203 'version "001"'
 check "neither left anything behind" \
   "SELECT to_regclass('public.job_dlq') IS NULL AND NOT EXISTS (SELECT FROM pg_attribute WHERE attname = 'last_heartbeat_at')"

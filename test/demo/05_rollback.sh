@@ -16,9 +16,9 @@ sql "SELECT * FROM migmgr.unwatch('qc_jobs');"
 says "not watched any more" "the watch is gone"
 
 part "002 has data"
-say "The watch is gone, but 501 jobs have a heartbeat that nothing else keeps."
+say "The watch is gone, but the heartbeats of 599 jobs are kept nowhere else."
 sql "SELECT * FROM migmgr.rollback('002', 'not needed any more');"
-refused MG210 'last_heartbeat_at'
+refused MG210 '599 values of column public.qc_jobs.last_heartbeat_at'
 check "nothing happened" "SELECT count(last_heartbeat_at) > 0 FROM public.qc_jobs"
 say "Given up on purpose, it runs, and the ledger says so."
 sql "SELECT * FROM migmgr.rollback('002', 'not needed any more', on_data => 'discard');"
@@ -31,7 +31,7 @@ check "column and indexes are gone, the jobs are all there" \
 part "001 has data"
 say "The runbook: only if the DLQ is empty, check first.  Here it checks itself."
 sql "SELECT * FROM migmgr.rollback('001', 'not needed any more');"
-refused MG210 '200'
+refused MG210 '200 rows of table public.job_dlq'
 say "So the dead letters are settled, and what is settled is purged."
 sql "SELECT r.status, count(*) FROM job_dlq AS d,
   migmgr.dlq_resolve(d.id, notes => 'queue is closed', dlq_table => 'public.job_dlq') AS r

@@ -10,8 +10,9 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 
 our @EXPORT = qw(
-  new_node install apply apply_waiting error_of records verify_fails
+  new_node install apply session_waiting error_of records verify_fails
   verify_ok state_is crash_and_start
+  kill_backend wait_until
 );
 
 # A running cluster with migmgr preloaded.  Named parameters: conf is appended
@@ -72,22 +73,22 @@ sub error_of
 
 # A session that runs SQL and is known to wait for advisory lock 42, which
 # another session holds; returns it and its process.
-sub apply_waiting
+sub session_waiting
 {
 	my ($node, $db, $sql) = @_;
 	my $session = $node->background_psql($db, on_error_stop => 0);
 	my $pid = $session->query_safe('SELECT pg_backend_pid()');
 
 	$session->query_until(qr/sent/, "\\echo sent\n$sql;\n");
-	$node->poll_query_until($db,
+	wait_until($node, $db,
 		"SELECT EXISTS (SELECT FROM pg_locks WHERE pid = $pid"
-		  . " AND locktype = 'advisory' AND NOT granted)")
-	  or die "the script never came to its lock";
+		  . " AND locktype = 'advisory' AND NOT granted)");
 	return ($session, $pid);
 }
 
 # The rows of tables, in one order: equal before and after a restore.  Without
-# names: all that a dump of the extension has, but the log of DDL.
+# names: all tables of the extension but the log of DDL, which a restore adds
+# to, and what ties the ledger to its database.
 sub records
 {
 	my ($node, $db, @tables) = @_;
@@ -95,7 +96,7 @@ sub records
 	  ? join(', ', map { "'$_'::regclass" } @tables)
 	  : "SELECT c.oid FROM pg_extension AS x, unnest(x.extconfig) AS e,"
 	  . " pg_class AS c WHERE x.extname = 'migmgr' AND c.oid = e"
-	  . " AND c.relkind = 'r' AND c.relname <> 'ddl_log'";
+	  . " AND c.relkind = 'r' AND c.relname NOT IN ('ddl_log', 'home')";
 
 	return $node->safe_psql($db, <<"SQL");
 SELECT concat(c.oid::regclass, ': ', r.line)
@@ -107,6 +108,15 @@ SELECT concat(c.oid::regclass, ': ', r.line)
    CASE WHEN c.relname = 'ledger' THEN substring(r.line FROM '^\\((\\d+),')::bigint END,
    r.line COLLATE "C"
 SQL
+}
+
+# Polls until SQL is true; dies if it never is.
+sub wait_until
+{
+	my ($node, $db, $sql) = @_;
+
+	$node->poll_query_until($db, $sql) or die "never came true: $sql";
+	return;
 }
 
 # The failed checks of verify(), one line each.
@@ -134,6 +144,18 @@ sub state_is
 
 	return is($node->safe_psql($db, 'SELECT migmgr_internal.ledger_state()'),
 		$state, "$name: the ledger is $state");
+}
+
+# Kills one backend, and waits until the server, which restarts itself for
+# that, is back.
+sub kill_backend
+{
+	my ($node, $pid) = @_;
+	my $position = -s $node->logfile;
+
+	kill('KILL', $pid) or die "cannot kill process $pid";
+	$node->wait_for_log(qr/reinitializing.*ready to accept connections/s, $position);
+	return;
 }
 
 # Kills the postmaster and starts the cluster again: not before the last child

@@ -52,6 +52,7 @@ INSERT INTO unpinned VALUES
   ('migmgr_internal.dlq_statistics(regclass)'),
   ('migmgr_internal.dlq_column_names()'),
   ('migmgr_internal.classify(text)'),
+  ('migmgr_internal.row_guard()'),
   ('migmgr_internal.guard_start()'),
   ('migmgr_internal.guard_end()'),
   ('migmgr_internal.guard_drop()'),
@@ -70,10 +71,12 @@ INSERT INTO definer VALUES
   ('migmgr.head()'), ('migmgr.version()'), ('migmgr.verify(text)'), ('migmgr.health()'), ('migmgr.seal()'),
   ('migmgr.compare_files(text,boolean)'), ('migmgr.set_environment(text)'), ('migmgr.set_policy(text,text,text,text,text)'),
   ('migmgr.waive(text,text,interval,text)'), ('migmgr.grant_access(text,text)'), ('migmgr.revoke_access(text)'),
-  ('migmgr_internal.seal_record(text,bigint)'), ('migmgr_internal.seal_batch(bigint)'), ('migmgr_internal.status_rows(text)');
+  ('migmgr_internal.seal_record(text,bigint)'), ('migmgr_internal.seal_batch(bigint)'), ('migmgr_internal.status_rows(text)'),
+  ('migmgr_internal.guard_login()'),
+  ('migmgr_internal.cron_status()'), ('migmgr_internal.watch_checks(timestamp with time zone)');
 SELECT set_eq('SELECT signature FROM routine WHERE prosecdef', 'SELECT signature FROM definer', 'SECURITY DEFINER is what is known to be');
-SELECT is_empty($$SELECT signature FROM routine WHERE prosecdef AND (prosrc ~* '\mEXECUTE\M' AND prosrc !~* 'format\(')$$,
-  'no SECURITY DEFINER function executes text that format() did not make');
+SELECT is_empty($$SELECT signature FROM routine WHERE prosecdef AND (prosrc ~* '\mEXECUTE\M' AND prosrc !~* 'format\(|EXECUTE \$q\$')$$,
+  'no SECURITY DEFINER function executes text that is neither a constant nor made by format()');
 
 SELECT is_empty($$SELECT r.signature FROM routine AS r, aclexplode(COALESCE(r.proacl, acldefault('f', r.proowner))) AS a WHERE a.grantee = 0$$,
   'no function is granted to PUBLIC');

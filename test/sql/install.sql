@@ -1,4 +1,5 @@
 -- CREATE EXTENSION as it comes out of the box, and what it does not adopt.
+\set SHOW_CONTEXT never
 CREATE DATABASE regress_migmgr_install;
 \connect regress_migmgr_install
 -- somebody got there first

@@ -9,7 +9,7 @@ CREATE FUNCTION public.bad(head text DEFAULT NULL) RETURNS TABLE (check_name tex
   SELECT v.check_name, public.mask(v.object), v.status, public.mask(v.detail) FROM migmgr.verify(head) AS v
    WHERE v.status <> 'ok' AND v.object IS DISTINCT FROM 'level' AND v.check_name <> 'verify'
      AND v.check_name NOT LIKE 'watch%' AND v.check_name NOT LIKE 'schedule%' AND v.check_name NOT LIKE 'sweep%'
-     AND v.check_name NOT IN ('guard', 'indexes', 'constraints')
+     AND v.check_name NOT IN ('guard', 'bypass', 'indexes', 'constraints')
 $$;
 CREATE FUNCTION public.guard() RETURNS TABLE (object text, status text, detail text) LANGUAGE sql AS $$
   SELECT v.object, v.status, CASE WHEN v.status <> 'ok' THEN v.detail END FROM migmgr.verify() AS v

@@ -43,13 +43,6 @@ sub forget
 	return;
 }
 
-sub server_is_back
-{
-	$node->poll_query_until($db, 'SELECT NOT pg_is_in_recovery()')
-	  or die 'the server did not come back';
-	return;
-}
-
 # Ledger and schema are as before, and the apply that died works now.
 sub nothing_happened
 {
@@ -76,11 +69,10 @@ sub nothing_happened
 {
 	my $before = records($node, $db);
 	my $keeper = keeper();
-	my ($session, $pid) = apply_waiting($node, $db, apply_half('002'));
+	my ($session, $pid) = session_waiting($node, $db, apply_half('002'));
 
-	PostgreSQL::Test::Utils::system_or_bail('kill', '-KILL', $pid);
+	kill_backend($node, $pid);
 	forget($session, $keeper);
-	server_is_back();
 	nothing_happened('002', $before, 'backend killed in the script');
 }
 
@@ -88,7 +80,7 @@ sub nothing_happened
 {
 	my $before = records($node, $db);
 	my $keeper = keeper();
-	my ($session) = apply_waiting($node, $db, apply_half('003'));
+	my ($session) = session_waiting($node, $db, apply_half('003'));
 
 	crash_and_start($node);
 	forget($session, $keeper);
@@ -104,9 +96,8 @@ sub nothing_happened
 	(my $free = apply_half('004')) =~ s/SELECT pg_advisory_xact_lock\(42\); //;
 	$session->query_safe('BEGIN');
 	is($session->query_safe($free), 'applied', 'applied, not committed');
-	PostgreSQL::Test::Utils::system_or_bail('kill', '-KILL', $pid);
+	kill_backend($node, $pid);
 	forget($session);
-	server_is_back();
 	nothing_happened('004', $before, 'backend killed before the commit');
 }
 
@@ -135,12 +126,11 @@ SQL
 {
 	my $before = records($node, $db);
 	my $keeper = keeper();
-	my ($session, $pid) = apply_waiting($node, $db,
+	my ($session, $pid) = session_waiting($node, $db,
 		"SET migmgr.lock_timeout = '10min'; SELECT migmgr.rollback('001', 'test')");
 
-	PostgreSQL::Test::Utils::system_or_bail('kill', '-KILL', $pid);
+	kill_backend($node, $pid);
 	forget($session, $keeper);
-	server_is_back();
 	is(records($node, $db), $before, 'killed in a rollback: no record of it');
 	is($node->safe_psql($db, "SELECT to_regclass('jobs')"),
 		'jobs', 'killed in a rollback: the table is still there');
@@ -153,14 +143,14 @@ foreach my $how ('terminate', 'cancel')
 {
 	my $before = records($node, $db);
 	my $keeper = keeper();
-	my ($session, $pid) = apply_waiting($node, $db, apply_half('006'));
+	my ($session, $pid) = session_waiting($node, $db, apply_half('006'));
 
 	$node->safe_psql($db, "SELECT pg_${how}_backend($pid)");
-	$node->poll_query_until($db,
+	wait_until($node, $db,
 		"SELECT NOT EXISTS (SELECT FROM pg_locks WHERE pid = $pid)");
 	if ($how eq 'cancel')
 	{
-		$node->poll_query_until($db,
+		wait_until($node, $db,
 			"SELECT count(*) = 1 FROM migmgr.attempts WHERE version = '006'"
 			  . " AND sqlstate = '57014' AND statement = 3");
 		$before = records($node, $db);
@@ -175,19 +165,33 @@ foreach my $how ('terminate', 'cancel')
 is(apply($node, $db, '006', 'CREATE TABLE later (i int)'),
 	'applied', 'after terminate and cancel: applied now');
 
+# A client that is killed has not been told; the server finishes all the same.
+{
+	my $keeper = keeper();
+	my ($session) = session_waiting($node, $db, apply_half('007'));
+
+	forget($session);
+	$keeper->query_safe('SELECT pg_advisory_unlock(42)');
+	$keeper->quit;
+	ok($node->poll_query_until($db,
+			"SELECT count(*) = 1 FROM migmgr.history WHERE version = '007' AND status = 'applied'"),
+		'client killed: the server finishes the apply');
+	is(apply($node, $db, '007', $half), 'already applied', 'client killed: the next one hears so');
+}
+
 # No worker to be had: the attempt is in the server log, and the error says so.
 $node->append_conf('postgresql.conf', 'max_worker_processes = 0');
 $node->restart;
 my $before = records($node, $db);
 my $log_position = -s $node->logfile;
 my $error = error_of($node, $db,
-	"SELECT migmgr.apply('007', 'lost', 'SELECT 1/0')");
-like($error, qr/22012: migration "007" failed at statement 1, line 1/,
+	"SELECT migmgr.apply('008', 'lost', 'SELECT 1/0')");
+like($error, qr/22012: migration "008" failed at statement 1, line 1/,
 	'no worker: the error is the one of the script');
 like($error, qr/not recorded: no free background worker/,
 	'no worker: the detail says that it is not recorded');
 like(slurp_file($node->logfile, $log_position),
-	qr/migmgr: apply of "007" failed: .*division by zero/,
+	qr/migmgr: apply of "008" failed: .*division by zero/,
 	'no worker: the server log has it');
 is(records($node, $db), $before, 'no worker: no record');
 is(apply($node, $db, '008', 'CREATE TABLE fine (i int)'),

@@ -25,7 +25,7 @@ $old->safe_psql($db, 'CREATE TABLE qc_jobs (id uuid PRIMARY KEY, status text, st
 	  . ' last_heartbeat_at timestamptz, completed_at timestamptz, error_message text, organisation_id uuid)');
 $old->safe_psql($db, "SELECT FROM migmgr.watch('qc_jobs')");
 error_of($old, $db, "SELECT migmgr.apply('006', 'broken', 'SELECT nothing')");
-$old->poll_query_until($db, 'SELECT count(*) = 1 FROM migmgr.attempts');
+wait_until($old, $db, 'SELECT count(*) = 1 FROM migmgr.attempts');
 
 my $records = records($old, $db);
 my $ddl_log = records($old, $db, 'migmgr_internal.ddl_log');

@@ -21,6 +21,7 @@ foreach my $node ($publisher, $subscriber)
 	install($node, $db);
 	is(apply($node, $db, '001', $t1), 'applied', 'the schema by migration, on ' . $node->name);
 	is(apply($node, $db, '002', $jobs), 'applied', 'jobs too');
+	$node->safe_psql($db, "SELECT FROM migmgr.watch('qc_jobs')");
 	$node->safe_psql($db, "SELECT migmgr.waive('restrictive', 'replication of all tables')");
 	$node->safe_psql($db, 'CREATE TABLE by_hand (id int PRIMARY KEY)');
 }
@@ -38,7 +39,6 @@ is($subscriber->safe_psql($db, 'SELECT count(*) FROM t1'), '100', 'rows from bef
 is(records($subscriber, $db), $before, 'the copy of the tables brought no record');
 
 # Everything that writes to migmgr's tables, on the publisher.
-$publisher->safe_psql($db, "SELECT FROM migmgr.watch('qc_jobs')");
 $publisher->safe_psql($db,
 	"INSERT INTO qc_jobs (status, started_at) SELECT 'running', now() - interval '1 day' FROM generate_series(1, 5)");
 $publisher->safe_psql($db, 'SELECT FROM migmgr.sweep()');
@@ -48,8 +48,9 @@ $publisher->safe_psql($db, "SELECT migmgr.set_environment('staging')");
 $publisher->safe_psql($db, 'ALTER TABLE by_hand ADD n int');
 is(apply($publisher, $db, '003', $t2, "rollback_sql => 'DROP TABLE t2'"), 'applied', 'a migration');
 is($publisher->safe_psql($db, "SELECT status FROM migmgr.rollback('003')"), 'rolled back', 'undone');
+$publisher->safe_psql($db, "SELECT FROM migmgr.unwatch('qc_jobs')");
 error_of($publisher, $db, "SELECT migmgr.apply('003', 'broken', 'SELECT nothing')");
-$publisher->poll_query_until($db, 'SELECT count(*) = 1 FROM migmgr.attempts');
+wait_until($publisher, $db, 'SELECT count(*) = 1 FROM migmgr.attempts');
 is(apply($publisher, $db, '003', $t2), 'applied', 'and applied');
 
 $publisher->safe_psql($db, "INSERT INTO t1 VALUES (101, 'after')");
@@ -74,6 +75,17 @@ is($subscriber->safe_psql($db, 'SELECT v FROM t2'), 'new table', 'the new table 
 verify_ok($subscriber, $db, 'subscriber, at the end');
 verify_ok($publisher, $db, 'publisher, at the end');
 
+
+# What no trigger can skip is refused: a TRUNCATE behind migmgr's back stops
+# the subscription, and not the subscriber's history.
+$before = records($subscriber, $db);
+$publisher->safe_psql($db, "UPDATE pg_trigger SET tgenabled = 'D' WHERE tgname = 'row_guard_truncate'");
+my $position = -s $subscriber->logfile;
+$publisher->safe_psql($db, "SELECT FROM migmgr.unprotect('test'); TRUNCATE migmgr.ledger");
+$subscriber->wait_for_log(qr/ERROR:  (MG301: )?cannot truncate table migmgr.ledger/, $position);
+is(records($subscriber, $db), $before, 'a TRUNCATE of the publisher does not get through');
+
+$subscriber->safe_psql($db, 'ALTER SUBSCRIPTION everything DISABLE');
 $subscriber->stop;
 $publisher->stop;
 done_testing();

@@ -23,7 +23,7 @@ $primary->safe_psql($db, "SELECT FROM migmgr.watch('qc_jobs')");
 $primary->safe_psql($db,
 	"INSERT INTO qc_jobs (status, started_at) SELECT 'running', now() - interval '1 day' FROM generate_series(1, 5)");
 error_of($primary, $db, "SELECT migmgr.apply('003', 'broken', 'SELECT nothing')");
-$primary->poll_query_until($db, 'SELECT count(*) = 1 FROM migmgr.attempts');
+wait_until($primary, $db, 'SELECT count(*) = 1 FROM migmgr.attempts');
 $primary->wait_for_catchup($standby, 'replay', $primary->lsn('insert'));
 
 is(records($standby, $db), records($primary, $db), 'the records are equal');

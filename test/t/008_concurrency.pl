@@ -9,7 +9,7 @@ use MigmgrTest;
 
 my $db = 'busy';
 my $sessions = 12;
-my $node = new_node('busy');
+my $node = new_node('busy', conf => 'max_prepared_transactions = 2');
 install($node, $db);
 
 # Runs SQL, a text for each session, at the same time; returns what each said.
@@ -31,9 +31,8 @@ sub race
 			],
 			'<', \undef, '>', \$out[$i], '2>', \$err[$i]);
 	}
-	$node->poll_query_until($db, "SELECT count(*) = ${\scalar @sql} FROM pg_locks"
-		  . " WHERE locktype = 'advisory' AND objid = 1 AND NOT granted")
-	  or die 'the sessions do not come to the gate';
+	wait_until($node, $db, "SELECT count(*) = ${\scalar @sql} FROM pg_locks"
+		  . " WHERE locktype = 'advisory' AND objid = 1 AND NOT granted");
 	$gate->query_safe('SELECT pg_advisory_unlock(1)');
 	$_->finish foreach @runs;
 	$gate->quit;
@@ -90,6 +89,35 @@ my $slow = "CREATE TABLE %s (i int); INSERT INTO %1\$s SELECT generate_series(1,
 	is(apply($node, $db, '004', 'CREATE TABLE t4 (i int)'), 'applied', 'free again');
 }
 
+# A failing apply after a good one in one transaction: the attempt is recorded
+# at once, though this session holds the ledger and will undo its own entry.
+{
+	my $session = $node->background_psql($db, on_error_stop => 0);
+
+	$session->query_safe('BEGIN');
+	$session->query_safe("SELECT status FROM migmgr.apply('005', 'given up', 'CREATE TABLE t5 (i int)')");
+	$session->query_safe('SAVEPOINT s');
+	my $start = time;
+	$session->query("SELECT migmgr.apply('006', 'bad', 'SELECT nothing')");
+	cmp_ok(time - $start, '<', 5, 'a failing apply does not wait for its own transaction');
+	wait_until($node, $db, "SELECT count(*) = 1 FROM migmgr.attempts WHERE version = '006'");
+	$session->query('ROLLBACK');
+	$session->quit;
+	is($node->safe_psql($db, "SELECT version, status FROM migmgr.history WHERE version > '004'"),
+		'006|failed', 'the attempt stays, what was undone does not');
+	is(apply($node, $db, '006', 'CREATE TABLE t6 (i int)'), 'applied', 'and is made good');
+}
+
+# Two-phase commit: not with an entry in the ledger, but with DDL.
+like(error_of($node, $db, "BEGIN; SELECT migmgr.apply('007', 'x', 'CREATE TABLE t7 (i int)'); PREPARE TRANSACTION 'apply'"),
+	qr/MG213/, 'a transaction that applied cannot be prepared');
+is(error_of($node, $db, "BEGIN; CREATE TABLE by_hand (i int); PREPARE TRANSACTION 'ddl'"),
+	'', 'one with other DDL can');
+is(apply($node, $db, '007', 'CREATE TABLE t7 (i int)'), 'applied', 'apply beside a prepared transaction');
+is(error_of($node, $db, "COMMIT PREPARED 'ddl'"), '', 'which then commits');
+is($node->safe_psql($db, "SELECT count(*) FROM migmgr_internal.ddl_log WHERE object = 'public.by_hand'"),
+	'1', 'and has logged its DDL');
+
 # Different versions, a third of them failing: what succeeded is there, what
 # failed is an attempt, and each appears once.
 {
@@ -103,7 +131,7 @@ my $slow = "CREATE TABLE %s (i int); INSERT INTO %1\$s SELECT generate_series(1,
 	  or diag(@said);
 	is(scalar(grep { /42703: migration "1\.\d+" failed at statement 4/ } @said), $sessions / 3,
 		'different versions: the bad ones fail by themselves');
-	$node->poll_query_until($db, "SELECT count(*) = $sessions / 3 FROM migmgr.attempts");
+	wait_until($node, $db, "SELECT count(*) = $sessions / 3 FROM migmgr.attempts WHERE name = 'different'");
 	is($node->safe_psql($db, "SELECT count(*), count(*) FILTER (WHERE status = 'failed'), sum(attempts) FROM migmgr.history"
 			  . " WHERE name = 'different'"), join('|', $sessions, $sessions / 3, $sessions), 'history has each once');
 	is($node->safe_psql($db, "SELECT count(*) FROM pg_class WHERE relname ~ '^d\\d+\$'"), $sessions * 2 / 3,
