@@ -378,7 +378,7 @@ migmgr_dlq_resolve(PG_FUNCTION_ARGS)
 				 errmsg("dead letter %s is %s already", args[0], letter->status),
 				 errdetail("It is in %s, of job %s.", letter->dlq->name, letter->job_id)));
 
-	/* who it was: in the column where that takes a role name, always beside it */
+	/* who it was: in the column if that takes a role name, always beside it */
 	args[1] = status;
 	args[2] = text_arg(fcinfo, 2);
 	args[3] = text_arg(fcinfo, 3);

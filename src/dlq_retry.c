@@ -79,6 +79,7 @@ migmgr_dlq_retry(PG_FUNCTION_ARGS)
 	Retry		retry = {0};
 	Datum		values[7];
 	bool		nulls[7] = {0};
+	List	   *queues;
 	char	   *id;
 
 	if (PG_ARGISNULL(0))
@@ -92,7 +93,8 @@ migmgr_dlq_retry(PG_FUNCTION_ARGS)
 	retry.force = !PG_ARGISNULL(1) && PG_GETARG_BOOL(1);
 	retry.dry_run = !PG_ARGISNULL(2) && PG_GETARG_BOOL(2);
 	retry.now = pstrdup(timestamptz_to_str(GetCurrentTransactionStartTimestamp()));
-	retry.letter = dlq_letter(dlq_queues(fcinfo, 3, retry.dry_run ? ACL_SELECT : ACL_SELECT | ACL_UPDATE), id, retry.dry_run);
+	queues = dlq_queues(fcinfo, 3, retry.dry_run ? ACL_SELECT : ACL_SELECT | ACL_UPDATE);
+	retry.letter = dlq_letter(queues, id, retry.dry_run);
 	(void) retry_letter(&retry);
 	if (retry.outcome == RETRY_REFUSED)
 		ereport(ERROR,
@@ -125,7 +127,8 @@ migmgr_dlq_retry_all(PG_FUNCTION_ARGS)
 {
 	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
 	bool		dry_run = !PG_ARGISNULL(ALL_DRY_RUN) && PG_GETARG_BOOL(ALL_DRY_RUN);
-	TimestampTz now = PG_ARGISNULL(ALL_NOW_AT) ? GetCurrentTransactionStartTimestamp() : PG_GETARG_TIMESTAMPTZ(ALL_NOW_AT);
+	TimestampTz now = PG_ARGISNULL(ALL_NOW_AT) ? GetCurrentTransactionStartTimestamp()
+		: PG_GETARG_TIMESTAMPTZ(ALL_NOW_AT);
 	char	   *now_text = pstrdup(timestamptz_to_str(now));
 	ListCell   *lc;
 
@@ -167,7 +170,7 @@ retry_queue(FunctionCallInfo fcinfo, Dlq *dlq, const char *now, RetrySums *sums)
 
 	foreach(lc, due_letters(fcinfo, dlq, now))
 	{
-		Retry		retry = {.letter = lfirst(lc), .now = now};
+		Retry		retry = {.letter = lfirst(lc),.now = now};
 		ErrorData  *error;
 
 		CHECK_FOR_INTERRUPTS();

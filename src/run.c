@@ -86,7 +86,6 @@ run_request(const RunRequest *request)
 		run->touched = version_objects(request->undoes, true);
 	}
 
-	policy_set_version(request->version);
 	INSTR_TIME_SET_CURRENT(start);
 	for (;;)
 	{
@@ -106,7 +105,6 @@ run_request(const RunRequest *request)
 	INSTR_TIME_SUBTRACT(duration, start);
 	run->ms = INSTR_TIME_GET_MILLISEC(duration);
 	pgstat_report_activity(STATE_RUNNING, activity);
-	policy_set_version(NULL);
 
 	if (error != NULL)
 		return run_failed(run, error);

@@ -107,7 +107,8 @@ migmgr_schedule(PG_FUNCTION_ARGS)
 	error = subxact_run(cron_schedule, &call);
 	if (error != NULL)
 		ereport(ERROR,
-				(errcode(error->sqlerrcode == ERRCODE_INSUFFICIENT_PRIVILEGE ? ERRCODE_MG_JOB_PRIVILEGE : ERRCODE_MG_BAD_OPTION),
+				(errcode(error->sqlerrcode == ERRCODE_INSUFFICIENT_PRIVILEGE
+						 ? ERRCODE_MG_JOB_PRIVILEGE : ERRCODE_MG_BAD_OPTION),
 				 errmsg("pg_cron did not take the schedule \"%s\" for task %s", schedule, task->name),
 				 errdetail_internal("%s.", error->message),
 				 errhint("A schedule has five fields: minute, hour, day, month, day of the week; '* * * * *' is every minute.")));

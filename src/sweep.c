@@ -29,6 +29,7 @@
 #include "utils/plancache.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
+#include "utils/uuid.h"
 
 #include "errors.h"
 #include "guc.h"
@@ -62,8 +63,9 @@ static void row_error(Sweep *sweep, ItemPointer tid, const ErrorData *error);
 static bool row_id(void *arg);
 static SPIPlanPtr sweep_prepare(const char *sql, int nargs, Oid *types);
 static void sweep_execute(SPIPlanPtr plan, Datum *values);
+static void sweep_ask(Sweep *sweep, const char *sql, int nargs, Oid *types, Datum *values);
 static int	sweep_settings(void);
-static char *id_prefix(void);
+static Datum new_ids(int n);
 static Datum tid_array(ItemPointer tids, int ntids);
 static int	compare_tids(const void *a, const void *b);
 
@@ -142,9 +144,9 @@ sweep_end(Sweep *sweep)
 		SPI_freeplan(sweep->batch);
 	if (sweep->settle)
 		SPI_freeplan(sweep->settle);
-	if (sweep->count)
-		SPI_freeplan(sweep->count);
-	sweep->scan = sweep->batch = sweep->settle = sweep->count = NULL;
+	if (sweep->other)
+		SPI_freeplan(sweep->other);
+	sweep->scan = sweep->batch = sweep->settle = sweep->other = NULL;
 	if (sweep->watch)
 		watch_unpin(sweep->watch);
 	sweep->watch = NULL;
@@ -155,7 +157,7 @@ static bool
 sweep_look(void *arg)
 {
 	static Oid	scan_types[] = {TIMESTAMPTZOID};
-	static Oid	batch_types[] = {TIDARRAYOID, TIMESTAMPTZOID, TIMESTAMPTZOID, JSONBOID, TEXTOID};
+	static Oid	batch_types[] = {TIDARRAYOID, TIMESTAMPTZOID, TIMESTAMPTZOID, JSONBOID, UUIDARRAYOID, BOOLOID};
 	Sweep	   *sweep = arg;
 	Watch	   *watch = sweep->watch = watch_pin(sweep->relid);
 	Datum		values[1];
@@ -187,7 +189,9 @@ sweep_look(void *arg)
 
 	if (sweep->ntids > 0 && !sweep->dry_run)
 	{
-		sweep->batch = sweep_prepare(sweep_batch_sql(watch), 5, batch_types);
+		sweep_ask(sweep, sweep_open_sql(watch), 0, NULL, NULL);
+		sweep->open_letters = spi_bool(0, "open", true);
+		sweep->batch = sweep_prepare(sweep_batch_sql(watch), 6, batch_types);
 		args[0] = watch->name;
 		args[1] = timestamptz_to_str(sweep->now);
 		spi_exec("SELECT pg_catalog.jsonb_build_object('job_table', $1, 'detected_by', 'sweep', 'swept_at', $2::pg_catalog.timestamptz)",
@@ -258,8 +262,7 @@ running_estimate(Sweep *sweep)
 	estimate = SPI_processed > 0 ? spi_int64(0, "n", -1) : -1;
 	if (estimate <= SWEEP_COUNT_CAP)
 	{
-		sweep->count = sweep_prepare(sweep_count_sql(sweep->watch), 0, NULL);
-		sweep_execute(sweep->count, NULL);
+		sweep_ask(sweep, sweep_count_sql(sweep->watch), 0, NULL, NULL);
 		estimate = spi_int64(0, "running", 0);
 	}
 	return Max(estimate, sweep->counts.stale);
@@ -277,12 +280,9 @@ sweep_preview(void *arg)
 	counts->dead_lettered = sweep->ntids;
 	if (sweep->ntids == 0 || sweep->watch->column[JOB_ATTEMPTS] == NULL)
 		return true;
-	if (sweep->count)
-		SPI_freeplan(sweep->count);
-	sweep->count = sweep_prepare(sweep_preview_sql(sweep->watch), 2, types);
 	values[0] = tid_array(sweep->tids, sweep->ntids);
 	values[1] = TimestampTzGetDatum(sweep->cutoff);
-	sweep_execute(sweep->count, values);
+	sweep_ask(sweep, sweep_preview_sql(sweep->watch), 2, types, values);
 	counts->dead_lettered = spi_int64(0, "dead", 0);
 	counts->requeued = spi_int64(0, "again", 0);
 	counts->skipped = counts->stale - counts->dead_lettered - counts->requeued;
@@ -296,7 +296,7 @@ sweep_preview(void *arg)
 static void
 sweep_part(Sweep *sweep, ItemPointer tids, int ntids)
 {
-	Batch		batch = {.sweep = sweep, .tids = tids, .ntids = ntids};
+	Batch		batch = {.sweep = sweep,.tids = tids,.ntids = ntids};
 	ErrorData  *error = subxact_run(sweep_batch, &batch);
 
 	if (error == NULL)
@@ -332,7 +332,7 @@ sweep_batch(void *arg)
 {
 	Batch	   *batch = arg;
 	Sweep	   *sweep = batch->sweep;
-	Datum		values[5];
+	Datum		values[6];
 	int64		kept;
 	int64		rows;
 
@@ -340,7 +340,8 @@ sweep_batch(void *arg)
 	values[1] = TimestampTzGetDatum(sweep->cutoff);
 	values[2] = TimestampTzGetDatum(sweep->now);
 	values[3] = sweep->metadata;
-	values[4] = CStringGetTextDatum(id_prefix());
+	values[4] = new_ids(batch->ntids);
+	values[5] = BoolGetDatum(sweep->open_letters);
 	sweep_execute(sweep->batch, values);
 
 	batch->dead = spi_int64(0, "dead", 0);
@@ -349,6 +350,7 @@ sweep_batch(void *arg)
 	rows = spi_int64(0, "added", 0) + spi_int64(0, "reopened", 0);
 	SPI_freetuptable(SPI_tuptable);
 	pfree(DatumGetPointer(values[0]));
+	pfree(DatumGetPointer(values[4]));
 
 	/* what is deferred must fail here, where it costs one job, not all */
 	if (sweep->commit && SPI_execute("SET CONSTRAINTS ALL IMMEDIATE", false, 0) != SPI_OK_UTILITY)
@@ -410,7 +412,7 @@ passes_by(const ErrorData *error)
 static void
 row_error(Sweep *sweep, ItemPointer tid, const ErrorData *error)
 {
-	Batch		batch = {.sweep = sweep, .tids = tid, .ntids = 1};
+	Batch		batch = {.sweep = sweep,.tids = tid,.ntids = 1};
 	char	   *id = NULL;
 	ErrorData  *lookup = subxact_run(row_id, &batch);
 
@@ -486,6 +488,17 @@ sweep_execute(SPIPlanPtr plan, Datum *values)
 	AtEOXact_GUC(true, settings);
 }
 
+/* A question asked once; the answer is in SPI_tuptable. */
+static void
+sweep_ask(Sweep *sweep, const char *sql, int nargs, Oid *types, Datum *values)
+{
+	if (sweep->other)
+		SPI_freeplan(sweep->other);
+	sweep->other = NULL;
+	sweep->other = sweep_prepare(sql, nargs, types);
+	sweep_execute(sweep->other, values);
+}
+
 /*
  * While a sweep's statement runs: never wait long for a lock, and let row
  * security (which was found not to apply, or to show everything) not raise.
@@ -504,23 +517,40 @@ sweep_settings(void)
 }
 
 /*
- * First 24 of 32 digits of the ids of a batch: as in a version 7 uuid time
- * and chance, and what follows counts up.  Ids in order cost the primary key
- * of the queue much less than random ones.
+ * Ids for the letters of a batch, as version 7 uuids: time and chance, which
+ * are the same for all of them, and a number that counts up.  They cost less
+ * to make than random ones, and much less to put into the primary key.
  */
-static char *
-id_prefix(void)
+static Datum
+new_ids(int n)
 {
-	uint64		ms = (uint64) (GetCurrentTimestamp() / 1000 +
-							   (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * (int64) 86400000);
-	uint8		chance[6];
+	int64		ms = GetCurrentTimestamp() / 1000 + (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * INT64CONST(86400000);
+	pg_uuid_t  *ids = palloc(n * sizeof(pg_uuid_t));
+	Datum	   *elements = palloc(n * sizeof(Datum));
+	pg_uuid_t	first;
+	ArrayType  *array;
 
-	if (!pg_strong_random(chance, sizeof(chance)))
+	if (!pg_strong_random(first.data, UUID_LEN))
 		ereport(ERROR,
 				(errcode(ERRCODE_INTERNAL_ERROR),
 				 errmsg("could not generate random values")));
-	return psprintf("%012llx7%01x%02x%02x%02x%02x%02x", (unsigned long long) (ms & UINT64CONST(0xffffffffffff)),
-					chance[0] & 0x0f, chance[1], (chance[2] & 0x3f) | 0x80, chance[3], chance[4], chance[5]);
+	for (int i = 0; i < 6; i++)
+		first.data[i] = (uint8) (ms >> (8 * (5 - i)));
+	first.data[6] = (first.data[6] & 0x0f) | 0x70;
+	first.data[8] = (first.data[8] & 0x3f) | 0x80;
+	for (int i = 0; i < n; i++)
+	{
+		ids[i] = first;
+		ids[i].data[12] = (uint8) (i >> 24);
+		ids[i].data[13] = (uint8) (i >> 16);
+		ids[i].data[14] = (uint8) (i >> 8);
+		ids[i].data[15] = (uint8) i;
+		elements[i] = UUIDPGetDatum(&ids[i]);
+	}
+	array = construct_array(elements, n, UUIDOID, UUID_LEN, false, TYPALIGN_CHAR);
+	pfree(elements);
+	pfree(ids);
+	return PointerGetDatum(array);
 }
 
 static Datum

@@ -32,7 +32,8 @@ typedef struct Sweep
 	SPIPlanPtr	scan;			/* kept */
 	SPIPlanPtr	batch;			/* kept */
 	SPIPlanPtr	settle;			/* kept */
-	SPIPlanPtr	count;			/* kept: running jobs, or what a dry run says */
+	SPIPlanPtr	other;			/* kept: for a question asked once */
+	bool		open_letters;	/* any in the queue when the pass began */
 	ItemPointer tids;			/* candidates, in physical order */
 	int64		ntids;
 	Datum		metadata;		/* jsonb for new dead letters */
@@ -47,12 +48,14 @@ typedef struct Sweep
 extern char *sweep_scan_sql(const Watch *watch);
 extern char *sweep_count_sql(const Watch *watch);
 extern char *sweep_preview_sql(const Watch *watch);
+extern char *sweep_open_sql(const Watch *watch);
 extern char *sweep_batch_sql(const Watch *watch);
 extern char *sweep_settle_sql(const Watch *watch);
 
 /* what happens to an open dead letter whose job failed again; see sweep_sql.c */
 extern void dlq_reopen_sql(StringInfo sql, const Dlq *dlq, const char *now, const char *code,
 						   const char *reason, const char *payload);
+
 /* a text expression as a value of a column of the queue */
 extern char *dlq_value(const Dlq *dlq, DlqColumn column, const char *expression);
 

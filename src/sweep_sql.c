@@ -22,6 +22,7 @@ static char *last_sign(const Watch *watch, const char *alias);
 static char *running(const Watch *watch, const char *alias);
 static char *attempts_left(const Watch *watch, const char *alias);
 static char *utc(const char *expression);
+static void append_stale(StringInfo sql, const Watch *watch);
 static void append_gone(StringInfo sql, const Watch *watch);
 static void append_added(StringInfo sql, const Watch *watch);
 
@@ -110,52 +111,26 @@ sweep_preview_sql(const Watch *watch)
 }
 
 /*
- * $1 tids, $2 cutoff, $3 now, $4 metadata, $5 begin of new ids.  One row of
- * counts.
+ * $1 tids, $2 cutoff, $3 now, $4 metadata, $5 new ids, $6 whether there
+ * are open letters at all.  One row of counts.
  *
- * stale locks what is still stale in its newest version and free; gone moves
- * it out of running; reopened and added give each dead job its row of the
- * queue, in the same statement.  A job that a heartbeat or a completion
- * reached first falls out of stale, because the lock re-checks the newest
- * version.
+ * gone locks what is still stale in its newest version and free, and moves it
+ * out of running; reopened and added give each dead job its row of the queue,
+ * in the same statement.  A job that a heartbeat or a completion reached first
+ * is not among them, because the lock re-checks the newest version.
  */
 char *
 sweep_batch_sql(const Watch *watch)
 {
 	const Dlq  *dlq = &watch->dlq;
-	const char *organisation = watch->column[JOB_ORGANISATION];
-	const char *beat = watch->column[JOB_HEARTBEAT];
 	StringInfoData sql;
 
 	initStringInfo(&sql);
-	appendStringInfo(&sql, "WITH stale AS MATERIALIZED (SELECT j.ctid AS tid, j.tableoid AS part, j.%s AS id,"
-					 " pg_catalog.to_jsonb(j) AS payload, %s AS sign, %s AS again, %s%s AS organisation,"
-					 " j.%s IS NULL AS never, pg_catalog.concat('no heartbeat since ',"
-					 " CASE WHEN j.%s IS NULL THEN 'it started at ' END, %s, ' UTC (limit ', %s, ')') AS reason"
-					 " FROM %s AS j WHERE j.ctid " EQ " ANY ($1) AND %s AND %s " LT " $2"
-					 " FOR NO KEY UPDATE OF j SKIP LOCKED)",
-					 watch->column[JOB_ID], last_sign(watch, "j"), attempts_left(watch, "j"),
-					 organisation ? "j." : "", organisation ? organisation : "NULL::pg_catalog.text",
-					 beat, beat, utc(last_sign(watch, "j")), quote_literal_cstr(watch->stale_text),
-					 watch->name, running(watch, "j"), last_sign(watch, "j"));
 	append_gone(&sql, watch);
-
-	/*
-	 * A second failure belongs to the letter that the first one made.  It is
-	 * looked up job by job and updated by its address, because whatever the
-	 * planner could choose from, it would at times choose to read all letters
-	 * for each job: the statistics of a queue are those of another hour.
-	 * concat() hides the status from an index for the same reason.
-	 */
-	appendStringInfo(&sql, ", found AS MATERIALIZED (SELECT g.*, (SELECT o.ctid FROM %s AS o WHERE o.job_id " EQ
-					 " g.id::pg_catalog.text::%s AND pg_catalog.concat(o.status) " EQ " ANY (ARRAY['pending', 'retrying'])"
-					 " AND COALESCE(o.metadata OPERATOR(pg_catalog.->>) 'job_table', %s) " EQ " %s LIMIT 1) AS letter"
-					 " FROM gone AS g WHERE g.dead)",
-					 dlq->name, dlq->type[DLQ_JOB_ID], quote_literal_cstr(watch->name), quote_literal_cstr(watch->name));
 	appendStringInfo(&sql, ", reopened AS (UPDATE %s AS d SET ", dlq->name);
-	dlq_reopen_sql(&sql, dlq, "$3", "f.code", "f.reason", "f.payload");
-	appendStringInfo(&sql, " FROM found AS f WHERE f.letter IS NOT NULL AND d.ctid " EQ " f.letter"
-					 " AND pg_catalog.concat(d.job_id) " EQ " pg_catalog.concat(f.id::pg_catalog.text::%s) RETURNING 1)",
+	dlq_reopen_sql(&sql, dlq, "$3", "g.code", "g.reason", "g.payload");
+	appendStringInfo(&sql, " FROM gone AS g WHERE g.dead AND g.letter IS NOT NULL AND d.ctid " EQ " g.letter"
+					 " AND pg_catalog.concat(d.job_id) " EQ " pg_catalog.concat(g.id::pg_catalog.text::%s) RETURNING 1)",
 					 dlq->type[DLQ_JOB_ID]);
 	append_added(&sql, watch);
 
@@ -168,6 +143,46 @@ sweep_batch_sql(const Watch *watch)
 	return sql.data;
 }
 
+/* Are there letters that a second failure could belong to?  One row: open. */
+char *
+sweep_open_sql(const Watch *watch)
+{
+	return psprintf("SELECT EXISTS (SELECT FROM %s AS d WHERE d.status " EQ " ANY (ARRAY['pending', 'retrying']::%s[])) AS open",
+					watch->dlq.name, watch->dlq.type[DLQ_STATUS]);
+}
+
+/*
+ * What is stale, locked, with all that its letter will say.
+ *
+ * A second failure belongs to the letter that the first one made.  It is
+ * looked up job by job and updated by its address, because whatever the
+ * planner could choose from, it would at times choose to read all letters for
+ * each job: the statistics of a queue are those of another hour.  concat()
+ * hides the status from an index for the same reason.
+ */
+static void
+append_stale(StringInfo sql, const Watch *watch)
+{
+	const Dlq  *dlq = &watch->dlq;
+	const char *organisation = watch->column[JOB_ORGANISATION];
+	const char *beat = watch->column[JOB_HEARTBEAT];
+
+	appendStringInfo(sql, "(SELECT j.ctid AS tid, j.tableoid AS part, j.%s AS id,"
+					 " pg_catalog.to_jsonb(j) AS payload, %s AS sign, %s AS again, %s%s AS organisation,"
+					 " j.%s IS NULL AS never, pg_catalog.concat('no heartbeat since ',"
+					 " CASE WHEN j.%s IS NULL THEN 'it started at ' END, %s, ' UTC (limit ', %s, ')') AS reason,",
+					 watch->column[JOB_ID], last_sign(watch, "j"), attempts_left(watch, "j"),
+					 organisation ? "j." : "", organisation ? organisation : "NULL::pg_catalog.text",
+					 beat, beat, utc(last_sign(watch, "j")), quote_literal_cstr(watch->stale_text));
+	appendStringInfo(sql, " CASE WHEN $6 THEN (SELECT o.ctid FROM %s AS o WHERE o.job_id " EQ
+					 " j.%s::pg_catalog.text::%s AND pg_catalog.concat(o.status) " EQ " ANY (ARRAY['pending', 'retrying'])"
+					 " AND COALESCE(o.metadata OPERATOR(pg_catalog.->>) 'job_table', %s) " EQ " %s LIMIT 1) END AS letter",
+					 dlq->name, watch->column[JOB_ID], dlq->type[DLQ_JOB_ID],
+					 quote_literal_cstr(watch->name), quote_literal_cstr(watch->name));
+	appendStringInfo(sql, " FROM %s AS j WHERE j.ctid " EQ " ANY ($1) AND %s AND %s " LT " $2 FOR NO KEY UPDATE OF j SKIP LOCKED)",
+					 watch->name, running(watch, "j"), last_sign(watch, "j"));
+}
+
 /* gone: the jobs that this statement took out of running */
 static void
 append_gone(StringInfo sql, const Watch *watch)
@@ -175,7 +190,7 @@ append_gone(StringInfo sql, const Watch *watch)
 	const char *state = watch->type[JOB_STATUS];
 	bool		requeue = watch->column[JOB_ATTEMPTS] && watch->column[JOB_MAX_ATTEMPTS];
 
-	appendStringInfo(sql, ", gone AS (UPDATE %s AS j SET %s = ", watch->name, watch->column[JOB_STATUS]);
+	appendStringInfo(sql, "WITH gone AS (UPDATE %s AS j SET %s = ", watch->name, watch->column[JOB_STATUS]);
 	if (requeue)
 		appendStringInfo(sql, "CASE WHEN s.again THEN %s::%s ELSE %s::%s END",
 						 watch->state[JOB_PENDING], state, watch->state[JOB_FAILED], state);
@@ -199,15 +214,20 @@ append_gone(StringInfo sql, const Watch *watch)
 			appendStringInfo(sql, ", %s = COALESCE(j.%s, 0) " ADD " CASE WHEN s.again THEN 1 ELSE 0 END",
 							 watch->column[JOB_ATTEMPTS], watch->column[JOB_ATTEMPTS]);
 	}
-	appendStringInfo(sql, " FROM stale AS s WHERE j.ctid " EQ " s.tid AND j.tableoid " EQ " s.part AND %s"
-					 " RETURNING s.*, NOT s.again AS dead,"
+	appendStringInfoString(sql, " FROM ");
+	append_stale(sql, watch);
+	appendStringInfo(sql, " AS s WHERE j.ctid " EQ " s.tid AND j.tableoid " EQ " s.part AND %s"
+					 " RETURNING s.id, s.payload, s.sign, s.again, s.organisation, s.reason, s.letter, NOT s.again AS dead,"
 					 " CASE WHEN s.never THEN 'NEVER_BEAT' ELSE 'HEARTBEAT_TIMEOUT' END AS code,"
 					 " j.%s " EQ " CASE WHEN s.again THEN %s::%s ELSE %s::%s END AS kept)",
 					 running(watch, "j"), watch->column[JOB_STATUS],
 					 watch->state[JOB_PENDING], state, watch->state[JOB_FAILED], state);
 }
 
-/* added: the new rows of the queue */
+/*
+ * added: the new rows of the queue.  In a partitioned table an address is one
+ * in each partition, so there may be more rows than addresses and ids.
+ */
 static void
 append_added(StringInfo sql, const Watch *watch)
 {
@@ -216,7 +236,7 @@ append_added(StringInfo sql, const Watch *watch)
 	appendStringInfo(sql, ", added AS (INSERT INTO %s (id, job_id, job_type, payload, failure_reason, failure_code,"
 					 " attempt_count, max_retries, last_attempt_at, next_retry_at, status, metadata,"
 					 " organisation_id, created_at, updated_at)"
-					 " SELECT ($5 " CAT " pg_catalog.lpad(pg_catalog.to_hex(pg_catalog.row_number() OVER ()), 8, '0'))::pg_catalog.uuid, ",
+					 " SELECT COALESCE(($5)[pg_catalog.row_number() OVER ()], pg_catalog.gen_random_uuid()), ",
 					 dlq->name);
 	appendStringInfo(sql, "%s, %s, %s, %s, %s, 1, %d, g.sign, $3 " ADD " '2 minutes'::pg_catalog.interval, 'pending', %s, %s, $3, $3",
 					 dlq_value(dlq, DLQ_JOB_ID, "g.id"),
@@ -227,7 +247,7 @@ append_added(StringInfo sql, const Watch *watch)
 					 watch->max_retries,
 					 dlq_value(dlq, DLQ_METADATA, "$4"),
 					 dlq_value(dlq, DLQ_ORGANISATION_ID, "g.organisation"));
-	appendStringInfoString(sql, " FROM found AS g WHERE g.letter IS NULL RETURNING 1)");
+	appendStringInfoString(sql, " FROM gone AS g WHERE g.dead AND g.letter IS NULL RETURNING 1)");
 }
 
 /* An expression as a value of a column, by way of text where types differ. */

@@ -168,7 +168,7 @@ watch_unpin(Watch *watch)
 static void
 watch_cache_create(void)
 {
-	HASHCTL		ctl = {.keysize = sizeof(Oid), .entrysize = sizeof(WatchSlot)};
+	HASHCTL		ctl = {.keysize = sizeof(Oid),.entrysize = sizeof(WatchSlot)};
 
 	if (watch_cache != NULL)
 		return;
