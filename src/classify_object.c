@@ -249,4 +249,5 @@ name_commented(Judgement *j, CommentStmt *stmt)
 	j->verdict->namespace = rel.namespace;
 	j->verdict->object = rel.name;
 	j->verdict->lock = ShareUpdateExclusiveLock;
+	j->deed = psprintf("comment on %s", rel.name);
 }

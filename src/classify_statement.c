@@ -317,6 +317,8 @@ judge_create_index(Judgement *j, const StatementRule *rule)
 	j->verdict->concurrent = stmt->concurrent;
 	if (stmt->concurrent)
 		j->verdict->lock = ShareUpdateExclusiveLock;
+	if (stmt->concurrent && j->found)
+		j->scans = TRI_YES;
 	judge_add(j, CLASS_ADDITIVE, rule->rule, NULL);
 	if (j->found && j->rel.relkind == RELKIND_PARTITIONED_TABLE && !stmt->relation->inh)
 	{

@@ -16,8 +16,12 @@
 #include "catalog/namespace.h"
 #include "catalog/pg_attribute.h"
 #include "catalog/pg_class.h"
+#include "catalog/pg_constraint.h"
 #include "catalog/pg_namespace.h"
+#include "catalog/pg_policy.h"
 #include "catalog/pg_proc.h"
+#include "catalog/pg_rewrite.h"
+#include "catalog/pg_trigger.h"
 #include "common/hashfn.h"
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
@@ -181,7 +185,7 @@ overlay_scope(Oid objid)
 	return made == NULL ? InvalidOid : made->scope;
 }
 
-/* "schema.name" of an object that the script makes, or NULL. */
+/* "schema.name" (or "name on schema.table") of an object that the script makes, or NULL. */
 char *
 overlay_identity(Oid objid)
 {
@@ -190,8 +194,17 @@ overlay_identity(Oid objid)
 
 	if (made == NULL)
 		return NULL;
-	name = fact_namespace_name(made->scope);
-	return quote_qualified_identifier(name, made->name);
+	if (made->classid == TriggerRelationId || made->classid == PolicyRelationId ||
+		made->classid == RewriteRelationId || made->classid == ConstraintRelationId)
+	{
+		RelFacts	rel;
+
+		return fact_relation(made->scope, &rel) ?
+			psprintf("%s on %s", quote_identifier(made->name), rel.name) : pstrdup(made->name);
+	}
+	/* a function is kept with its argument types */
+	name = made->classid == ProcedureRelationId ? pnstrdup(made->name, strcspn(made->name, "(")) : made->name;
+	return quote_qualified_identifier(fact_namespace_name(made->scope), name);
 }
 
 /* Has the script dropped an object of this name that existed before? */

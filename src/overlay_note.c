@@ -10,6 +10,7 @@
 #include "catalog/catalog.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
+#include "catalog/pg_collation.h"
 #include "catalog/pg_constraint.h"
 #include "catalog/pg_extension.h"
 #include "catalog/pg_namespace.h"
@@ -372,8 +373,12 @@ note_domain(Node *stmt)
 static void
 note_define(Node *stmt)
 {
-	if (castNode(DefineStmt, stmt)->kind == OBJECT_TYPE)
+	ObjectType	kind = castNode(DefineStmt, stmt)->kind;
+
+	if (kind == OBJECT_TYPE)
 		note_named(TypeRelationId, castNode(DefineStmt, stmt)->defnames);
+	else if (kind == OBJECT_COLLATION)
+		note_named(CollationRelationId, castNode(DefineStmt, stmt)->defnames);
 }
 
 /* The name of one object of a DROP is free from now on. */

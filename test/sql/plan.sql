@@ -13,6 +13,7 @@ CREATE TABLE empty (id int PRIMARY KEY, a int);
 CREATE TABLE part (id int NOT NULL, a int) PARTITION BY RANGE (id);
 CREATE TABLE part_1 PARTITION OF part FOR VALUES FROM (0) TO (10);
 CREATE TABLE part_rest PARTITION OF part DEFAULT;
+CREATE TABLE clock (a timestamp, b timestamp);
 CREATE TYPE mood AS ENUM ('sad', 'ok');
 CREATE FUNCTION pure(int) RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT $1';
 CREATE FUNCTION acts() RETURNS int LANGUAGE plpgsql AS 'BEGIN DROP TABLE item; RETURN 1; END';
@@ -104,6 +105,57 @@ INSERT INTO empty VALUES (1, 1);
 CREATE UNIQUE INDEX ON empty (a);
 $$);
 
+-- all kinds of objects, made and gone again
+SELECT n, class, rule, object FROM plan_of($$
+CREATE TYPE colour AS ENUM ('red');
+ALTER TYPE colour ADD VALUE 'blue';
+CREATE DOMAIN price AS numeric CHECK (VALUE > 0);
+ALTER DOMAIN price SET NOT NULL;
+ALTER TABLE item ADD COLUMN p price;
+DROP DOMAIN price;
+DROP TYPE colour;
+CREATE FUNCTION f(a int, b text) RETURNS int LANGUAGE sql AS 'SELECT 1';
+ALTER FUNCTION f(int, text) STRICT;
+GRANT EXECUTE ON FUNCTION f(int, text) TO PUBLIC;
+DROP FUNCTION f(int, text);
+CREATE SEQUENCE s;
+ALTER SEQUENCE s RESTART;
+ALTER SEQUENCE s OWNER TO CURRENT_USER;
+DROP SEQUENCE s;
+CREATE VIEW v AS SELECT 1 AS one;
+CREATE OR REPLACE VIEW v AS SELECT 2 AS one;
+COMMENT ON VIEW v IS 'x';
+ALTER VIEW v RENAME TO w;
+DROP VIEW w;
+CREATE MATERIALIZED VIEW m AS SELECT 1 AS one;
+REFRESH MATERIALIZED VIEW m;
+DROP MATERIALIZED VIEW m;
+CREATE TABLE q (id int) PARTITION BY RANGE (id);
+CREATE TABLE q1 PARTITION OF q FOR VALUES FROM (0) TO (9);
+ALTER TABLE q DETACH PARTITION q1;
+ALTER TABLE q ATTACH PARTITION q1 FOR VALUES FROM (0) TO (9);
+TRUNCATE q;
+GRANT SELECT ON q TO PUBLIC;
+ALTER TABLE q SET SCHEMA pg_temp;
+DROP TABLE q;
+CREATE SCHEMA made CREATE TABLE inside (id int);
+ALTER TABLE made.inside ADD COLUMN x int NOT NULL;
+DROP SCHEMA made CASCADE;
+CREATE EXTENSION IF NOT EXISTS plpgsql;
+CREATE STATISTICS st ON id, name FROM item;
+DROP STATISTICS st;
+CREATE TRIGGER trg BEFORE INSERT ON item FOR EACH ROW EXECUTE FUNCTION suppress_redundant_updates_trigger();
+ALTER TRIGGER trg ON item RENAME TO trg2;
+DROP TRIGGER trg2 ON item;
+CREATE PUBLICATION pub FOR TABLE item;
+DROP PUBLICATION pub;
+CREATE COLLATION c (locale = 'C');
+DROP COLLATION c;
+REINDEX TABLE item;
+CLUSTER item USING item_pkey;
+LOCK TABLE item;
+$$);
+
 -- a definition that comes back destroys nothing
 SELECT n, class, action, rule FROM plan_of('DROP POLICY item_all ON item; DROP VIEW item_view; DROP FUNCTION pure(int)');
 SELECT n, class, action, rule FROM plan_of($$
@@ -124,8 +176,10 @@ SELECT n, reason FROM why($$DO 'BEGIN END'$$);
 
 -- the time zone is the script's
 SELECT n, does FROM plan_of($$
-CREATE TABLE z (at timestamp);
+SET TimeZone = 'UTC';
+ALTER TABLE clock ALTER COLUMN a TYPE timestamptz;
 SET TimeZone = 'Europe/Berlin';
+ALTER TABLE clock ALTER COLUMN b TYPE timestamptz;
 $$);
 
 -- bad input is refused as apply() refuses it
