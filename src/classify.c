@@ -29,6 +29,7 @@
 #include "classify.h"
 #include "errors.h"
 #include "judge.h"
+#include "overlay.h"
 #include "protect.h"
 
 static const char *const class_names[] = {
@@ -182,7 +183,7 @@ name_relation(Judgement *j, RangeVar *relation, bool creates)
 	if (creates)
 	{
 		v->namespace = fact_creation_namespace(relation->schemaname);
-		relid = OidIsValid(v->namespace) ? get_relname_relid(relation->relname, v->namespace) : InvalidOid;
+		relid = OidIsValid(v->namespace) ? fact_relname_relid(relation->relname, v->namespace) : InvalidOid;
 		j->own |= protect_owns_schema(v->namespace);
 	}
 	else
@@ -202,7 +203,7 @@ name_relation(Judgement *j, RangeVar *relation, bool creates)
 	{
 		j->absent = !creates;
 		v->object = quote_qualified_identifier(relation->schemaname ? relation->schemaname :
-											   OidIsValid(v->namespace) ? get_namespace_name(v->namespace) : NULL,
+											   OidIsValid(v->namespace) ? fact_namespace_name(v->namespace) : NULL,
 											   relation->relname);
 	}
 }
@@ -247,6 +248,7 @@ judge_find(Judgement *j, const RelFacts *rel, const Finding *finding)
 	v->rewrites = finding->rewrites;
 	v->scans = finding->scans;
 	v->firm = NULL;
+	v->parts = NIL;
 
 	if ((temporary && finding->class < CLASS_UNCLASSIFIED) || !counts(finding, rel, &why_not))
 	{
@@ -267,10 +269,20 @@ judge_add(Judgement *j, MigClass class, const char *rule, const char *reason)
 	judge_find(j, j->found ? &j->rel : NULL, &finding);
 }
 
+/* What is known of two parts together. */
+static Tristate
+either(Tristate a, Tristate b)
+{
+	return a == TRI_YES || b == TRI_YES ? TRI_YES : Max(a, b);
+}
+
 /* Takes the verdict of a part (a column, an inner statement) into the whole. */
 void
 judge_merge(Judgement *j, const Verdict *v)
 {
+	j->rewrites = either(j->rewrites, v->rewrites);
+	j->scans = either(j->scans, v->scans);
+	j->parts = v->parts != NIL ? list_concat(j->parts, v->parts) : lappend(j->parts, unconstify(Verdict *, v));
 	if (!v->definition)
 		keep_worst(&j->firm, v);
 	else if (v->firm != NULL)
@@ -303,7 +315,9 @@ keep_worst(Verdict **worst, const Verdict *candidate)
 void
 judge_object(Judgement *j, const ObjectAddress *address)
 {
-	if (OidIsValid(address->objectId) && protect_owns(address))
+	if (overlay_made_by(address->objectId) != 0)
+		j->own |= protect_owns_schema(overlay_scope(address->objectId));
+	else if (OidIsValid(address->objectId) && protect_owns(address))
 		j->own = true;
 }
 
@@ -323,6 +337,7 @@ counts(const Finding *finding, const RelFacts *rel, const char **why_not)
 	if (rel == NULL || class <= CLASS_ADDITIVE || class >= CLASS_UNCLASSIFIED)
 		return true;
 	*why_not = rel->temporary ? "the relation is temporary" :
+		rel->made_by != 0 ? psprintf("statement %d makes the relation", rel->made_by) :
 		rel->is_new ? "the relation is new in this transaction" : NULL;
 	if (*why_not == NULL && class == CLASS_RESTRICTIVE && OidIsValid(rel->relid) && fact_empty(rel->relid))
 		*why_not = "the relation is empty";
@@ -339,15 +354,20 @@ finish(Judgement *j)
 	Verdict    *v = j->verdict;
 
 	v->firm = v->definition ? j->firm : NULL;
+	v->rewrites = either(j->rewrites, v->rewrites);
+	v->scans = either(j->scans, v->scans);
+	v->parts = j->parts;
 	if (j->absent && v->class > CLASS_ADDITIVE && v->class < CLASS_UNCLASSIFIED)
 	{
 		/* an earlier statement of the script makes it, or the server refuses */
 		v->class = CLASS_ADDITIVE;
-		v->reason = psprintf("relation %s does not exist yet", v->object);
 		v->hint = NULL;
 		v->drops = v->definition = false;
 		v->firm = NULL;
+		v->parts = NIL;
 	}
+	if (j->absent && v->class == CLASS_ADDITIVE)
+		v->reason = psprintf("relation %s does not exist yet", v->object);
 	if (j->own && !j->passes_own && v->class > CLASS_NONE)
 	{
 		bool		lifted = protect_lifted();
@@ -368,7 +388,5 @@ finish(Judgement *j)
 	}
 	if (v->firm != NULL && v->firm->deed == NULL)
 		v->firm->deed = v->deed;
-	if (v->class == CLASS_NONE)
-		v->lock = NoLock;
 	return v;
 }

@@ -6,6 +6,7 @@
 #define MIGMGR_CLASSIFY_H
 
 #include "nodes/nodes.h"
+#include "nodes/pg_list.h"
 #include "storage/lockdefs.h"
 
 /* from harmless to worst; the class of a script is its worst statement's */
@@ -61,6 +62,7 @@ typedef struct Verdict
 								 * it has begun */
 	struct Verdict *firm;		/* when definition: the worst of its other
 								 * parts, or NULL */
+	List	   *parts;			/* of Verdict *: all that it does, in order */
 } Verdict;
 
 extern const char *class_name(MigClass class);

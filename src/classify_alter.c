@@ -14,6 +14,8 @@
 #include "catalog/pg_constraint.h"
 #include "commands/defrem.h"
 #include "commands/tablecmds.h"
+#include "commands/tablespace.h"
+#include "miscadmin.h"
 #include "nodes/parsenodes.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
@@ -22,6 +24,9 @@
 
 #include "judge.h"
 #include "neteffect.h"
+
+#define HAS_ROWS(relkind) \
+	((relkind) == RELKIND_RELATION || (relkind) == RELKIND_MATVIEW)
 
 static void judge_command(Judgement *j, AlterTableCmd *cmd);
 static Finding finding_of(const Judgement *j, AlterTableCmd *cmd, const AlterRule *rule);
@@ -115,14 +120,15 @@ void
 judge_drop_column(Judgement *j, AlterTableCmd *cmd, const AlterRule *rule)
 {
 	Finding		finding = finding_of(j, cmd, rule);
+	ColumnFacts column;
 
 	finding.drops = true;
-	if (get_attnum(j->rel.relid, cmd->name) == InvalidAttrNumber)
+	if (!fact_column(j->rel.relid, cmd->name, &column))
 	{
 		finding.class = CLASS_ADDITIVE;
 		finding.reason = "there is no such column";
 	}
-	else if (fact_column_new(j->rel.relid, cmd->name))
+	else if (column.is_new)
 	{
 		finding.class = CLASS_ADDITIVE;
 		finding.reason = "the column is new in this transaction";
@@ -130,39 +136,23 @@ judge_drop_column(Judgement *j, AlterTableCmd *cmd, const AlterRule *rule)
 	judge_find(j, &j->rel, &finding);
 }
 
-/* Does a column refuse NULL, or have a default? */
-static void
-column_state(Oid relid, const char *column, bool *not_null, bool *has_default)
-{
-	HeapTuple	tuple = SearchSysCacheAttName(relid, column);
-
-	*not_null = *has_default = false;
-	if (HeapTupleIsValid(tuple))
-	{
-		*not_null = ((Form_pg_attribute) GETSTRUCT(tuple))->attnotnull;
-		*has_default = ((Form_pg_attribute) GETSTRUCT(tuple))->atthasdef;
-		ReleaseSysCache(tuple);
-	}
-}
-
 /* SET DEFAULT, DROP DEFAULT. */
 void
 judge_column_default(Judgement *j, AlterTableCmd *cmd, const AlterRule *rule)
 {
 	Finding		finding = finding_of(j, cmd, rule);
-	bool		not_null,
-				has_default;
+	ColumnFacts column;
 
-	column_state(j->rel.relid, cmd->name, &not_null, &has_default);
-	finding.class = has_default ? CLASS_REPLACING : CLASS_ADDITIVE;
+	(void) fact_column(j->rel.relid, cmd->name, &column);
+	finding.class = column.has_default ? CLASS_REPLACING : CLASS_ADDITIVE;
 	finding.reason = "rows inserted from now on get another value";
-	if (cmd->def == NULL && not_null && has_default)
+	if (cmd->def == NULL && column.not_null && column.has_default)
 	{
 		finding.class = CLASS_RESTRICTIVE;
 		finding.rule = "drop-default";
 		finding.reason = "inserts that leave the column out fail, because it is NOT NULL";
 	}
-	if (fact_column_new(j->rel.relid, cmd->name))
+	if (column.is_new)
 		finding.class = CLASS_ADDITIVE;
 	judge_find(j, &j->rel, &finding);
 }
@@ -171,11 +161,10 @@ void
 judge_drop_not_null(Judgement *j, AlterTableCmd *cmd, const AlterRule *rule)
 {
 	Finding		finding = finding_of(j, cmd, rule);
-	bool		not_null,
-				has_default;
+	ColumnFacts column;
 
-	column_state(j->rel.relid, cmd->name, &not_null, &has_default);
-	if (!not_null)
+	(void) fact_column(j->rel.relid, cmd->name, &column);
+	if (!column.not_null)
 	{
 		finding.class = CLASS_ADDITIVE;
 		finding.reason = "the column accepts NULL already";
@@ -188,7 +177,7 @@ void
 judge_drop_constraint(Judgement *j, AlterTableCmd *cmd, const AlterRule *rule)
 {
 	Finding		finding = finding_of(j, cmd, rule);
-	Oid			oid = get_relation_constraint_oid(j->rel.relid, cmd->name, true);
+	Oid			oid = fact_part(ConstraintRelationId, j->rel.relid, cmd->name);
 	HeapTuple	tuple = SearchSysCache1(CONSTROID, ObjectIdGetDatum(oid));
 	char		type;
 
@@ -241,12 +230,12 @@ judge_persistence(Judgement *j, AlterTableCmd *cmd, const AlterRule *rule)
 	Finding		finding = finding_of(j, cmd, rule);
 	char		wanted = cmd->subtype == AT_SetLogged ? RELPERSISTENCE_PERMANENT : RELPERSISTENCE_UNLOGGED;
 
-	finding.rewrites = TRI_YES;
+	finding.rewrites = finding.scans = HAS_ROWS(j->rel.relkind) ? TRI_YES : TRI_NO;
 	if (j->rel.persistence == wanted)
 	{
 		finding.class = CLASS_ADDITIVE;
 		finding.reason = "it is so already";
-		finding.rewrites = TRI_NO;
+		finding.rewrites = finding.scans = TRI_NO;
 	}
 	judge_find(j, &j->rel, &finding);
 }
@@ -263,12 +252,61 @@ judge_access_method(Judgement *j, AlterTableCmd *cmd, const AlterRule *rule)
 		current = ((Form_pg_class) GETSTRUCT(tuple))->relam;
 		ReleaseSysCache(tuple);
 	}
-	finding.rewrites = TRI_YES;
+	finding.rewrites = finding.scans = j->rel.relkind == RELKIND_PARTITIONED_TABLE ? TRI_NO : TRI_YES;
 	if (cmd->name != NULL && current == get_am_oid(cmd->name, true))
 	{
 		finding.class = CLASS_ADDITIVE;
 		finding.reason = "it is so already";
+		finding.rewrites = finding.scans = TRI_NO;
+	}
+	judge_find(j, &j->rel, &finding);
+}
+
+/* SET TABLESPACE: the files are copied, unless there are none or they are there. */
+void
+judge_tablespace(Judgement *j, AlterTableCmd *cmd, const AlterRule *rule)
+{
+	Finding		finding = finding_of(j, cmd, rule);
+	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(j->rel.relid));
+	Oid			current = InvalidOid;
+	Oid			wanted = get_tablespace_oid(cmd->name, true);
+
+	if (HeapTupleIsValid(tuple))
+	{
+		current = ((Form_pg_class) GETSTRUCT(tuple))->reltablespace;
+		ReleaseSysCache(tuple);
+	}
+	finding.rewrites = HAS_ROWS(j->rel.relkind) ? TRI_YES : TRI_NO;
+	if (j->rel.relkind == RELKIND_PARTITIONED_TABLE || j->rel.relkind == RELKIND_PARTITIONED_INDEX)
+	{
+		finding.class = CLASS_ADDITIVE;
+		finding.reason = "it holds for partitions made later";
+	}
+	else if ((OidIsValid(current) ? current : MyDatabaseTableSpace) == wanted)
+	{
+		finding.class = CLASS_ADDITIVE;
+		finding.reason = "it is there already";
 		finding.rewrites = TRI_NO;
+	}
+	judge_find(j, &j->rel, &finding);
+}
+
+/* VALIDATE CONSTRAINT: reads the rows, unless it is valid already. */
+void
+judge_validate(Judgement *j, AlterTableCmd *cmd, const AlterRule *rule)
+{
+	Finding		finding = finding_of(j, cmd, rule);
+	HeapTuple	tuple = SearchSysCache1(CONSTROID, ObjectIdGetDatum(fact_part(ConstraintRelationId, j->rel.relid, cmd->name)));
+
+	finding.reason = "the table is read while others read and write it";
+	if (HeapTupleIsValid(tuple))
+	{
+		if (((Form_pg_constraint) GETSTRUCT(tuple))->convalidated)
+		{
+			finding.scans = TRI_NO;
+			finding.reason = "it is validated already";
+		}
+		ReleaseSysCache(tuple);
 	}
 	judge_find(j, &j->rel, &finding);
 }
@@ -363,8 +401,16 @@ judge_attach(Judgement *j, AlterTableCmd *cmd, const AlterRule *rule)
 		judge_find(j, found ? &rel : &j->rel, &finding);
 		return;
 	}
-	finding.scans = TRI_UNKNOWN;
-	finding.reason = "the partition is scanned under an exclusive lock, unless a CHECK proves its bounds";
+	finding.scans = !found || rel.is_new || j->rel.is_new ? TRI_UNKNOWN :
+		expression_attach_scans(j->rel.relid, rel.relid, partition->bound);
+	finding.reason = finding.scans == TRI_YES ?
+		"rows are read under an exclusive lock: of the partition, or of the default partition" :
+		"the partition is read under an exclusive lock, unless a CHECK proves its bounds";
+	if (finding.scans == TRI_NO)
+	{
+		finding.class = CLASS_ADDITIVE;
+		finding.reason = "constraints prove that all rows belong there";
+	}
 	finding.hint = "Add a CHECK with the bounds NOT VALID and validate it first.";
 	judge_add(j, CLASS_ADDITIVE, rule->rule, NULL);
 	if (found)

@@ -24,6 +24,10 @@
 
 #include "compat.h"
 #include "judge.h"
+#include "overlay.h"
+
+#define HAS_ROWS(relkind) \
+	((relkind) == RELKIND_RELATION || (relkind) == RELKIND_PARTITIONED_TABLE)
 
 /* what the constraints of a column definition amount to */
 typedef struct ColumnParts
@@ -45,6 +49,7 @@ static void find_in_column(Judgement *j, ColumnDef *def, MigClass class, const c
 static bool collect_columns(Node *node, List **columns);
 static bool only_new_columns(Judgement *j, List *columns);
 static void judge_foreign_key(Judgement *j, Constraint *constraint, bool restricts);
+static bool index_takes_nulls(Oid relid, Oid index);
 static void judge_indexed(Judgement *j, Constraint *constraint, const char *rule, bool restricts);
 
 static bool
@@ -106,7 +111,7 @@ find_in_column(Judgement *j, ColumnDef *def, MigClass class, const char *rule,
 	Finding		finding = {
 		.class = class,.rule = rule,.reason = reason,.hint = hint,.column = def->colname,
 		.rewrites = class == CLASS_REWRITING ? TRI_YES : TRI_NO,
-		.scans = class == CLASS_BLOCKING ? TRI_YES : TRI_NO,
+		.scans = class == CLASS_BLOCKING || class == CLASS_REWRITING ? TRI_YES : TRI_NO,
 	};
 
 	finding.deed = psprintf("add column %s.%s", j->rel.name, quote_identifier(def->colname));
@@ -120,14 +125,22 @@ judge_add_column(Judgement *j, AlterTableCmd *cmd, const AlterRule *rule)
 {
 	ColumnDef  *def = castNode(ColumnDef, cmd->def);
 	ColumnParts parts;
+	ColumnFacts there;
 	Oid			type;
+	Tristate	fills_anew;
 
 	find_in_column(j, def, CLASS_ADDITIVE, rule->rule, NULL, NULL);
-	if (j->rel.is_new || get_attnum(j->rel.relid, def->colname) != InvalidAttrNumber)
+	if (fact_column(j->rel.relid, def->colname, &there))
+	{
+		if (cmd->missing_ok)
+			j->verdict->reason = "the column exists already; the lock is taken all the same";
+		return;
+	}
+	if (!HAS_ROWS(j->rel.relkind))
 		return;
 
 	parts = column_parts(def);
-	type = LookupTypeNameOid(NULL, def->typeName, true);
+	type = fact_type(def->typeName);
 	if (is_serial(def->typeName))
 	{
 		parts.filled = true;
@@ -140,16 +153,24 @@ judge_add_column(Judgement *j, AlterTableCmd *cmd, const AlterRule *rule)
 	if (parts.generated)
 		find_in_column(j, def, CLASS_REWRITING, "add-column-generated",
 					   "every row is written again to compute it", "Use a trigger for new rows and fill old ones in batches.");
-	if (expression_volatile(parts.fallback, def->typeName) == TRI_YES)
+	fills_anew = expression_volatile(parts.fallback, def->typeName);
+	if (fills_anew == TRI_UNKNOWN)
+		j->rewrites = j->scans = TRI_UNKNOWN;
+	if (fills_anew == TRI_YES)
 		find_in_column(j, def, CLASS_REWRITING, "add-column-volatile-default",
 					   "every row is written again, because the default gives each another value", IN_BATCHES);
+	if (overlay_made_by(type) != 0)
+		j->rewrites = j->scans = TRI_UNKNOWN;
 	if (OidIsValid(type) && get_typtype(type) == TYPTYPE_DOMAIN && DomainHasConstraints(type))
 		find_in_column(j, def, CLASS_REWRITING, "add-column-domain",
 					   "every row is written again to check the domain", "Use the base type and a CHECK added NOT VALID.");
 	if (parts.not_null && parts.fallback == NULL && !parts.filled)
+	{
+		j->scans = Max(j->scans, TRI_YES);
 		find_in_column(j, def, CLASS_RESTRICTIVE, "add-column-not-null",
 					   "it fails on rows that are there, and inserts that do not name the column fail",
 					   "Give it a DEFAULT, or add it nullable and SET NOT NULL later.");
+	}
 	if (parts.unique)
 		find_in_column(j, def, CLASS_BLOCKING, "add-column-unique",
 					   "the table is scanned for its index under an exclusive lock",
@@ -187,8 +208,9 @@ only_new_columns(Judgement *j, List *columns)
 
 	foreach(lc, columns)
 	{
-		if (get_attnum(j->rel.relid, strVal(lfirst(lc))) != InvalidAttrNumber &&
-			!fact_column_new(j->rel.relid, strVal(lfirst(lc))))
+		ColumnFacts facts;
+
+		if (fact_column(j->rel.relid, strVal(lfirst(lc)), &facts) && !facts.is_new)
 			return false;
 	}
 	return columns != NIL;
@@ -274,7 +296,7 @@ judge_foreign_key(Judgement *j, Constraint *constraint, bool restricts)
 		judge_find(j, &j->rel, &blocks);
 }
 
-/* UNIQUE, PRIMARY KEY, EXCLUDE: with an index that is there, no scan. */
+/* UNIQUE, PRIMARY KEY, EXCLUDE: with an index that is there, no scan but for NULLs. */
 static void
 judge_indexed(Judgement *j, Constraint *constraint, const char *rule, bool restricts)
 {
@@ -286,8 +308,33 @@ judge_indexed(Judgement *j, Constraint *constraint, const char *rule, bool restr
 
 	if (restricts && constraint->indexname == NULL)
 		judge_add(j, CLASS_RESTRICTIVE, rule, "rows that are accepted now will be refused as duplicates");
+	if (constraint->contype == CONSTR_PRIMARY && constraint->indexname != NULL &&
+		index_takes_nulls(j->rel.relid, fact_relname_relid(constraint->indexname, j->rel.namespace)))
+	{
+		blocks.reason = "its columns become NOT NULL, so the table is scanned under an exclusive lock";
+		blocks.hint = "Make the columns NOT NULL first.";
+		judge_find(j, &j->rel, &blocks);
+	}
 	if (constraint->indexname == NULL)
 		judge_find(j, &j->rel, &blocks);
+}
+
+/* Is a column of an index not known to be NOT NULL? */
+static bool
+index_takes_nulls(Oid relid, Oid index)
+{
+	AttrNumber	attnum;
+
+	for (int i = 1; (attnum = fact_index_column(index, i)) > 0; i++)
+	{
+		ColumnFacts column;
+		char	   *name = get_attname(relid, attnum, true);
+
+		if (name != NULL && fact_column(relid, name, &column) && !column.not_null &&
+			expression_proves_not_null(relid, name) != TRI_YES)
+			return true;
+	}
+	return false;
 }
 
 /* ALTER COLUMN ... TYPE: always a change of type, rewriting when it is. */
@@ -295,7 +342,7 @@ void
 judge_column_type(Judgement *j, AlterTableCmd *cmd, const AlterRule *rule)
 {
 	ColumnDef  *def = castNode(ColumnDef, cmd->def);
-	AttrNumber	attnum = get_attnum(j->rel.relid, cmd->name);
+	ColumnFacts column;
 	Finding		finding = {
 		.class = CLASS_TYPE_CHANGE,.rule = rule->rule,.reason = rule->reason,.hint = rule->hint,
 		.column = cmd->name,
@@ -303,12 +350,16 @@ judge_column_type(Judgement *j, AlterTableCmd *cmd, const AlterRule *rule)
 	bool		redoes = false;
 
 	finding.deed = psprintf("change the type of column %s.%s", j->rel.name, quote_identifier(cmd->name));
-	if (attnum == InvalidAttrNumber || fact_column_new(j->rel.relid, cmd->name))
+	if (!fact_column(j->rel.relid, cmd->name, &column) || column.is_new)
 		finding.class = CLASS_ADDITIVE;
-	else if (!j->rel.is_new && (j->rel.relkind == RELKIND_RELATION || j->rel.relkind == RELKIND_PARTITIONED_TABLE))
-		finding.rewrites = expression_type_rewrites(j->rel.relid, attnum, def->typeName, def->raw_default,
-													def->collClause != NULL ? DEFAULT_COLLATION_OID : InvalidOid,
-													&redoes);
+	if (HAS_ROWS(j->rel.relkind) && (column.is_new || column.retyped || j->rel.is_new))
+	{
+		/* what its rows look like then, only running tells */
+		j->scans = TRI_UNKNOWN;
+		finding.rewrites = TRI_UNKNOWN;
+	}
+	else if (HAS_ROWS(j->rel.relkind) && column.attnum != InvalidAttrNumber)
+		finding.rewrites = finding.scans = expression_type_rewrites(j->rel.relid, column.attnum, def, &redoes);
 	if (redoes && finding.rewrites == TRI_NO)
 	{
 		finding.rule = "alter-column-type-scan";
@@ -316,7 +367,7 @@ judge_column_type(Judgement *j, AlterTableCmd *cmd, const AlterRule *rule)
 		finding.reason = "an index is built again or a CHECK tested again, under an exclusive lock";
 	}
 	judge_find(j, &j->rel, &finding);
-	if (finding.rewrites == TRI_NO)
+	if (finding.rewrites == TRI_NO || finding.class == CLASS_ADDITIVE)
 		return;
 	finding.class = CLASS_REWRITING;
 	finding.rule = "alter-column-type-rewrite";
@@ -330,37 +381,30 @@ judge_column_type(Judgement *j, AlterTableCmd *cmd, const AlterRule *rule)
 void
 judge_set_not_null(Judgement *j, AlterTableCmd *cmd, const AlterRule *rule)
 {
-	HeapTuple	tuple = SearchSysCacheAttName(j->rel.relid, cmd->name);
-	bool		already = true;
-	AttrNumber	attnum = InvalidAttrNumber;
+	ColumnFacts column;
+	bool		there = fact_column(j->rel.relid, cmd->name, &column);
 	Finding		finding = {
 		.class = CLASS_RESTRICTIVE,.rule = rule->rule,.column = cmd->name,
 		.reason = "rows with NULL will be refused",
 	};
 
-	if (HeapTupleIsValid(tuple))
-	{
-		already = ((Form_pg_attribute) GETSTRUCT(tuple))->attnotnull;
-		attnum = ((Form_pg_attribute) GETSTRUCT(tuple))->attnum;
-		ReleaseSysCache(tuple);
-	}
 	finding.deed = psprintf("set NOT NULL on column %s.%s", j->rel.name, quote_identifier(cmd->name));
-	if (already)
+	if (!there || column.not_null)
 	{
 		finding.class = CLASS_ADDITIVE;
-		finding.reason = attnum == InvalidAttrNumber ? "there is no such column" : "it is so already";
+		finding.reason = there ? "it is so already" : "there is no such column";
 	}
-	else if (fact_column_new(j->rel.relid, cmd->name))
+	else if (column.is_new)
 		finding.class = CLASS_ADDITIVE;
 	judge_find(j, &j->rel, &finding);
-	if (already || j->rel.is_new)
+	if (!there || column.not_null || !HAS_ROWS(j->rel.relkind))
 		return;
-	finding.scans = expression_proves_not_null(j->rel.relid, attnum) == TRI_YES ? TRI_NO : TRI_YES;
+	finding.scans = expression_proves_not_null(j->rel.relid, cmd->name) == TRI_YES ? TRI_NO : TRI_YES;
 	if (finding.scans == TRI_NO)
 		return;
 	finding.class = CLASS_BLOCKING;
 	finding.rule = "set-not-null-scan";
 	finding.reason = "the table is scanned under an exclusive lock";
-	finding.hint = "Add CHECK (column IS NOT NULL) NOT VALID and validate it first.";
+	finding.hint = "First " MG_NOT_NULL_FIRST ", then VALIDATE CONSTRAINT in a migration of its own.";
 	judge_find(j, &j->rel, &finding);
 }

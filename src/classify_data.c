@@ -62,12 +62,31 @@ judge_ctes(Judgement *j, WithClause *with)
 		judge_inner(j, lfirst_node(CommonTableExpr, lc)->ctequery);
 }
 
+static bool
+mentions_relation(Node *node, void *context)
+{
+	if (node == NULL)
+		return false;
+	return IsA(node, RangeVar) || raw_expression_tree_walker(node, mentions_relation, context);
+}
+
+/* Does a query read whole tables?  That is for its plan to know. */
+Tristate
+judge_reads(Node *query)
+{
+	return IsA(query, Query) ? (castNode(Query, query)->rtable != NIL ? TRI_UNKNOWN : TRI_NO) :
+		mentions_relation(query, NULL) ? TRI_UNKNOWN : TRI_NO;
+}
+
 /* SELECT: its WITH may write, its INTO makes a table. */
 void
 judge_select(Judgement *j, const StatementRule *rule)
 {
 	SelectStmt *stmt = castNode(SelectStmt, j->stmt);
 
+	j->scans = judge_reads(j->stmt);
+	if (j->scans != TRI_NO)
+		j->verdict->lock = stmt->lockingClause != NIL ? RowShareLock : AccessShareLock;
 	if (stmt->intoClause != NULL)
 	{
 		CreateTableAsStmt *create = makeNode(CreateTableAsStmt);
@@ -90,6 +109,9 @@ judge_insert(Judgement *j, const StatementRule *rule)
 	j->passes_own = true;
 	j->verdict->lock = RowExclusiveLock;
 	judge_add(j, CLASS_DATA, rule->rule, "rows are added");
+	if (castNode(InsertStmt, j->stmt)->selectStmt != NULL &&
+		((SelectStmt *) castNode(InsertStmt, j->stmt)->selectStmt)->valuesLists == NIL)
+		j->scans = TRI_UNKNOWN;
 	judge_ctes(j, castNode(InsertStmt, j->stmt)->withClause);
 }
 
@@ -97,7 +119,7 @@ judge_insert(Judgement *j, const StatementRule *rule)
 static void
 judge_change(Judgement *j, const char *rule, Node *where, const char *reason)
 {
-	Finding		finding = {.class = CLASS_DATA,.rule = rule,.reason = "some rows are changed"};
+	Finding		finding = {.class = CLASS_DATA,.rule = rule,.reason = "some rows are changed",.scans = TRI_UNKNOWN};
 
 	j->passes_own = true;
 	j->verdict->lock = RowExclusiveLock;
@@ -105,6 +127,7 @@ judge_change(Judgement *j, const char *rule, Node *where, const char *reason)
 	{
 		finding.class = CLASS_DESTRUCTIVE;
 		finding.rule = psprintf("%s-everything", rule);
+		finding.scans = TRI_YES;
 		finding.reason = reason;
 		finding.hint = "Give it a WHERE that names the rows.";
 		finding.deed = psprintf("%s every row of table %s", rule, judge_name(j));
@@ -135,6 +158,7 @@ judge_merge_into(Judgement *j, const StatementRule *rule)
 {
 	j->passes_own = true;
 	j->verdict->lock = RowExclusiveLock;
+	j->scans = TRI_UNKNOWN;
 	judge_add(j, CLASS_DATA, rule->rule, "some rows are changed");
 	judge_ctes(j, castNode(MergeStmt, j->stmt)->withClause);
 }
@@ -160,6 +184,7 @@ judge_truncate(Judgement *j, const StatementRule *rule)
 		ObjectAddress address = InvalidObjectAddress;
 		Finding		finding = {
 			.class = CLASS_DESTRUCTIVE,.rule = rule->rule,.reason = "every row is lost",
+			.rewrites = TRI_YES,
 		};
 
 		if (!fact_relation(fact_relid(lfirst_node(RangeVar, lc)), &rel))
@@ -170,6 +195,7 @@ judge_truncate(Judgement *j, const StatementRule *rule)
 		j->verdict->relid = rel.relid;
 		j->verdict->namespace = rel.namespace;
 		j->verdict->object = rel.name;
+		j->rewrites = TRI_YES;
 		if (!j->own && fact_empty(rel.relid))
 			continue;			/* pg_restore --jobs truncates what it has just made */
 		finding.deed = psprintf("truncate table %s", rel.name);
@@ -273,8 +299,13 @@ judge_refresh(Judgement *j, const StatementRule *rule)
 	j->verdict->lock = stmt->concurrent ? ExclusiveLock : AccessExclusiveLock;
 	judge_add(j, CLASS_ADDITIVE, rule->rule, NULL);
 	if (stmt->skipData)
+	{
+		j->rewrites = TRI_YES;
 		judge_add(j, CLASS_DESTRUCTIVE, "refresh-with-no-data", "it cannot be read until it is refreshed again");
-	else if (!stmt->concurrent && j->found)
+	}
+	else if (stmt->concurrent)
+		j->scans = TRI_YES;
+	else if (j->found)
 	{
 		Finding		finding = {
 			.class = CLASS_BLOCKING,.rule = rule->rule,.rewrites = TRI_YES,.scans = TRI_YES,
@@ -306,7 +337,7 @@ judge_vacuum(Judgement *j, const StatementRule *rule)
 	VacuumStmt *stmt = castNode(VacuumStmt, j->stmt);
 	ListCell   *lc;
 	Finding		finding = {
-		.class = CLASS_REWRITING,.rule = "vacuum-full",.rewrites = TRI_YES,
+		.class = CLASS_REWRITING,.rule = "vacuum-full",.rewrites = TRI_YES,.scans = TRI_YES,
 		.reason = "every row is written again under an exclusive lock",
 	};
 
@@ -335,7 +366,7 @@ void
 judge_cluster(Judgement *j, const StatementRule *rule)
 {
 	Finding		finding = {
-		.class = CLASS_REWRITING,.rule = rule->rule,.rewrites = TRI_YES,
+		.class = CLASS_REWRITING,.rule = rule->rule,.rewrites = TRI_YES,.scans = TRI_YES,
 		.reason = "every row is written again under an exclusive lock",
 	};
 
@@ -375,7 +406,10 @@ judge_reindex(Judgement *j, const StatementRule *rule)
 		j->verdict->namespace = j->rel.namespace;
 		j->verdict->object = j->rel.name;
 		if (j->rel.relkind == RELKIND_INDEX)
+		{
+			j->verdict->lock = AccessExclusiveLock;
 			(void) fact_relation(fact_index_table(j->rel.relid), &j->rel);
+		}
 	}
 	judge_add(j, CLASS_ADDITIVE, rule->rule, NULL);
 	if (!j->verdict->concurrent)

@@ -42,7 +42,7 @@ input_types(CreateFunctionStmt *stmt, Oid *types, int *least)
 			continue;
 		if (count >= FUNC_MAX_ARGS)
 			return -1;
-		types[count] = LookupTypeNameOid(NULL, parameter->argType, true);
+		types[count] = fact_type(parameter->argType);
 		if (!OidIsValid(types[count++]))
 			return -1;
 		if (parameter->defexpr == NULL)
@@ -104,9 +104,7 @@ judge_create_function(Judgement *j, const StatementRule *rule)
 	Oid			old = InvalidOid;
 
 	if (count >= 0)
-		old = GetSysCacheOid3(PROCNAMEARGSNSP, Anum_pg_proc_oid, CStringGetDatum(name),
-							  PointerGetDatum(buildoidvector(types, count)),
-							  ObjectIdGetDatum(namespace));
+		old = fact_function(namespace, name, types, count);
 	if (!OidIsValid(old))
 	{
 		judge_add(j, CLASS_ADDITIVE, rule->rule, NULL);

@@ -13,6 +13,7 @@
 #include "nodes/parsenodes.h"
 
 #include "judge.h"
+#include "overlay.h"
 #include "protect.h"
 
 static bool to_public(List *grantees);
@@ -80,8 +81,8 @@ grant_objects(Judgement *j, GrantStmt *stmt, bool *all_new, bool *all_own)
 
 		if (!OidIsValid(address.objectId))
 			continue;
-		j->verdict->object = getObjectIdentity(&address, true);
-		if (!protect_owns(&address))
+		j->verdict->object = fact_identity(&address);
+		if (overlay_made_by(address.objectId) != 0 || !protect_owns(&address))
 			*all_own = false;
 		if (address.classId == RelationRelationId)
 		{

@@ -12,6 +12,7 @@
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
 #include "commands/extension.h"
+#include "miscadmin.h"
 #include "nodes/makefuncs.h"
 #include "nodes/value.h"
 #include "utils/acl.h"
@@ -19,9 +20,11 @@
 #include "utils/lsyscache.h"
 
 #include "judge.h"
+#include "overlay.h"
 #include "protect.h"
 
 static void judge_dropped(Judgement *j, DropStmt *stmt, Node *object);
+static void name_commented(Judgement *j, CommentStmt *stmt);
 
 /* One object of a DROP: what is lost, and whether it may come back. */
 static void
@@ -34,7 +37,11 @@ judge_dropped(Judgement *j, DropStmt *stmt, Node *object)
 	bool		is_relation = address.classId == RelationRelationId && fact_relation(address.objectId, &rel);
 
 	if (!OidIsValid(address.objectId) || (is_relation && rel.temporary))
+	{
+		if (OidIsValid(address.objectId))
+			j->verdict->reason = "it is temporary";
 		return;
+	}
 	judge_object(j, &address);
 	if (kind != NULL)
 	{
@@ -47,9 +54,11 @@ judge_dropped(Judgement *j, DropStmt *stmt, Node *object)
 		j->verdict->relid = rel.relid;
 		j->verdict->namespace = rel.namespace;
 	}
+	else if (overlay_made_by(address.objectId) != 0)
+		j->verdict->namespace = overlay_scope(address.objectId);
 	else if (get_object_attnum_namespace(address.classId) != InvalidAttrNumber)
 		j->verdict->namespace = get_object_namespace(&address);
-	j->verdict->object = is_relation ? rel.name : getObjectIdentity(&address, false);
+	j->verdict->object = is_relation ? rel.name : fact_identity(&address);
 	finding.deed = psprintf("drop %s %s", kind != NULL ? kind->word : "object", j->verdict->object);
 	finding.reason = finding.definition ? "what uses it breaks" : "what it holds is lost";
 	if (stmt->concurrent)
@@ -77,7 +86,12 @@ judge_drop(Judgement *j, const StatementRule *rule)
 	foreach(lc, stmt->objects)
 		judge_dropped(j, stmt, lfirst(lc));
 	if (j->verdict->reason == NULL)
+	{
 		j->verdict->reason = "there is nothing to drop";
+		j->verdict->lock = NoLock;
+	}
+	else if (stmt->removeType == OBJECT_STATISTIC_EXT)
+		j->verdict->lock = ShareUpdateExclusiveLock;
 }
 
 /* RENAME of anything. */
@@ -116,12 +130,14 @@ judge_rename(Judgement *j, const StatementRule *rule)
 		j->verdict->relid = j->rel.relid;
 		j->verdict->namespace = j->rel.namespace;
 		j->verdict->object = j->rel.name;
+		if (stmt->renameType == OBJECT_INDEX)
+			j->verdict->lock = ShareUpdateExclusiveLock;
 		if (stmt->renameType == OBJECT_COLUMN && fact_column_new(j->rel.relid, stmt->subname))
 			finding.class = CLASS_ADDITIVE;
 	}
 	else if (OidIsValid(address.objectId))
 	{
-		j->verdict->object = getObjectIdentity(&address, true);
+		j->verdict->object = fact_identity(&address);
 		if (fresh_is_new(address.classId, address.objectId, 0))
 			finding.class = CLASS_ADDITIVE;
 	}
@@ -150,13 +166,13 @@ judge_set_schema(Judgement *j, const StatementRule *rule)
 
 	j->found = address.classId == RelationRelationId && fact_relation(address.objectId, &j->rel);
 	judge_object(j, &address);
-	if (protect_owns_schema(get_namespace_oid(stmt->newschema, true)))
+	if (protect_owns_schema(fact_namespace(stmt->newschema)))
 		j->own = true;
 	if (!OidIsValid(address.objectId))
 		finding.class = stmt->missing_ok ? CLASS_NONE : CLASS_ADDITIVE;
 	else
 	{
-		j->verdict->object = j->found ? j->rel.name : getObjectIdentity(&address, true);
+		j->verdict->object = j->found ? j->rel.name : fact_identity(&address);
 		if (j->found)
 		{
 			j->verdict->relid = j->rel.relid;
@@ -183,8 +199,8 @@ judge_owner(Judgement *j, const StatementRule *rule)
 	judge_object(j, &address);
 	if (OidIsValid(address.objectId))
 	{
-		j->verdict->object = getObjectIdentity(&address, true);
-		if (fact_owner(&address) == get_rolespec_oid(stmt->newowner, true))
+		j->verdict->object = fact_identity(&address);
+		if ((overlay_made_by(address.objectId) != 0 ? GetUserId() : fact_owner(&address)) == get_rolespec_oid(stmt->newowner, true))
 		{
 			j->passes_own = true;
 			finding.class = CLASS_ADDITIVE;
@@ -210,5 +226,28 @@ judge_comment(Judgement *j, const StatementRule *rule)
 	}
 	else
 		j->passes_own = true;
+	if (IsA(j->stmt, CommentStmt))
+		name_commented(j, castNode(CommentStmt, j->stmt));
 	judge_add(j, rule->class, rule->rule, rule->reason);
+}
+
+/* A comment on a relation or a column locks the relation a little. */
+static void
+name_commented(Judgement *j, CommentStmt *stmt)
+{
+	List	   *names = IsA(stmt->object, List) ? castNode(List, stmt->object) : NIL;
+	ObjectAddress address;
+	RelFacts	rel;
+
+	if (stmt->objtype == OBJECT_COLUMN && list_length(names) > 1)
+		address = fact_address(OBJECT_TABLE, (Node *) list_copy_head(names, list_length(names) - 1), NULL);
+	else
+		address = fact_address(stmt->objtype, stmt->object, NULL);
+	if (address.classId != RelationRelationId || !fact_relation(address.objectId, &rel))
+		return;
+	j->verdict->relid = rel.relid;
+	j->verdict->namespace = rel.namespace;
+	j->verdict->object = rel.name;
+	j->verdict->lock = ShareUpdateExclusiveLock;
+	j->deed = psprintf("comment on %s", rel.name);
 }

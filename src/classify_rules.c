@@ -128,7 +128,7 @@ static const StatementRule statement_rules[] = {
 	},
 	[T_CreateSeqStmt] = {
 		.rule = "create-sequence",.class = CLASS_ADDITIVE, RELATION(CreateSeqStmt, sequence),
-		.creates = true,.judge = judge_create_sequence
+		.lock = AccessExclusiveLock,.creates = true,.judge = judge_create_sequence
 	},
 	[T_AlterSeqStmt] = {
 		.rule = "alter-sequence", RELATION(AlterSeqStmt, sequence),.lock = ShareRowExclusiveLock,
@@ -326,7 +326,7 @@ static const StatementRule statement_rules[] = {
 #define SET_EXPRESSION \
 	{ \
 		.rule = "set-expression",.class = CLASS_REWRITING,.column = true, \
-		.deed = "change the expression of column",.rewrites = TRI_YES, \
+		.deed = "change the expression of column",.rewrites = TRI_YES,.scans = TRI_YES, \
 		.reason = "every row is written again under an exclusive lock", \
 		.hint = "Add a new column and fill it in batches." \
 	}
@@ -393,7 +393,7 @@ static const AlterRule alter_rules[] = {
 	[AT_AlterConstraint] = {
 		.rule = "alter-constraint",.class = CLASS_RELAXING,.reason = "it is checked at another time, or not at all"
 	},
-	[AT_ValidateConstraint] = {.rule = "validate-constraint",.class = CLASS_ADDITIVE,.scans = TRI_YES},
+	[AT_ValidateConstraint] = {.rule = "validate-constraint",.class = CLASS_ADDITIVE,.scans = TRI_YES,.judge = judge_validate},
 	[AT_AddIndexConstraint] = INTERNAL,
 	[AT_DropConstraint] = {.rule = "drop-constraint",.class = CLASS_RELAXING,.judge = judge_drop_constraint},
 	[AT_ReAddComment] = INTERNAL,
@@ -417,8 +417,8 @@ static const AlterRule alter_rules[] = {
 		.reason = "every row is written again under an exclusive lock",.judge = judge_access_method
 	},
 	[AT_SetTableSpace] = {
-		.deed = "move to another tablespace",.rule = "set-tablespace",.class = CLASS_REWRITING,.rewrites = TRI_YES,
-		.reason = "the relation is copied under an exclusive lock"
+		.deed = "move to another tablespace",.rule = "set-tablespace",.class = CLASS_REWRITING,
+		.reason = "the relation is copied under an exclusive lock",.judge = judge_tablespace
 	},
 	[AT_SetRelOptions] = {.deed = "change options of",.rule = "set-options",.class = CLASS_ADDITIVE,.judge = judge_relation_options},
 	[AT_ResetRelOptions] = {.deed = "change options of",.rule = "set-options",.class = CLASS_ADDITIVE,.judge = judge_relation_options},

@@ -29,6 +29,7 @@
 #include "judge.h"
 #include "migmgr.h"
 #include "neteffect.h"
+#include "overlay.h"
 #include "protect.h"
 
 static void judge_referenced(Judgement *j, List *elements);
@@ -42,6 +43,7 @@ reports_existing(Judgement *j, bool if_not_exists)
 	if (!j->found)
 		return false;
 	j->verdict->reason = pstrdup("it exists already");
+	j->verdict->lock = NoLock;
 	j->verdict->class = if_not_exists ? CLASS_NONE : CLASS_ADDITIVE;
 	return true;
 }
@@ -70,6 +72,14 @@ judge_create_table(Judgement *j, const StatementRule *rule)
 	judge_referenced(j, stmt->tableElts);
 	if (j->rel.temporary)
 		return;
+	if (stmt->partbound != NULL && stmt->inhRelations != NIL)
+	{
+		Oid			parent = fact_relid(linitial_node(RangeVar, stmt->inhRelations));
+
+		if (OidIsValid(parent))
+			j->scans = overlay_made_by(parent) != 0 ? TRI_NO :
+				expression_attach_scans(parent, InvalidOid, stmt->partbound);
+	}
 	judge_add(j, CLASS_ADDITIVE, rule->rule, NULL);
 	if (shadows(j->verdict->namespace, stmt->relation->relname))
 		judge_add(j, CLASS_RESTRICTIVE, "shadowing-table",
@@ -103,7 +113,7 @@ judge_referenced(Judgement *j, List *elements)
 static bool
 shadows(Oid namespace, const char *name)
 {
-	List	   *path = fetch_search_path(false);
+	List	   *path = fact_search_path(false);
 	ListCell   *lc;
 	bool		passed = false;
 	bool		result = false;
@@ -112,7 +122,7 @@ shadows(Oid namespace, const char *name)
 	{
 		if (lfirst_oid(lc) == namespace)
 			passed = true;
-		else if (passed && OidIsValid(get_relname_relid(name, lfirst_oid(lc))))
+		else if (passed && OidIsValid(fact_relname_relid(name, lfirst_oid(lc))))
 			result = true;
 	}
 	list_free(path);
@@ -130,15 +140,16 @@ judge_create_as(Judgement *j, const StatementRule *rule)
 		return;
 	j->verdict->namespace = fact_creation_namespace(into->schemaname);
 	if (OidIsValid(j->verdict->namespace))
-		j->found = fact_relation(get_relname_relid(into->relname, j->verdict->namespace), &j->rel);
+		j->found = fact_relation(fact_relname_relid(into->relname, j->verdict->namespace), &j->rel);
 	j->own |= protect_owns_schema(j->verdict->namespace);
 	j->verdict->object = quote_qualified_identifier(OidIsValid(j->verdict->namespace) ?
-													get_namespace_name(j->verdict->namespace) : into->schemaname,
+													fact_namespace_name(j->verdict->namespace) : into->schemaname,
 													into->relname);
 	if (OidIsValid(j->verdict->namespace) && isAnyTempNamespace(j->verdict->namespace))
 		return;
 	if (reports_existing(j, stmt->if_not_exists))
 		return;
+	j->scans = stmt->into->skipData ? TRI_NO : judge_reads(stmt->query);
 	judge_add(j, CLASS_ADDITIVE, rule->rule, NULL);
 	if (shadows(j->verdict->namespace, into->relname))
 		judge_add(j, CLASS_RESTRICTIVE, "shadowing-table",
@@ -216,6 +227,13 @@ name_part(Judgement *j, const char *word, const char *name)
 	j->deed = psprintf("create %s %s on %s", word, quote_identifier(name), judge_name(j));
 }
 
+/* Has an earlier statement dropped an object of this name from the relation? */
+static bool
+was_dropped(Oid classid, Oid relid, const char *name)
+{
+	return neteffect_dropped(classid, relid, name) || overlay_dropped(classid, relid, name);
+}
+
 /* CREATE TRIGGER: one that can veto or change a row is restrictive. */
 void
 judge_create_trigger(Judgement *j, const StatementRule *rule)
@@ -230,8 +248,8 @@ judge_create_trigger(Judgement *j, const StatementRule *rule)
 		ObjectAddressSet(address, RelationRelationId, fact_relid(stmt->constrrel));
 		judge_object(j, &address);
 	}
-	if (j->found && (OidIsValid(get_trigger_oid(j->rel.relid, stmt->trigname, true)) ||
-					 neteffect_dropped(TriggerRelationId, j->rel.relid, stmt->trigname)))
+	if (j->found && (OidIsValid(fact_part(TriggerRelationId, j->rel.relid, stmt->trigname)) ||
+					 was_dropped(TriggerRelationId, j->rel.relid, stmt->trigname)))
 		judge_add(j, CLASS_REPLACING, "replace-trigger", "the trigger is replaced");
 	else if (stmt->isconstraint || (stmt->timing & (TRIGGER_TYPE_BEFORE | TRIGGER_TYPE_INSTEAD)) != 0)
 		judge_add(j, CLASS_RESTRICTIVE, rule->rule, "the trigger can change or refuse rows");
@@ -246,8 +264,8 @@ judge_create_policy(Judgement *j, const StatementRule *rule)
 	CreatePolicyStmt *stmt = castNode(CreatePolicyStmt, j->stmt);
 
 	name_part(j, "policy", stmt->policy_name);
-	if (j->found && (OidIsValid(get_relation_policy_oid(j->rel.relid, stmt->policy_name, true)) ||
-					 neteffect_dropped(PolicyRelationId, j->rel.relid, stmt->policy_name)))
+	if (j->found && (OidIsValid(fact_part(PolicyRelationId, j->rel.relid, stmt->policy_name)) ||
+					 was_dropped(PolicyRelationId, j->rel.relid, stmt->policy_name)))
 		judge_add(j, CLASS_REPLACING, "replace-policy", "the policy is replaced");
 	else if (!stmt->permissive)
 		judge_add(j, CLASS_RESTRICTIVE, "restrictive-policy", "the policy hides rows that are seen now");
@@ -282,9 +300,9 @@ judge_create_index(Judgement *j, const StatementRule *rule)
 		return;
 	if (stmt->idxname != NULL && j->found)
 	{
-		Oid			index = get_relname_relid(stmt->idxname, j->rel.namespace);
+		Oid			index = fact_relname_relid(stmt->idxname, j->rel.namespace);
 
-		j->verdict->object = quote_qualified_identifier(get_namespace_name(j->rel.namespace), stmt->idxname);
+		j->verdict->object = quote_qualified_identifier(fact_namespace_name(j->rel.namespace), stmt->idxname);
 		if (OidIsValid(index) && stmt->if_not_exists)
 		{
 			j->verdict->reason = "it exists already";
@@ -299,7 +317,14 @@ judge_create_index(Judgement *j, const StatementRule *rule)
 	j->verdict->concurrent = stmt->concurrent;
 	if (stmt->concurrent)
 		j->verdict->lock = ShareUpdateExclusiveLock;
+	if (stmt->concurrent && j->found)
+		j->scans = TRI_YES;
 	judge_add(j, CLASS_ADDITIVE, rule->rule, NULL);
+	if (j->found && j->rel.relkind == RELKIND_PARTITIONED_TABLE && !stmt->relation->inh)
+	{
+		j->verdict->reason = "without its partitions there is nothing to read";
+		return;
+	}
 	if (stmt->unique)
 		judge_find(j, j->found ? &j->rel : NULL, &unique);
 	if (!stmt->concurrent && j->found)
@@ -311,7 +336,7 @@ judge_create_schema(Judgement *j, const StatementRule *rule)
 {
 	CreateSchemaStmt *stmt = castNode(CreateSchemaStmt, j->stmt);
 
-	if (stmt->schemaname != NULL && OidIsValid(get_namespace_oid(stmt->schemaname, true)))
+	if (stmt->schemaname != NULL && OidIsValid(fact_namespace(stmt->schemaname)))
 	{
 		j->found = true;
 		reports_existing(j, stmt->if_not_exists);
@@ -325,7 +350,7 @@ judge_create_extension(Judgement *j, const StatementRule *rule)
 {
 	CreateExtensionStmt *stmt = castNode(CreateExtensionStmt, j->stmt);
 
-	j->found = OidIsValid(get_extension_oid(stmt->extname, true));
+	j->found = OidIsValid(fact_address(OBJECT_EXTENSION, (Node *) makeString(stmt->extname), NULL).objectId);
 	if (!reports_existing(j, stmt->if_not_exists))
 		judge_add(j, CLASS_ADDITIVE, rule->rule, NULL);
 	j->found = false;
@@ -473,7 +498,7 @@ void
 judge_alter_domain(Judgement *j, const StatementRule *rule)
 {
 	AlterDomainStmt *stmt = castNode(AlterDomainStmt, j->stmt);
-	Oid			domain = LookupTypeNameOid(NULL, makeTypeNameFromNameList(stmt->typeName), true);
+	Oid			domain = fact_type(makeTypeNameFromNameList(stmt->typeName));
 	bool		checks = stmt->subtype == 'O' || stmt->subtype == 'V' ||
 		(stmt->subtype == 'C' && !castNode(Constraint, stmt->def)->skip_validation);
 	ListCell   *lc;
@@ -512,7 +537,7 @@ void
 judge_alter_enum(Judgement *j, const StatementRule *rule)
 {
 	AlterEnumStmt *stmt = castNode(AlterEnumStmt, j->stmt);
-	Oid			type = LookupTypeNameOid(NULL, makeTypeNameFromNameList(stmt->typeName), true);
+	Oid			type = fact_type(makeTypeNameFromNameList(stmt->typeName));
 
 	if (!OidIsValid(type) || fresh_is_new(TypeRelationId, type, 0))
 		judge_add(j, CLASS_ADDITIVE, rule->rule, NULL);

@@ -93,4 +93,18 @@
 #define mg_constraint_enforced(constraint) true
 #endif
 
+/* 16: one more argument */
+#if PG_VERSION_NUM >= 160000
+#define mg_attribute_map(indesc, outdesc) build_attrmap_by_name(indesc, outdesc, false)
+#else
+#define mg_attribute_map(indesc, outdesc) build_attrmap_by_name(indesc, outdesc)
+#endif
+
+/* 18: a NOT NULL constraint may be NOT VALID */
+#if PG_VERSION_NUM >= 180000
+#define MG_NOT_NULL_FIRST "ADD CONSTRAINT ... NOT NULL column NOT VALID"
+#else
+#define MG_NOT_NULL_FIRST "ADD CONSTRAINT ... CHECK (column IS NOT NULL) NOT VALID"
+#endif
+
 #endif							/* MIGMGR_COMPAT_H */

@@ -59,6 +59,7 @@
 #include "utils/syscache.h"
 
 #include "facts.h"
+#include "overlay.h"
 
 /* how a kind of object is looked up: one of the functions */
 typedef struct AddressRule
@@ -78,6 +79,9 @@ static Oid	by_cast(ObjectType type, Node *object);
 static Oid	by_transform(ObjectType type, Node *object);
 static Oid	by_domain_constraint(ObjectType type, Node *object);
 static Oid	by_relation(ObjectType type, Node *object);
+static bool planned_address(ObjectType type, const AddressRule *rule, Node *object,
+							RangeVar *relation, ObjectAddress *address);
+static bool planned_function(Node *object, Oid *objid);
 
 static const AddressRule address_rules[] = {
 	[OBJECT_ACCESS_METHOD] = {.classid = AccessMethodRelationId,.by_name = get_am_oid},
@@ -138,6 +142,8 @@ fact_address(ObjectType type, Node *object, RangeVar *relation)
 	if ((int) type < 0 || (int) type >= lengthof(address_rules))
 		return address;
 	rule = &address_rules[type];
+	if (overlay_in_use && planned_address(type, rule, object, relation, &address))
+		return address;
 
 	if (relation != NULL && rule->of_relation == NULL)
 		ObjectAddressSet(address, RelationRelationId, fact_relid(relation));
@@ -148,7 +154,7 @@ fact_address(ObjectType type, Node *object, RangeVar *relation)
 																list_copy_head(names, list_length(names) - 1)));
 
 		if (OidIsValid(relid))
-			objid = rule->of_relation(relid, strVal(llast(names)), true);
+			objid = fact_part(rule->classid, relid, strVal(llast(names)));
 	}
 	else if (object == NULL)
 		return address;
@@ -195,7 +201,7 @@ by_type(ObjectType type, Node *object)
 		object = (Node *) makeTypeNameFromNameList(castNode(List, object));
 	if (!IsA(object, TypeName))
 		return InvalidOid;
-	return LookupTypeNameOid(NULL, castNode(TypeName, object), true);
+	return fact_type(castNode(TypeName, object));
 }
 
 /* Operator classes and families are named "access method, qualified name". */
@@ -223,8 +229,8 @@ by_cast(ObjectType type, Node *object)
 
 	if (!IsA(object, List))
 		return InvalidOid;
-	source = LookupTypeNameOid(NULL, linitial_node(TypeName, castNode(List, object)), true);
-	target = LookupTypeNameOid(NULL, lsecond_node(TypeName, castNode(List, object)), true);
+	source = fact_type(linitial_node(TypeName, castNode(List, object)));
+	target = fact_type(lsecond_node(TypeName, castNode(List, object)));
 	if (!OidIsValid(source) || !OidIsValid(target))
 		return InvalidOid;
 	return get_cast_oid(source, target, true);
@@ -238,7 +244,7 @@ by_transform(ObjectType type, Node *object)
 
 	if (!IsA(object, List))
 		return InvalidOid;
-	typeid = LookupTypeNameOid(NULL, linitial_node(TypeName, castNode(List, object)), true);
+	typeid = fact_type(linitial_node(TypeName, castNode(List, object)));
 	language = get_language_oid(strVal(lsecond(castNode(List, object))), true);
 	if (!OidIsValid(typeid) || !OidIsValid(language))
 		return InvalidOid;
@@ -252,8 +258,73 @@ by_domain_constraint(ObjectType type, Node *object)
 
 	if (!IsA(object, List))
 		return InvalidOid;
-	domain = LookupTypeNameOid(NULL, linitial_node(TypeName, castNode(List, object)), true);
+	domain = fact_type(linitial_node(TypeName, castNode(List, object)));
 	if (!OidIsValid(domain))
 		return InvalidOid;
 	return get_domain_constraint_oid(domain, strVal(lsecond(castNode(List, object))), true);
+}
+
+/*
+ * The object as a planned script has it by now; false when the script says
+ * nothing of it, and the catalog is to be asked.
+ */
+static bool
+planned_address(ObjectType type, const AddressRule *rule, Node *object, RangeVar *relation,
+				ObjectAddress *address)
+{
+	Oid			objid = InvalidOid;
+	bool		known = false;
+
+	if (relation != NULL || object == NULL || rule->of_relation != NULL || rule->by_node == by_relation)
+		return false;
+	if (rule->by_name != NULL && IsA(object, String))
+		known = overlay_find(rule->classid, InvalidOid, strVal(object), &objid);
+	else if (rule->by_list != NULL && IsA(object, List))
+	{
+		char	   *schema;
+		char	   *name;
+		ListCell   *lc;
+
+		DeconstructQualifiedName(castNode(List, object), &schema, &name);
+		foreach(lc, schema != NULL ? list_make1_oid(fact_namespace(schema)) : overlay_search_path(true))
+		{
+			known |= overlay_find(rule->classid, lfirst_oid(lc), name, &objid);
+			if (OidIsValid(objid))
+				break;
+		}
+	}
+	else if (rule->by_node == by_function)
+		known = planned_function(object, &objid);
+	if (known)
+		ObjectAddressSet(*address, rule->classid, objid);
+	if (!OidIsValid(objid))
+		*address = InvalidObjectAddress;
+	return known;
+}
+
+/* A function that a planned script makes or drops; by its argument types. */
+static bool
+planned_function(Node *object, Oid *objid)
+{
+	ObjectWithArgs *function = castNode(ObjectWithArgs, object);
+	Oid			types[FUNC_MAX_ARGS];
+	int			count = 0;
+	char	   *schema;
+	char	   *name;
+	ListCell   *lc;
+
+	DeconstructQualifiedName(function->objname, &schema, &name);
+	foreach(lc, function->objargs)
+	{
+		if (count >= FUNC_MAX_ARGS || lfirst(lc) == NULL)
+			return false;
+		types[count++] = fact_type(lfirst_node(TypeName, lc));
+	}
+	foreach(lc, schema != NULL ? list_make1_oid(fact_namespace(schema)) : overlay_search_path(true))
+	{
+		if (function->args_unspecified ? overlay_find(ProcedureRelationId, lfirst_oid(lc), name, objid) :
+			overlay_find(ProcedureRelationId, lfirst_oid(lc), overlay_function_name(name, types, count), objid))
+			return true;
+	}
+	return false;
 }

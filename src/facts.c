@@ -19,18 +19,30 @@
 #include "catalog/dependency.h"
 #include "catalog/indexing.h"
 #include "catalog/namespace.h"
+#include "catalog/partition.h"
 #include "catalog/pg_attrdef.h"
+#include "catalog/pg_attribute.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_constraint.h"
 #include "catalog/pg_depend.h"
 #include "catalog/pg_index.h"
 #include "catalog/pg_inherits.h"
+#include "catalog/pg_namespace.h"
+#include "catalog/pg_policy.h"
 #include "catalog/pg_proc.h"
+#include "catalog/pg_rewrite.h"
+#include "catalog/pg_trigger.h"
 #include "catalog/pg_type.h"
 #include "commands/dbcommands.h"
+#include "commands/policy.h"
+#include "commands/trigger.h"
 #include "miscadmin.h"
+#include "parser/parse_type.h"
+#include "rewrite/rewriteSupport.h"
 #include "storage/bufmgr.h"
 #include "storage/lmgr.h"
+#include "utils/acl.h"
+#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
@@ -40,6 +52,7 @@
 
 #include "facts.h"
 #include "guc.h"
+#include "overlay.h"
 
 #define HAS_STORAGE(relkind) \
 	((relkind) == RELKIND_RELATION || (relkind) == RELKIND_MATVIEW)
@@ -47,21 +60,35 @@
 /* beyond this a table is not searched for a live row: it counts as not empty */
 #define EMPTY_SCAN_BLOCKS 2048
 
+/* tables that reference one: enough to say that there are many */
+#define MAX_REFERENCING 100
+
+/* what measure() adds up, beside its sum */
+static double estimated_rows;
+
 static Relation open_if_free(Oid relid);
 static void close_again(Relation rel);
 static bool has_rows(Relation rel);
+static bool find_row(Relation rel);
 static int64 storage_blocks(Relation rel);
-static bool over_storage(Oid relid, bool (*holds) (Relation rel, int64 *sum));
+static bool over_storage(Oid relid, bool (*holds) (Relation rel, int64 *sum), int64 *sum);
 static bool adds_no_row(Relation rel, int64 *sum);
 static bool stays_small(Relation rel, int64 *sum);
-static bool depends_on(Oid refclassid, Oid refobjid, bool (*wanted) (Form_pg_depend depend, List **found),
+static bool measure(Relation rel, int64 *sum);
+static bool depends_on(Oid refclassid, Oid refobjid, int32 refobjsubid, bool (*wanted) (Form_pg_depend depend, List **found),
 					   List **found);
 
 /* OID of a schema by name (NULL: the one that new objects go to), or InvalidOid. */
 Oid
 fact_namespace(const char *schema)
 {
-	return schema == NULL ? fact_creation_namespace(NULL) : LookupNamespaceNoError(schema);
+	Oid			result;
+
+	if (schema == NULL)
+		return fact_creation_namespace(NULL);
+	if (overlay_find(NamespaceRelationId, InvalidOid, schema, &result))
+		return result;
+	return LookupNamespaceNoError(schema);
 }
 
 /* Schema that a new object goes to, without creating a temporary one. */
@@ -72,12 +99,37 @@ fact_creation_namespace(const char *schema)
 	Oid			result = InvalidOid;
 
 	if (schema != NULL)
-		return LookupNamespaceNoError(schema);
-	path = fetch_search_path(false);
+		return fact_namespace(schema);
+	path = fact_search_path(false);
 	if (path != NIL)
 		result = linitial_oid(path);
 	list_free(path);
 	return result;
+}
+
+/* Name of a schema, or NULL. */
+char *
+fact_namespace_name(Oid namespace)
+{
+	return overlay_made_by(namespace) != 0 ? overlay_identity(namespace) : get_namespace_name(namespace);
+}
+
+/* The schemas of the search path; implicit: with those that are not named. */
+List *
+fact_search_path(bool implicit)
+{
+	return overlay_in_use ? overlay_search_path(implicit) : fetch_search_path(implicit);
+}
+
+/* OID of a relation in a schema, or InvalidOid. */
+Oid
+fact_relname_relid(const char *name, Oid namespace)
+{
+	Oid			result;
+
+	if (overlay_find(RelationRelationId, namespace, name, &result))
+		return result;
+	return get_relname_relid(name, namespace);
 }
 
 /* OID of a relation by name, or InvalidOid: no lock, no error. */
@@ -92,34 +144,93 @@ fact_relid(const RangeVar *relation)
 		strcmp(relation->catalogname, get_database_name(MyDatabaseId)) != 0)
 		return InvalidOid;
 	if (relation->schemaname == NULL)
-		return RelnameGetRelid(relation->relname);
-	namespace = LookupNamespaceNoError(relation->schemaname);
-	return OidIsValid(namespace) ? get_relname_relid(relation->relname, namespace) : InvalidOid;
+	{
+		Oid			result = InvalidOid;
+		ListCell   *lc;
+
+		if (!overlay_in_use)
+			return RelnameGetRelid(relation->relname);
+		foreach(lc, overlay_search_path(true))
+		{
+			result = fact_relname_relid(relation->relname, lfirst_oid(lc));
+			if (OidIsValid(result))
+				break;
+		}
+		return result;
+	}
+	namespace = fact_namespace(relation->schemaname);
+	return OidIsValid(namespace) ? fact_relname_relid(relation->relname, namespace) : InvalidOid;
 }
 
 /* Fills in what is known of a relation; false when there is none. */
 bool
 fact_relation(Oid relid, RelFacts *facts)
 {
+	OverlayRelation *planned = overlay_relation(relid);
 	HeapTuple	tuple;
-	Form_pg_class form;
 
 	memset(facts, 0, sizeof(RelFacts));
 	if (!OidIsValid(relid))
 		return false;
 	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relid));
+	if (HeapTupleIsValid(tuple))
+	{
+		Form_pg_class form = (Form_pg_class) GETSTRUCT(tuple);
+
+		facts->namespace = form->relnamespace;
+		facts->owner = form->relowner;
+		facts->relkind = form->relkind;
+		facts->persistence = form->relpersistence;
+		facts->name = form->relpersistence == RELPERSISTENCE_TEMP ? pstrdup(NameStr(form->relname)) :
+			quote_qualified_identifier(fact_namespace_name(form->relnamespace), NameStr(form->relname));
+		facts->is_new = fresh_is_new(RelationRelationId, relid, 0);
+		ReleaseSysCache(tuple);
+	}
+	else if (planned == NULL)
+		return false;
+	facts->relid = relid;
+	if (planned != NULL)
+	{
+		facts->namespace = planned->namespace;
+		facts->persistence = planned->persistence;
+		facts->made_by = planned->made_by;
+		facts->name = planned->persistence == RELPERSISTENCE_TEMP ? pstrdup(planned->name) :
+			quote_qualified_identifier(fact_namespace_name(planned->namespace), planned->name);
+		if (planned->made_by != 0)
+		{
+			facts->relkind = planned->relkind;
+			facts->owner = GetUserId();
+			facts->is_new = true;
+		}
+	}
+	facts->temporary = facts->persistence == RELPERSISTENCE_TEMP;
+	return true;
+}
+
+/* Fills in what is known of a column; false when there is none. */
+bool
+fact_column(Oid relid, const char *name, ColumnFacts *facts)
+{
+	OverlayColumn *planned = overlay_column(relid, name);
+	HeapTuple	tuple;
+
+	memset(facts, 0, sizeof(ColumnFacts));
+	if (planned != NULL)
+	{
+		facts->attnum = planned->attnum;
+		facts->not_null = planned->not_null;
+		facts->has_default = planned->has_default;
+		facts->is_new = planned->added;
+		facts->retyped = planned->retyped;
+		return !planned->gone;
+	}
+	tuple = SearchSysCacheAttName(relid, name);
 	if (!HeapTupleIsValid(tuple))
 		return false;
-	form = (Form_pg_class) GETSTRUCT(tuple);
-	facts->relid = relid;
-	facts->namespace = form->relnamespace;
-	facts->owner = form->relowner;
-	facts->relkind = form->relkind;
-	facts->persistence = form->relpersistence;
-	facts->temporary = form->relpersistence == RELPERSISTENCE_TEMP;
-	facts->is_new = fresh_is_new(RelationRelationId, relid, 0);
-	facts->name = facts->temporary ? pstrdup(NameStr(form->relname)) :
-		quote_qualified_identifier(get_namespace_name(form->relnamespace), NameStr(form->relname));
+	facts->attnum = ((Form_pg_attribute) GETSTRUCT(tuple))->attnum;
+	facts->not_null = ((Form_pg_attribute) GETSTRUCT(tuple))->attnotnull;
+	facts->has_default = ((Form_pg_attribute) GETSTRUCT(tuple))->atthasdef;
+	facts->is_new = fresh_is_new(RelationRelationId, relid, facts->attnum);
 	ReleaseSysCache(tuple);
 	return true;
 }
@@ -128,9 +239,77 @@ fact_relation(Oid relid, RelFacts *facts)
 bool
 fact_column_new(Oid relid, const char *column)
 {
-	AttrNumber	attnum = get_attnum(relid, column);
+	ColumnFacts facts;
 
-	return attnum != InvalidAttrNumber && fresh_is_new(RelationRelationId, relid, attnum);
+	return fact_column(relid, column, &facts) && facts.is_new;
+}
+
+/* OID of a type by name, or InvalidOid. */
+Oid
+fact_type(TypeName *type)
+{
+	char	   *schema;
+	char	   *name;
+	List	   *path;
+	ListCell   *lc;
+	Oid			result;
+
+	if (!overlay_in_use || type->names == NIL || type->pct_type)
+		return LookupTypeNameOid(NULL, type, true);
+	DeconstructQualifiedName(type->names, &schema, &name);
+	path = schema != NULL ? list_make1_oid(fact_namespace(schema)) : overlay_search_path(true);
+	foreach(lc, path)
+	{
+		if (overlay_find(TypeRelationId, lfirst_oid(lc), name, &result))
+		{
+			if (OidIsValid(result))
+				return result;
+		}
+		else if (SearchSysCacheExists2(TYPENAMENSP, CStringGetDatum(name), ObjectIdGetDatum(lfirst_oid(lc))))
+			break;
+	}
+	return lc == NULL && schema == NULL ? InvalidOid : LookupTypeNameOid(NULL, type, true);
+}
+
+/* OID of the function with these input arguments, or InvalidOid. */
+Oid
+fact_function(Oid namespace, const char *name, const Oid *types, int count)
+{
+	Oid			result;
+
+	if (overlay_in_use &&
+		overlay_find(ProcedureRelationId, namespace, overlay_function_name(name, types, count), &result))
+		return result;
+	return GetSysCacheOid3(PROCNAMEARGSNSP, Anum_pg_proc_oid, CStringGetDatum(name),
+						   PointerGetDatum(buildoidvector(types, count)), ObjectIdGetDatum(namespace));
+}
+
+/* OID of a constraint, trigger, policy or rule of a relation, or InvalidOid. */
+Oid
+fact_part(Oid classid, Oid relid, const char *name)
+{
+	Oid			result;
+
+	if (overlay_find(classid, relid, name, &result))
+		return result;
+	if (!OidIsValid(relid) || overlay_made_by(relid) != 0)
+		return InvalidOid;
+	if (classid == ConstraintRelationId)
+		return get_relation_constraint_oid(relid, name, true);
+	if (classid == TriggerRelationId)
+		return get_trigger_oid(relid, name, true);
+	if (classid == PolicyRelationId)
+		return get_relation_policy_oid(relid, name, true);
+	return get_rewrite_oid(relid, name, true);
+}
+
+/* What an object is called, or NULL when there is none. */
+char *
+fact_identity(const ObjectAddress *address)
+{
+	if (overlay_made_by(address->objectId) != 0)
+		return overlay_identity(address->objectId);
+	return getObjectIdentity(address, true);
 }
 
 /*
@@ -141,7 +320,12 @@ fact_column_new(Oid relid, const char *column)
 bool
 fact_empty(Oid relid)
 {
-	return over_storage(relid, adds_no_row);
+	OverlayRelation *planned = overlay_relation(relid);
+	int64		sum = 0;
+
+	if (planned != NULL && (planned->filled || planned->emptied))
+		return !planned->filled;
+	return over_storage(relid, adds_no_row, &sum);
 }
 
 /*
@@ -152,18 +336,24 @@ fact_empty(Oid relid)
 bool
 fact_small(Oid relid)
 {
-	return over_storage(relid, stays_small);
+	OverlayRelation *planned = overlay_relation(relid);
+	int64		sum = 0;
+
+	if (planned != NULL && (planned->grown || planned->emptied))
+		return !planned->grown;
+	return over_storage(relid, stays_small, &sum);
 }
 
 /* Does a predicate hold for all that stores rows of a relation? */
 static bool
-over_storage(Oid relid, bool (*holds) (Relation rel, int64 *sum))
+over_storage(Oid relid, bool (*holds) (Relation rel, int64 *sum), int64 *sum)
 {
 	List	   *relids;
 	ListCell   *lc;
-	int64		sum = 0;
 	bool		result = true;
 
+	if (overlay_made_by(relid) != 0)
+		return true;
 	relids = find_all_inheritors(relid, NoLock, NULL);
 	foreach(lc, relids)
 	{
@@ -177,7 +367,7 @@ over_storage(Oid relid, bool (*holds) (Relation rel, int64 *sum))
 		rel = open_if_free(lfirst_oid(lc));
 		if (rel == NULL)
 			return false;
-		result = holds(rel, &sum);
+		result = holds(rel, sum);
 		close_again(rel);
 		if (!result)
 			break;
@@ -199,6 +389,39 @@ stays_small(Relation rel, int64 *sum)
 	return *sum * (BLCKSZ / 1024) < guc_small_relation;
 }
 
+/*
+ * Bytes of heap and TOAST and the planner's estimate of rows, of a relation
+ * with all that inherits from it; false when one is locked away.
+ */
+bool
+fact_size(Oid relid, int64 *bytes, double *rows)
+{
+	estimated_rows = 0;
+	*bytes = 0;
+	if (!over_storage(relid, measure, bytes))
+		return false;
+	*bytes *= BLCKSZ;
+	*rows = estimated_rows;
+	return true;
+}
+
+static bool
+measure(Relation rel, int64 *sum)
+{
+	BlockNumber pages;
+	double		tuples;
+	double		visible;
+	int64		blocks = storage_blocks(rel);
+
+	*sum += blocks;
+	if (blocks > 0)
+	{
+		table_relation_estimate_size(rel, NULL, &pages, &tuples, &visible);
+		estimated_rows += tuples;
+	}
+	return true;
+}
+
 /* Blocks of heap and TOAST. */
 static int64
 storage_blocks(Relation rel)
@@ -217,20 +440,45 @@ storage_blocks(Relation rel)
 	return blocks;
 }
 
-/* Is there a live row?  Looked for only in a heap of moderate size. */
+/*
+ * Is there a live row?  Looked for only in a heap of moderate size, and not
+ * counted as a scan in the statistics: no statement has asked for it.
+ */
 static bool
 has_rows(Relation rel)
 {
 	BlockNumber blocks = RelationGetNumberOfBlocks(rel);
-	Snapshot	snapshot;
-	TableScanDesc scan;
-	TupleTableSlot *slot;
-	bool		found;
+	struct PgStat_TableStatus *counters = rel->pgstat_info;
+	bool		counted = rel->pgstat_enabled;
+	volatile bool found = false;
 
 	if (blocks == 0)
 		return false;
 	if (blocks > EMPTY_SCAN_BLOCKS)
 		return true;
+	rel->pgstat_info = NULL;
+	rel->pgstat_enabled = false;
+	PG_TRY();
+	{
+		found = find_row(rel);
+	}
+	PG_FINALLY();
+	{
+		rel->pgstat_info = counters;
+		rel->pgstat_enabled = counted;
+	}
+	PG_END_TRY();
+	return found;
+}
+
+static bool
+find_row(Relation rel)
+{
+	Snapshot	snapshot;
+	TableScanDesc scan;
+	TupleTableSlot *slot;
+	bool		found;
+
 	snapshot = RegisterSnapshot(GetLatestSnapshot());
 	slot = table_slot_create(rel, NULL);
 	scan = table_beginscan(rel, snapshot, 0, NULL);
@@ -274,7 +522,7 @@ fact_names(List *names, Oid *namespace)
 	DeconstructQualifiedName(names, &schema, &name);
 	*namespace = fact_namespace(schema);
 	if (schema == NULL && OidIsValid(*namespace))
-		schema = get_namespace_name(*namespace);
+		schema = fact_namespace_name(*namespace);
 	return quote_qualified_identifier(schema, name);
 }
 
@@ -292,7 +540,7 @@ fact_type_users(Oid type)
 {
 	List	   *found = NIL;
 
-	depends_on(TypeRelationId, type, is_column, &found);
+	depends_on(TypeRelationId, type, 0, is_column, &found);
 	return found;
 }
 
@@ -322,16 +570,16 @@ is_stored_use(Form_pg_depend depend, List **found)
 bool
 fact_used_by_index(Oid function)
 {
-	return depends_on(ProcedureRelationId, function, is_stored_use, NULL);
+	return depends_on(ProcedureRelationId, function, 0, is_stored_use, NULL);
 }
 
-/* Walks the objects that depend on one until wanted() says enough. */
+/* Walks the objects that depend on one (or on a column) until wanted() says enough. */
 static bool
-depends_on(Oid refclassid, Oid refobjid, bool (*wanted) (Form_pg_depend depend, List **found),
+depends_on(Oid refclassid, Oid refobjid, int32 refobjsubid, bool (*wanted) (Form_pg_depend depend, List **found),
 		   List **found)
 {
 	Relation	catalog = table_open(DependRelationId, AccessShareLock);
-	ScanKeyData key[2];
+	ScanKeyData key[3];
 	SysScanDesc scan;
 	HeapTuple	tuple;
 	bool		result = false;
@@ -340,9 +588,124 @@ depends_on(Oid refclassid, Oid refobjid, bool (*wanted) (Form_pg_depend depend, 
 				ObjectIdGetDatum(refclassid));
 	ScanKeyInit(&key[1], Anum_pg_depend_refobjid, BTEqualStrategyNumber, F_OIDEQ,
 				ObjectIdGetDatum(refobjid));
-	scan = systable_beginscan(catalog, DependReferenceIndexId, true, NULL, 2, key);
+	ScanKeyInit(&key[2], Anum_pg_depend_refobjsubid, BTEqualStrategyNumber, F_INT4EQ,
+				Int32GetDatum(refobjsubid));
+	scan = systable_beginscan(catalog, DependReferenceIndexId, true, NULL, refobjsubid != 0 ? 3 : 2, key);
 	while (!result && HeapTupleIsValid(tuple = systable_getnext(scan)))
 		result = wanted((Form_pg_depend) GETSTRUCT(tuple), found);
+	systable_endscan(scan);
+	table_close(catalog, AccessShareLock);
+	return result;
+}
+
+/* All that inherits from a relation, partitions too; without itself. */
+List *
+fact_children(Oid relid)
+{
+	return overlay_made_by(relid) != 0 ? NIL : list_delete_first(find_all_inheritors(relid, NoLock, NULL));
+}
+
+/* The table that a relation is a partition of, or InvalidOid. */
+Oid
+fact_partition_parent(Oid relid)
+{
+	return get_rel_relispartition(relid) ? get_partition_parent(relid, true) : InvalidOid;
+}
+
+/*
+ * Tables that foreign keys of a relation reference: all, those of one
+ * constraint, or those over one column.
+ */
+List *
+fact_referenced(Oid relid, const char *name, AttrNumber attnum)
+{
+	Relation	catalog = table_open(ConstraintRelationId, AccessShareLock);
+	ScanKeyData key;
+	SysScanDesc scan;
+	HeapTuple	tuple;
+	List	   *result = NIL;
+
+	ScanKeyInit(&key, Anum_pg_constraint_conrelid, BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(relid));
+	scan = systable_beginscan(catalog, ConstraintRelidTypidNameIndexId, true, NULL, 1, &key);
+	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+	{
+		Form_pg_constraint form = (Form_pg_constraint) GETSTRUCT(tuple);
+		bool		isnull;
+		ArrayType  *columns;
+
+		if (form->contype != CONSTRAINT_FOREIGN || (name != NULL && strcmp(NameStr(form->conname), name) != 0))
+			continue;
+		if (attnum != InvalidAttrNumber)
+		{
+			bool		over = false;
+
+			columns = DatumGetArrayTypeP(heap_getattr(tuple, Anum_pg_constraint_conkey, RelationGetDescr(catalog), &isnull));
+			for (int i = 0; i < ARR_DIMS(columns)[0]; i++)
+				over |= ((int16 *) ARR_DATA_PTR(columns))[i] == attnum;
+			if (!over)
+				continue;
+		}
+		result = list_append_unique_oid(result, form->confrelid);
+	}
+	systable_endscan(scan);
+	table_close(catalog, AccessShareLock);
+	return result;
+}
+
+static bool
+is_foreign_key(Form_pg_depend depend, List **found)
+{
+	HeapTuple	tuple;
+
+	if (depend->classid != ConstraintRelationId || depend->deptype != DEPENDENCY_NORMAL)
+		return false;
+	tuple = SearchSysCache1(CONSTROID, ObjectIdGetDatum(depend->objid));
+	if (HeapTupleIsValid(tuple))
+	{
+		Form_pg_constraint form = (Form_pg_constraint) GETSTRUCT(tuple);
+
+		if (form->contype == CONSTRAINT_FOREIGN && form->confrelid == depend->refobjid)
+			*found = list_append_unique_oid(*found, form->conrelid);
+		ReleaseSysCache(tuple);
+	}
+	return list_length(*found) >= MAX_REFERENCING;
+}
+
+/*
+ * Tables with a foreign key that references a relation, or this column of it;
+ * no more of them than anybody would want to read.
+ */
+List *
+fact_referencing(Oid relid, AttrNumber attnum)
+{
+	List	   *found = NIL;
+
+	depends_on(RelationRelationId, relid, attnum, is_foreign_key, &found);
+	return list_delete_oid(found, relid);
+}
+
+/* Indexes of a relation; of those over a column, when one is given. */
+List *
+fact_indexes(Oid relid, AttrNumber attnum)
+{
+	Relation	catalog = table_open(IndexRelationId, AccessShareLock);
+	ScanKeyData key;
+	SysScanDesc scan;
+	HeapTuple	tuple;
+	List	   *result = NIL;
+
+	ScanKeyInit(&key, Anum_pg_index_indrelid, BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(relid));
+	scan = systable_beginscan(catalog, IndexIndrelidIndexId, true, NULL, 1, &key);
+	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+	{
+		Form_pg_index form = (Form_pg_index) GETSTRUCT(tuple);
+		bool		over = attnum == InvalidAttrNumber;
+
+		for (int i = 0; i < form->indnatts; i++)
+			over |= form->indkey.values[i] == attnum;
+		if (over)
+			result = lappend_oid(result, form->indexrelid);
+	}
 	systable_endscan(scan);
 	table_close(catalog, AccessShareLock);
 	return result;
@@ -385,6 +748,24 @@ fact_index_table(Oid index)
 		ReleaseSysCache(tuple);
 	}
 	return table;
+}
+
+/* Column of the table that is the nth of an index; 0 for an expression. */
+AttrNumber
+fact_index_column(Oid index, int number)
+{
+	HeapTuple	tuple = SearchSysCache1(INDEXRELID, ObjectIdGetDatum(index));
+	AttrNumber	attnum = InvalidAttrNumber;
+
+	if (HeapTupleIsValid(tuple))
+	{
+		Form_pg_index form = (Form_pg_index) GETSTRUCT(tuple);
+
+		if (number <= form->indnkeyatts)
+			attnum = form->indkey.values[number - 1];
+		ReleaseSysCache(tuple);
+	}
+	return attnum;
 }
 
 /*

@@ -21,6 +21,7 @@
 #include "utils/memutils.h"
 
 #include "facts.h"
+#include "overlay.h"
 
 typedef struct FreshKey
 {
@@ -85,6 +86,8 @@ fresh_is_new(Oid classid, Oid objid, int32 subid)
 	FreshKey	key = {classid, objid, subid};
 	FreshEntry *entry;
 
+	if (overlay_in_use && overlay_made_by(objid) != 0)
+		return true;
 	if (fresh == NULL)
 		return false;
 	entry = hash_search(fresh, &key, HASH_FIND, NULL);

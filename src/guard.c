@@ -412,6 +412,7 @@ guard_copy_verdict(const Verdict *verdict)
 	COPY_TEXT(reason);
 	COPY_TEXT(hint);
 	copy->firm = NULL;
+	copy->parts = NIL;
 	return copy;
 }
 

@@ -39,6 +39,9 @@ typedef struct Judgement
 	char	   *deed;			/* for findings that do not say */
 	bool		own;			/* touches what belongs to migmgr */
 	bool		passes_own;		/* ... in a way that is allowed */
+	Tristate	rewrites;		/* over all findings */
+	Tristate	scans;
+	List	   *parts;			/* of Verdict *: the findings */
 } Judgement;
 
 typedef struct StatementRule
@@ -130,6 +133,7 @@ extern void judge_comment(Judgement *j, const StatementRule *rule);
 
 /* classify_data.c: rows, queries, and statements around statements */
 extern void judge_select(Judgement *j, const StatementRule *rule);
+extern Tristate judge_reads(Node *query);
 extern void judge_insert(Judgement *j, const StatementRule *rule);
 extern void judge_update(Judgement *j, const StatementRule *rule);
 extern void judge_delete(Judgement *j, const StatementRule *rule);
@@ -153,6 +157,8 @@ extern void judge_persistence(Judgement *j, AlterTableCmd *cmd, const AlterRule 
 extern void judge_access_method(Judgement *j, AlterTableCmd *cmd, const AlterRule *rule);
 extern void judge_relation_options(Judgement *j, AlterTableCmd *cmd, const AlterRule *rule);
 extern void judge_replica_identity(Judgement *j, AlterTableCmd *cmd, const AlterRule *rule);
+extern void judge_tablespace(Judgement *j, AlterTableCmd *cmd, const AlterRule *rule);
+extern void judge_validate(Judgement *j, AlterTableCmd *cmd, const AlterRule *rule);
 extern void judge_attach(Judgement *j, AlterTableCmd *cmd, const AlterRule *rule);
 extern void judge_row_security(Judgement *j, AlterTableCmd *cmd, const AlterRule *rule);
 extern void judge_drop_not_null(Judgement *j, AlterTableCmd *cmd, const AlterRule *rule);
@@ -166,8 +172,8 @@ extern void judge_constraint_columns(Judgement *j, const Constraint *constraint,
 
 /* expression.c: the planner's opinion, in a subtransaction that is undone */
 extern Tristate expression_volatile(Node *raw, TypeName *type);
-extern Tristate expression_type_rewrites(Oid relid, AttrNumber attnum, TypeName *type,
-										 Node *using, Oid collation_of, bool *redoes);
-extern Tristate expression_proves_not_null(Oid relid, AttrNumber attnum);
+extern Tristate expression_type_rewrites(Oid relid, AttrNumber attnum, ColumnDef *def, bool *redoes);
+extern Tristate expression_attach_scans(Oid parent, Oid partition, PartitionBoundSpec *bound);
+extern Tristate expression_proves_not_null(Oid relid, const char *column);
 
 #endif							/* MIGMGR_JUDGE_H */

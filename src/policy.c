@@ -105,7 +105,8 @@ static void policy_take(PolicyCache *into, uint64 row);
 static void policy_take_rule(PolicyCache *into, uint64 row);
 static void policy_error_context(void *arg);
 static int	name_index(const char *const *names, int count, const char *name);
-static const PolicyRule *policy_rule(const char *rule, const Verdict *verdict);
+static const PolicyRule *policy_rule(const char *rule, const Verdict *verdict,
+									 PolicyEnvironment environment);
 static bool policy_waived(const Verdict *verdict);
 static int	compare_violations(const ListCell *a, const ListCell *b);
 
@@ -191,7 +192,6 @@ policy_action(const Verdict *verdict)
 {
 	LedgerState state;
 	PolicyAction action;
-	const PolicyRule *rule;
 
 	if (verdict->class == CLASS_PROTECTED)
 		return protect_lifted() ? ACTION_ALLOW : ACTION_DENY;
@@ -201,10 +201,7 @@ policy_action(const Verdict *verdict)
 	if (state == LEDGER_ABSENT)
 		return ACTION_ALLOW;
 
-	action = default_actions[verdict->class][policy_read()->environment];
-	rule = policy_rule(class_name(verdict->class), verdict);
-	if (rule != NULL)
-		action = rule->action;
+	action = policy_action_in(verdict, policy_read()->environment);
 	if (action >= ACTION_ASK && policy_waived(verdict))
 		action = ACTION_WARN;
 	if (action == ACTION_ASK && state == LEDGER_NEW)
@@ -215,19 +212,41 @@ policy_action(const Verdict *verdict)
 }
 
 PolicyAction
+policy_action_in(const Verdict *verdict, PolicyEnvironment environment)
+{
+	const PolicyRule *rule = policy_rule(class_name(verdict->class), verdict, environment);
+
+	return rule != NULL && verdict->class != CLASS_PROTECTED ? rule->action :
+		default_actions[verdict->class][environment];
+}
+
+PolicyEnvironment
+policy_environment_of(const char *name)
+{
+	int			environment = name_index(environment_names, lengthof(environment_names), name);
+
+	if (environment < 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_MG_BAD_OPTION),
+				 errmsg("environment \"%s\" is not known", name),
+				 errdetail("Known are: development, staging, production.")));
+	return environment;
+}
+
+PolicyAction
 policy_direct_ddl(const Verdict *verdict)
 {
 	const PolicyRule *rule;
 
 	if (ledger_state() != LEDGER_IN_FORCE)
 		return ACTION_ALLOW;
-	rule = policy_rule("direct_ddl", verdict);
+	rule = policy_rule("direct_ddl", verdict, policy_read()->environment);
 	return rule == NULL ? ACTION_ALLOW : rule->action;
 }
 
-/* The entry that applies to a rule here, for the caller's role and the schema. */
+/* The entry that applies to a rule, for the caller's role and the schema. */
 static const PolicyRule *
-policy_rule(const char *rule, const Verdict *verdict)
+policy_rule(const char *rule, const Verdict *verdict, PolicyEnvironment environment)
 {
 	PolicyCache *policy = policy_read();
 	const PolicyRule *best = NULL;
@@ -239,7 +258,7 @@ policy_rule(const char *rule, const Verdict *verdict)
 		const PolicyRule *candidate = lfirst(lc);
 		int			score = (candidate->role != NULL ? 2 : 0) + (candidate->schema != NULL ? 1 : 0);
 
-		if (candidate->environment != policy->environment || strcmp(candidate->rule, rule) != 0 ||
+		if (candidate->environment != environment || strcmp(candidate->rule, rule) != 0 ||
 			score <= best_score)
 			continue;
 		if (candidate->role != NULL &&
@@ -487,6 +506,12 @@ hint_for(const Verdict *worst)
 void
 policy_refuse(List *violations)
 {
+	policy_refuse_in(violations, policy_environment());
+}
+
+void
+policy_refuse_in(List *violations, PolicyEnvironment environment)
+{
 	StringInfoData detail;
 	const Verdict *worst;
 	ListCell   *lc;
@@ -510,13 +535,13 @@ policy_refuse(List *violations)
 							   "cannot %s: %s in %s (and %d more violations)",
 							   list_length(violations) - 1,
 							   worst->deed, class_name(worst->class),
-							   environment_names[policy_environment()], list_length(violations) - 1),
+							   environment_names[environment], list_length(violations) - 1),
 				 errdetail_internal("%s", detail.data),
 				 errhint("%s", hint_for(worst))));
 	ereport(ERROR,
 			(errcode(class_sqlstate(worst->class)),
 			 errmsg("cannot %s: %s in %s", worst->deed, class_name(worst->class),
-					environment_names[policy_environment()]),
+					environment_names[environment]),
 			 errdetail_internal("%s", detail.data),
 			 errhint("%s", hint_for(worst))));
 }

@@ -27,6 +27,15 @@ extern const char *policy_action_name(PolicyAction action);
 /* the action for this verdict, the caller's role, the state of the ledger */
 extern PolicyAction policy_action(const Verdict *verdict);
 
+/*
+ * The action that another environment's rules lead to: as they are there, so
+ * without waivers and without the patience that a new installation has.
+ */
+extern PolicyAction policy_action_in(const Verdict *verdict, PolicyEnvironment environment);
+
+/* The environment of this name; raises MG006 for a name that is none. */
+extern PolicyEnvironment policy_environment_of(const char *name);
+
 /* may DDL run outside migmgr here, for this role and schema? */
 extern PolicyAction policy_direct_ddl(const Verdict *verdict);
 
@@ -41,5 +50,8 @@ extern void policy_use_waivers(const char *version);
  * first for message and SQLSTATE, all in detail, hint with the next call.
  */
 pg_noreturn extern void policy_refuse(List *violations);
+
+/* Likewise for another environment. */
+pg_noreturn extern void policy_refuse_in(List *violations, PolicyEnvironment environment);
 
 #endif							/* MIGMGR_POLICY_H */

@@ -115,6 +115,16 @@ PG_FUNCTION_INFO_V1(migmgr_script_statements);
 Script *
 script_parse(const char *sql, const char *what)
 {
+	Script	   *script = script_split(sql, what);
+
+	check_statements(script, what);
+	return script;
+}
+
+/* Likewise, with statements that no script may have: to look at them. */
+Script *
+script_split(const char *sql, const char *what)
+{
 	Script	   *script = palloc0(sizeof(Script));
 
 	check_size(sql, what);
@@ -131,8 +141,6 @@ script_parse(const char *sql, const char *what)
 				 *sql == '\0' ? errdetail("The text has no characters.") :
 				 errdetail("It has no statement to run, only white space, comments, semicolons or BEGIN and COMMIT."),
 				 errhint("Did psql's backtick find no file? \\set sql `cat FILE` gives an empty text then.")));
-
-	check_statements(script, what);
 	return script;
 }
 
@@ -329,14 +337,21 @@ check_statements(const Script *script, const char *what)
 
 		CHECK_FOR_INTERRUPTS();
 		if (script_refuses(script, stmt, &refusal))
-			ereport(ERROR,
-					(errcode(refusal.sqlstate),
-					 errmsg("%s is not allowed in %s", refusal.command, what),
-					 errdetail("Statement %d, line %d: %s\n%s",
-							   stmt->number, stmt->line,
-							   script_brief(stmt->text), refusal.reason),
-					 errhint("%s", refusal.hint)));
+			script_refuse(stmt, &refusal, what);
 	}
+}
+
+/* Raises what no script may have. */
+void
+script_refuse(const ScriptStatement *stmt, const ScriptRefusal *refusal, const char *what)
+{
+	ereport(ERROR,
+			(errcode(refusal->sqlstate),
+			 errmsg("%s is not allowed in %s", refusal->command, what),
+			 errdetail("Statement %d, line %d: %s\n%s",
+					   stmt->number, stmt->line,
+					   script_brief(stmt->text), refusal->reason),
+			 errhint("%s", refusal->hint)));
 }
 
 /*

@@ -57,7 +57,9 @@ extern bool script_checksum_matches(const char *sql, const char *expected);
 extern char *script_shape_hash(const char *sql);
 extern char *script_redact(const char *sql, bool *redacted);
 extern Script *script_parse(const char *sql, const char *what);
+extern Script *script_split(const char *sql, const char *what);
 extern char *script_brief(const char *sql);
+extern char *script_up(const char *what, const char *sql);
 extern ScriptFile *script_file(const char *file, const char *sql);
 
 extern void script_check_version(const char *version);

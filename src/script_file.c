@@ -117,6 +117,7 @@ static const Marker markers[] = {
 static const char *const strict_prefixes[] = {OURS, "+goose", "+migrate"};
 
 static void parse_name(const char *file, ScriptFile *result);
+static void read_sections(const char *file, const char *sql, ScriptFile *result);
 static char *base_name(const char *file);
 pg_noreturn static void bad_name(const char *file, const char *detail, const char *hint);
 static void read_marker(FileReader *reader, const Lexer *lex, bool own_line);
@@ -142,11 +143,28 @@ ScriptFile *
 script_file(const char *file, const char *sql)
 {
 	ScriptFile *result = palloc0(sizeof(ScriptFile));
+
+	parse_name(file, result);
+	read_sections(file, sql, result);
+	return result;
+}
+
+/* The way up of a text that may have sections, lines as in the text. */
+char *
+script_up(const char *what, const char *sql)
+{
+	ScriptFile *file = palloc0(sizeof(ScriptFile));
+
+	read_sections(what, sql, file);
+	return file->up;
+}
+
+static void
+read_sections(const char *file, const char *sql, ScriptFile *result)
+{
 	FileReader	reader = {0};
 	bool		own_line = true;
 	Lexer		lex;
-
-	parse_name(file, result);
 
 	sql = script_clean(sql, false);
 	reader.file = file;
@@ -174,7 +192,6 @@ script_file(const char *file, const char *sql)
 	result->up = reader.section[SECTION_UP];
 	result->down = reader.section[SECTION_DOWN];
 	result->verify = reader.section[SECTION_VERIFY];
-	return result;
 }
 
 /*

@@ -5,6 +5,7 @@
 #ifndef MIGMGR_SCRIPT_RULES_H
 #define MIGMGR_SCRIPT_RULES_H
 
+#include "compat.h"
 #include "script.h"
 
 /* why a statement is refused */
@@ -18,6 +19,8 @@ typedef struct ScriptRefusal
 
 extern bool script_refuses(const Script *script, const ScriptStatement *stmt,
 						   ScriptRefusal *refusal);
+pg_noreturn extern void script_refuse(const ScriptStatement *stmt, const ScriptRefusal *refusal,
+									  const char *what);
 extern bool script_is_begin(Node *stmt);
 extern bool script_is_commit(Node *stmt);
 

@@ -28,6 +28,8 @@ SELECT is_empty($$SELECT p.oid::regprocedure FROM pg_proc AS p WHERE p.pronamesp
 -- caller's search_path; or are inlined; or are C that looks nothing up by name.
 CREATE TEMP TABLE unpinned (signature text);
 INSERT INTO unpinned VALUES
+  ('migmgr.plan(text,text)'),
+  ('migmgr.assert_safe(text,text)'),
   ('migmgr.apply(text,text,text,text,text,text,boolean,text,jsonb)'),
   ('migmgr.apply_file(text,text,boolean,text,jsonb)'),
   ('migmgr.rollback(text,text,text,boolean)'),

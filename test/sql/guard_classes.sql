@@ -235,7 +235,8 @@ ALTER POLICY old_policy ON big RENAME TO b|replacing|rename-policy
 ALTER RULE old_rule ON big RENAME TO b|replacing|rename-rule
 ALTER TABLE big SET SCHEMA other|destructive|set-schema
 ALTER FUNCTION idx(integer) SET SCHEMA other|destructive|set-schema
-ALTER TABLE big SET TABLESPACE pg_default|rewriting|set-tablespace
+ALTER TABLE big SET TABLESPACE pg_default|additive|set-tablespace
+ALTER TABLE big SET TABLESPACE pg_global|rewriting|set-tablespace
 ALTER TABLE ALL IN TABLESPACE pg_default SET TABLESPACE pg_default|rewriting|set-tablespace
 ALTER TABLE big SET ACCESS METHOD heap|additive|set-access-method
 ALTER TABLE big SET ACCESS METHOD nosuch|rewriting|set-access-method

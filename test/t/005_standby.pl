@@ -39,6 +39,11 @@ my $views = $standby->safe_psql($db, 'SELECT oid::regclass FROM pg_class'
 is(error_of($standby, $db, join("\n", map { "TABLE $_;" } split(/\n/, $views))),
 	'', 'every view can be read');
 
+is($standby->safe_psql($db, "SELECT command, class, lock_mode, action FROM migmgr.plan("
+	  . "'DROP TABLE qc_jobs; CREATE TABLE p (i float DEFAULT random()); ALTER TABLE p ADD j int')"),
+	"DROP TABLE|destructive|AccessExclusiveLock|deny\nCREATE TABLE|additive|AccessExclusiveLock|allow\n"
+	  . 'ALTER TABLE|additive|AccessExclusiveLock|allow', 'a script can be planned');
+
 my @writers = (
 	"migmgr.apply('003', 'x', 'CREATE TABLE x (i int)')",
 	"migmgr.apply_file('003_x.sql', 'CREATE TABLE x (i int)')",
