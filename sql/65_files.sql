@@ -47,22 +47,25 @@ CREATE FUNCTION migmgr_internal.listed_files(listing text) RETURNS jsonb
   LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
   AS $$
 DECLARE
-  number integer := 0;
-  content text;
   item record;
   part record;
   problem text;
-  listed jsonb := '{}';
+  found jsonb[] := '{}';
 BEGIN
-  FOREACH content IN ARRAY string_to_array(ltrim(COALESCE(listing, ''), chr(65279)), E'\n') LOOP
-    number := number + 1;
-    item := migmgr_internal.listing_line(number, content);
-    CONTINUE WHEN item.file IS NULL OR listed -> item.file ->> 'checksum' = item.checksum;
-    IF listed ? item.file THEN
+  FOR item IN
+    SELECT l.number, i.file, i.checksum, first_value(i.checksum) OVER w AS first_checksum, row_number() OVER w AS place
+      FROM string_to_table(ltrim(COALESCE(listing, ''), chr(65279)), E'\n') WITH ORDINALITY AS l(content, number)
+     CROSS JOIN LATERAL migmgr_internal.listing_line(l.number::integer, l.content) AS i
+     WHERE i.file IS NOT NULL
+    WINDOW w AS (PARTITION BY i.file ORDER BY l.number)
+     ORDER BY l.number
+  LOOP
+    IF item.checksum <> item.first_checksum THEN
       RAISE EXCEPTION USING ERRCODE = 'MG002',
-        MESSAGE = format('line %s of the listing gives file "%s" a second checksum', number, item.file),
+        MESSAGE = format('line %s of the listing gives file "%s" a second checksum', item.number, item.file),
         HINT = 'Make the listing anew: sha256sum migrations/*.sql';
     END IF;
+    CONTINUE WHEN item.place > 1;
 
     problem := NULL;
     BEGIN
@@ -71,10 +74,10 @@ BEGIN
       SELECT NULL::text AS version, NULL::text AS name INTO part;
       problem := SQLERRM;
     END;
-    listed := listed || jsonb_build_object(item.file, jsonb_build_object('file', item.file, 'version', part.version,
+    found := array_append(found, jsonb_build_object('file', item.file, 'version', part.version,
       'name', part.name, 'checksum', item.checksum, 'problem', problem));
   END LOOP;
-  RETURN listed;
+  RETURN (SELECT COALESCE(jsonb_object_agg(f.file ->> 'file', f.file), '{}') FROM unnest(found) AS f(file));
 END
 $$;
 REVOKE ALL ON FUNCTION migmgr_internal.listed_files(text) FROM PUBLIC;
@@ -106,16 +109,27 @@ CREATE FUNCTION migmgr_internal.compare_listed(listed jsonb)
            (SELECT l.detail::jsonb ->> 'received' FROM migmgr.ledger AS l
              WHERE l.version = v.version AND l.event = 'applied' ORDER BY l.seq DESC LIMIT 1) AS received
       FROM migmgr.history AS v
+  ), content AS (
+    SELECT s.checksum, array_agg(h.version ORDER BY h.key) AS versions
+      FROM h CROSS JOIN LATERAL (SELECT h.checksum UNION SELECT h.received) AS s(checksum)
+     WHERE h.done AND s.checksum IS NOT NULL GROUP BY s.checksum
+  ), baseline AS MATERIALIZED (
+    SELECT h.version, h.key FROM h WHERE h.status = 'baseline'
+  ), last AS (
+    SELECT h.version, h.key FROM h WHERE h.done ORDER BY h.key DESC LIMIT 1
   ), judged AS (
     SELECT f.file, f.version, f.key, f.checksum, f.name, f.problem, f.n > 1 AS twice, f.files, h.status AS was, h.name AS was_name,
            h.checksum AS was_checksum, h.applied_at, h.applied_by, h.note,
            COALESCE(h.done, false) AS done, COALESCE(f.checksum IN (h.checksum, h.received), h.checksum IS NULL) AS equal,
-           COALESCE((SELECT o.version FROM h AS o WHERE o.done AND o.version <> f.version AND f.checksum IN (o.checksum, o.received)
-                      ORDER BY o.key LIMIT 1),
-                    (SELECT o.version FROM f AS o WHERE o.checksum = f.checksum AND o.key < f.key ORDER BY o.key LIMIT 1)) AS same,
-           (SELECT o.version FROM h AS o WHERE o.status = 'baseline' AND o.key >= f.key ORDER BY o.key LIMIT 1) AS baseline,
-           (SELECT o.version FROM h AS o WHERE o.done AND o.key > f.key ORDER BY o.key DESC LIMIT 1) AS later
-      FROM f LEFT JOIN h ON h.version = f.version
+           COALESCE(CASE WHEN c.versions[1] <> f.version THEN c.versions[1] ELSE c.versions[2] END,
+                    CASE WHEN f.first_key < f.key THEN f.first_version END) AS same,
+           (SELECT b.version FROM baseline AS b WHERE b.key >= f.key ORDER BY b.key LIMIT 1) AS baseline,
+           CASE WHEN last.key > f.key THEN last.version END AS later
+      FROM (SELECT f.*, first_value(f.key) OVER same AS first_key, first_value(f.version) OVER same AS first_version
+              FROM f WINDOW same AS (PARTITION BY f.checksum ORDER BY f.key)) AS f
+      LEFT JOIN h ON h.version = f.version
+      LEFT JOIN content AS c ON c.checksum = f.checksum
+      LEFT JOIN last ON true
   ), result AS (
     SELECT j.*, CASE WHEN j.problem IS NOT NULL OR j.twice THEN 'bad name'
                      WHEN j.done AND NOT j.equal THEN 'changed'
@@ -155,7 +169,7 @@ COMMENT ON FUNCTION migmgr_internal.compare_listed(jsonb) IS 'files against hist
 
 CREATE FUNCTION migmgr.compare_files(listing text, remember boolean DEFAULT true)
   RETURNS TABLE(file text, version text, status text, detail text, hint text)
-  LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+  LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
   AS $$
 #variable_conflict use_column
 DECLARE
