@@ -296,7 +296,8 @@ void
 judge_validate(Judgement *j, AlterTableCmd *cmd, const AlterRule *rule)
 {
 	Finding		finding = finding_of(j, cmd, rule);
-	HeapTuple	tuple = SearchSysCache1(CONSTROID, ObjectIdGetDatum(fact_part(ConstraintRelationId, j->rel.relid, cmd->name)));
+	Oid			oid = fact_part(ConstraintRelationId, j->rel.relid, cmd->name);
+	HeapTuple	tuple = SearchSysCache1(CONSTROID, ObjectIdGetDatum(oid));
 
 	finding.reason = "the table is read while others read and write it";
 	if (HeapTupleIsValid(tuple))

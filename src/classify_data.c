@@ -197,7 +197,8 @@ judge_truncate(Judgement *j, const StatementRule *rule)
 		j->verdict->object = rel.name;
 		j->rewrites = TRI_YES;
 		if (!j->own && fact_empty(rel.relid))
-			continue;			/* pg_restore --jobs truncates what it has just made */
+			continue;			/* pg_restore --jobs truncates what it has
+								 * just made */
 		finding.deed = psprintf("truncate table %s", rel.name);
 		/* pg_restore --jobs does it before it loads a table */
 		if (!rel.temporary && !rel.is_new && fact_empty(rel.relid))

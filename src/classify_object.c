@@ -104,9 +104,11 @@ judge_rename(Judgement *j, const StatementRule *rule)
 		stmt->renameType == OBJECT_POLICY || stmt->renameType == OBJECT_TABCONSTRAINT;
 	ObjectAddress address = fact_address(part || stmt->relation != NULL ? OBJECT_TABLE : stmt->renameType,
 										 stmt->object, stmt->relation);
+
 	/* ALTER TABLE may name an index, ALTER INDEX a table */
-	const ObjectRule *kind = rule_of_object(!part && address.classId == RelationRelationId && OidIsValid(address.objectId) ?
-											get_relkind_objtype(get_rel_relkind(address.objectId)) :
+	bool		by_relkind = !part && address.classId == RelationRelationId &&
+		OidIsValid(address.objectId) && overlay_made_by(address.objectId) == 0;
+	const ObjectRule *kind = rule_of_object(by_relkind ? get_relkind_objtype(get_rel_relkind(address.objectId)) :
 											stmt->renameType);
 	Finding		finding = {
 		.class = kind != NULL ? kind->rename_class : CLASS_DESTRUCTIVE,
@@ -199,8 +201,10 @@ judge_owner(Judgement *j, const StatementRule *rule)
 	judge_object(j, &address);
 	if (OidIsValid(address.objectId))
 	{
+		Oid			owner = overlay_made_by(address.objectId) != 0 ? GetUserId() : fact_owner(&address);
+
 		j->verdict->object = fact_identity(&address);
-		if ((overlay_made_by(address.objectId) != 0 ? GetUserId() : fact_owner(&address)) == get_rolespec_oid(stmt->newowner, true))
+		if (owner == get_rolespec_oid(stmt->newowner, true))
 		{
 			j->passes_own = true;
 			finding.class = CLASS_ADDITIVE;

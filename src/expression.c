@@ -406,7 +406,7 @@ known_checks(Relation rel)
 			continue;
 		foreach(lc, planned != NULL ? planned->checks : NIL)
 			valid |= lfirst_node(Constraint, lc)->conname != NULL &&
-				strcmp(lfirst_node(Constraint, lc)->conname, name) == 0;
+			strcmp(lfirst_node(Constraint, lc)->conname, name) == 0;
 		if (valid)
 			known = list_concat(known, as_quals(stringToNode(constr->check[i].ccbin)));
 	}

@@ -43,9 +43,11 @@
 /* a name, and what it stands for by now */
 typedef struct OverlayName
 {
-	char		key[NAMEDATALEN * 4];	/* class/scope/name; a hash of longer ones */
+	char		key[NAMEDATALEN * 4];	/* class/scope/name; a hash of longer
+										 * ones */
 	Oid			objid;			/* InvalidOid: nothing */
-	Oid			before;			/* what it stood for before the script dropped it */
+	Oid			before;			/* what it stood for before the script dropped
+								 * it */
 	char		relkind;		/* of that, if it was a relation */
 	int			dropped_by;
 	int			back_by;
@@ -66,7 +68,8 @@ typedef struct Overlay
 	int			statement;		/* whose effects are taken in */
 	HTAB	   *names;
 	HTAB	   *relations;
-	OverlayObject *made;		/* the first has FIRST_MADE_OID, the next one less */
+	OverlayObject *made;		/* the first has FIRST_MADE_OID, the next one
+								 * less */
 	int			made_count;
 	int			made_size;
 	List	   *drops;			/* of OverlayName * */
@@ -86,8 +89,16 @@ overlay_begin(void)
 {
 	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "migmgr overlay",
 												  ALLOCSET_DEFAULT_SIZES);
-	HASHCTL		names = {.keysize = sizeof(((OverlayName *) 0)->key),.entrysize = sizeof(OverlayName),.hcxt = context};
-	HASHCTL		relations = {.keysize = sizeof(Oid),.entrysize = sizeof(OverlayRelation),.hcxt = context};
+	HASHCTL		names = {
+		.keysize = sizeof(((OverlayName *) 0)->key),
+		.entrysize = sizeof(OverlayName),
+		.hcxt = context,
+	};
+	HASHCTL		relations = {
+		.keysize = sizeof(Oid),
+		.entrysize = sizeof(OverlayRelation),
+		.hcxt = context,
+	};
 
 	overlay = MemoryContextAllocZero(context, sizeof(Overlay));
 	overlay->context = context;

@@ -234,7 +234,10 @@ follow_settings(Node *stmt)
 	}
 	else if (IsA(stmt, SelectStmt) && list_length(castNode(SelectStmt, stmt)->targetList) == 1)
 	{
-		/* as pg_dump writes it: SELECT pg_catalog.set_config('search_path', '', false) */
+		/*
+		 * as pg_dump writes it: SELECT pg_catalog.set_config('search_path',
+		 * '', false)
+		 */
 		Node	   *call = linitial_node(ResTarget, castNode(SelectStmt, stmt)->targetList)->val;
 		List	   *args = IsA(call, FuncCall) ? castNode(FuncCall, call)->args : NIL;
 
@@ -375,7 +378,7 @@ reason_of(const PlannedStatement *planned)
 	if (planned->detail.text.len > 0)
 		appendStringInfo(&text, "%s; ", planned->detail.text.data + 2);
 	if (text.len >= 2)
-		text.data[text.len -= 2] = '\0';
+		text.		data[text.len -= 2] = '\0';
 	return text.data;
 }
 
@@ -383,6 +386,7 @@ static Datum
 text_or_null(const char *text, bool *isnull)
 {
 	*isnull = text == NULL || *text == '\0';
+
 	return *isnull ? (Datum) 0 : CStringGetTextDatum(text);
 }
 

@@ -12,8 +12,8 @@
 typedef struct PlanDetail
 {
 	StringInfoData text;		/* sentences, each after "; " */
-	LOCKMODE	others;			/* strongest lock on relations that it does not
-								 * name, or that exist already */
+	LOCKMODE	others;			/* strongest lock on relations that it does
+								 * not name, or that exist already */
 } PlanDetail;
 
 extern void plan_detail(Node *stmt, const Verdict *verdict, PlanDetail *detail);

@@ -220,12 +220,14 @@ SELECT action FROM plan_of('DROP TABLE empty', 'production');
 SELECT fingerprint() AS before \gset
 SELECT pg_stat_force_next_flush();
 BEGIN TRANSACTION READ ONLY;
-SELECT count(*) FROM migmgr.plan('ALTER TABLE item ADD COLUMN x float DEFAULT random(), ALTER COLUMN price TYPE text; SET search_path = nowhere; DROP TABLE public.org CASCADE; CREATE TABLE public.x (a int)');
+SELECT sum(seq_scan) AS scans FROM pg_stat_xact_user_tables WHERE schemaname = 'public' \gset
+SELECT count(*) FROM migmgr.plan('ALTER TABLE item ADD COLUMN x float DEFAULT random(), ALTER COLUMN price TYPE text; SET search_path = nowhere; DROP TABLE public.org CASCADE; CREATE TABLE public.x (a int); CREATE UNIQUE INDEX ON public.empty (a)');
 SELECT relation::regclass, mode FROM pg_locks WHERE pid = pg_backend_pid() AND locktype = 'relation' AND relation >= 16384
    AND relation IN (SELECT oid FROM pg_class WHERE relnamespace = 'public'::regnamespace);
 SELECT pg_current_xact_id_if_assigned();
 SELECT relname, seq_tup_read FROM pg_stat_xact_user_tables WHERE relname IN ('empty', 'org', 'item') AND seq_tup_read > 1;
 SELECT current_setting('search_path');
+SELECT sum(seq_scan) - :scans AS scans FROM pg_stat_xact_user_tables WHERE schemaname = 'public';
 COMMIT;
 SELECT fingerprint() = :'before' AS unchanged;
 
