@@ -105,8 +105,8 @@ judge_rename(Judgement *j, const StatementRule *rule)
 	ObjectAddress address = fact_address(part || stmt->relation != NULL ? OBJECT_TABLE : stmt->renameType,
 										 stmt->object, stmt->relation);
 	/* ALTER TABLE may name an index, ALTER INDEX a table */
-	const ObjectRule *kind = rule_of_object(!part && address.classId == RelationRelationId && OidIsValid(address.objectId) ?
-											get_relkind_objtype(get_rel_relkind(address.objectId)) :
+	bool		whole = !part && address.classId == RelationRelationId && OidIsValid(address.objectId);
+	const ObjectRule *kind = rule_of_object(whole ? get_relkind_objtype(get_rel_relkind(address.objectId)) :
 											stmt->renameType);
 	Finding		finding = {
 		.class = kind != NULL ? kind->rename_class : CLASS_DESTRUCTIVE,
