@@ -12,6 +12,7 @@
 #include "catalog/pg_proc.h"
 #include "nodes/parsenodes.h"
 
+#include "compat.h"
 #include "judge.h"
 #include "overlay.h"
 #include "protect.h"
@@ -110,6 +111,8 @@ judge_grant(Judgement *j, const StatementRule *rule)
 
 	j->passes_own = true;
 	grant_objects(j, stmt, &all_new, &all_own);
+	if (OidIsValid(j->verdict->relid))
+		j->verdict->lock = MG_GRANT_LOCK;
 	finding.class = class_of_grant(stmt->is_grant, stmt->grantees, stmt->grant_option,
 								   &finding.rule, &finding.reason);
 	if (all_own)

@@ -14,6 +14,13 @@
 #define pg_noreturn pg_attribute_noreturn()
 #endif
 
+/* 18: GRANT and REVOKE lock the relation while they look at it */
+#if PG_VERSION_NUM >= 180000
+#define MG_GRANT_LOCK AccessShareLock
+#else
+#define MG_GRANT_LOCK NoLock
+#endif
+
 /* 18: ExecutorRun lost execute_once */
 #if PG_VERSION_NUM >= 180000
 #define mg_ExecutorRun(desc, dir, count) ExecutorRun(desc, dir, count)
