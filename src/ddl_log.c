@@ -103,8 +103,9 @@ statement_text(void)
 	if (debug_query_string == NULL)
 		return NULL;
 	text = script_redact(debug_query_string, &redacted);
+
 	if (strlen(text) > MAX_SQL_LENGTH)
-		text[pg_mbcliplen(text, strlen(text), MAX_SQL_LENGTH)] = '\0';
+		text[		pg_mbcliplen(text, strlen(text), MAX_SQL_LENGTH)] = '\0';
 	return text;
 }
 

@@ -542,7 +542,8 @@ access_truncated(Oid relid)
 	if (protect_owns(&address) && !protect_lifted())
 		protect_refuse(&address, "truncate");
 	if (fact_empty(relid))
-		return;					/* pg_restore --jobs truncates what it has just made */
+		return;					/* pg_restore --jobs truncates what it has
+								 * just made */
 	verdict = palloc0(sizeof(Verdict));
 	verdict->class = CLASS_DESTRUCTIVE;
 	verdict->rule = "truncate";

@@ -31,7 +31,8 @@ typedef struct GuardScript
 	int			statement;
 	int			line;
 	const Verdict *next;		/* on that statement, until its first event */
-	MigClass	said;			/* what the run has warned of in this statement */
+	MigClass	said;			/* what the run has warned of in this
+								 * statement */
 	MigClass	class;			/* worst of what was judged as it ran */
 	List	   *touched;		/* of Touched * */
 	List	   *dropped;		/* of Dropped *: definitions */

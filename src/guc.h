@@ -5,12 +5,15 @@
 #ifndef MIGMGR_GUC_H
 #define MIGMGR_GUC_H
 
-extern int	guc_apply_wait;			/* ms to wait for another apply */
-extern int	guc_lock_timeout;		/* ms of lock budget for one script */
+extern int	guc_apply_wait;		/* ms to wait for another apply */
+extern int	guc_lock_timeout;	/* ms of lock budget for one script */
 extern int	guc_max_script_size;	/* kB */
-extern char *guc_organisation_id;	/* whose dead letters are seen; "" nobody's */
-extern char *guc_protected_databases;	/* list of names: not to be dropped or renamed */
-extern int	guc_small_relation;		/* kB: blocking and rewriting do not count below */
+extern char *guc_organisation_id;	/* whose dead letters are seen; ""
+									 * nobody's */
+extern char *guc_protected_databases;	/* list of names: not to be dropped or
+										 * renamed */
+extern int	guc_small_relation; /* kB: blocking and rewriting do not count
+								 * below */
 
 extern void guc_init(void);
 

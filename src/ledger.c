@@ -208,7 +208,8 @@ ledger_state(void)
 		return state_cache;
 	namespace = get_namespace_oid(MIGMGR_INTERNAL, true);
 	if (!OidIsValid(namespace) || !OidIsValid(get_relname_relid("home", namespace)))
-		return LEDGER_IN_FORCE; /* DROP EXTENSION is under way: strict to the end */
+		return LEDGER_IN_FORCE; /* DROP EXTENSION is under way: strict to the
+								 * end */
 
 	table = own_open(MIGMGR_SCHEMA, "ledger", AccessShareLock);
 	own_scan(table, "ledger_event", BackwardScanDirection, BTEqualStrategyNumber,

@@ -153,7 +153,7 @@ plan_script(FunctionCallInfo fcinfo, PolicyEnvironment *environment)
 static List *
 judge_script(Script *script)
 {
-	List	   *plan = NIL;
+	List	   *volatile plan = NIL;
 	int			settings = NewGUCNestLevel();
 	ListCell   *lc;
 

@@ -105,13 +105,13 @@ row_check_link(TriggerData *trigdata)
 			 SPI_OK_SELECT, lengthof(columns), args);
 	linked = spi_bool(0, "linked", false);
 	record_end(&scope);
-	SPI_finish();
-
 	if (!linked)
 		ereport(ERROR,
 				(errcode(ERRCODE_MG_LEDGER_CHAIN),
 				 errmsg("cannot restore ledger entry %s: it does not continue the chain", args[1]),
 				 errhint("The dump was edited or rows are missing: use an undamaged one.")));
+	SPI_finish();
+
 	CacheInvalidateRelcacheByRelid(RelationGetRelid(trigdata->tg_relation));
 }
 

@@ -89,7 +89,8 @@ typedef struct Run
 	Script	   *down;
 	Script	   *verify;
 	Verdict    *first;			/* of the script's first statement */
-	List	   *made;			/* rollback: "type identity" of what it made ... */
+	List	   *made;			/* rollback: "type identity" of what it made
+								 * ... */
 	List	   *touched;		/* ... and of what it made or changed */
 	List	   *done;			/* of RunStatement * */
 	ScriptStatement *current;	/* executing now, for messages */

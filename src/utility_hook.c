@@ -48,7 +48,7 @@ typedef enum UtilityKind
 typedef struct UtilityFrame
 {
 	struct UtilityFrame *outer;
-	Node	   *stmt;			/* NULL when it was let pass */
+	Node	   *stmt;
 } UtilityFrame;
 
 static const UtilityKind kinds[] = {
@@ -92,12 +92,28 @@ static const UtilityKind kinds[] = {
 	[T_ExplainStmt] = UTILITY_EXPLAIN,
 };
 
+/* what the hook was called with */
+typedef struct UtilityCall
+{
+	PlannedStmt *plan;
+	const char *query;
+	bool		read_only;
+	ProcessUtilityContext context;
+	ParamListInfo params;
+	QueryEnvironment *environment;
+	DestReceiver *dest;
+	QueryCompletion *completion;
+	UtilityKind kind;
+} UtilityCall;
+
 static ProcessUtility_hook_type previous_hook = NULL;
 static UtilityFrame *frames = NULL;
 
 static void utility_hook(PlannedStmt *pstmt, const char *queryString, bool readOnlyTree,
 						 ProcessUtilityContext context, ParamListInfo params,
 						 QueryEnvironment *queryEnv, DestReceiver *dest, QueryCompletion *qc);
+static void run_judged(const UtilityCall *call);
+static void call_next(const UtilityCall *call);
 static UtilityKind kind_of(Node *stmt);
 static bool is_shared(ObjectType type);
 static bool makes_something(ExplainStmt *stmt);
@@ -121,39 +137,64 @@ utility_judged(const Node *stmt)
 }
 
 /*
- * Decides, runs the statement, cleans up.  The tree is copied here rather than
- * in standard_ProcessUtility, so that the event triggers are handed the one
- * that was judged.
+ * The tree is copied here rather than in standard_ProcessUtility, so that the
+ * event triggers are handed the one that was judged.
  */
 static void
 utility_hook(PlannedStmt *pstmt, const char *queryString, bool readOnlyTree,
 			 ProcessUtilityContext context, ParamListInfo params,
 			 QueryEnvironment *queryEnv, DestReceiver *dest, QueryCompletion *qc)
 {
-	ProcessUtility_hook_type next = previous_hook != NULL ? previous_hook : standard_ProcessUtility;
-	const UtilityKind kind = context == PROCESS_UTILITY_SUBCOMMAND || !IsUnderPostmaster ?
-		UTILITY_PASS : kind_of(pstmt->utilityStmt);
-	const bool	judged = kind != UTILITY_PASS && !guard_steps_aside();
-	const bool	copied = judged && readOnlyTree;
-	PlannedStmt *const plan = copied ? copyObject(pstmt) : pstmt;
-	UtilityFrame frame = {.outer = frames,.stmt = judged ? plan->utilityStmt : NULL};
+	UtilityCall call = {
+		.plan = pstmt,.query = queryString,.read_only = readOnlyTree,.context = context,
+		.params = params,.environment = queryEnv,.dest = dest,.completion = qc,
+		.kind = UTILITY_PASS,
+	};
 
-	if (kind == UTILITY_SHARED)
-		setting_check_database(plan->utilityStmt);
+	if (context != PROCESS_UTILITY_SUBCOMMAND && IsUnderPostmaster)
+		call.kind = kind_of(pstmt->utilityStmt);
+	if (call.kind == UTILITY_SHARED)
+		setting_check_database(pstmt->utilityStmt);
+	if (call.kind == UTILITY_PASS || guard_steps_aside())
+	{
+		call_next(&call);
+		return;
+	}
+	if (readOnlyTree)
+	{
+		call.plan = copyObject(pstmt);
+		call.read_only = false;
+	}
+	run_judged(&call);
+}
+
+/* Decides, runs the statement, cleans up; not inlined, for the sake of longjmp. */
+static pg_noinline void
+run_judged(const UtilityCall *call)
+{
+	UtilityFrame frame = {.outer = frames,.stmt = call->plan->utilityStmt};
+
 	PG_TRY();
 	{
 		frames = &frame;
-		if (judged)
-			enter(kind, frame.stmt);
-		next(plan, queryString, readOnlyTree && !copied, context, params, queryEnv, dest, qc);
-		if (judged)
-			leave(kind, frame.stmt);
+		enter(call->kind, frame.stmt);
+		call_next(call);
+		leave(call->kind, frame.stmt);
 	}
 	PG_FINALLY();
 	{
 		frames = frame.outer;
 	}
 	PG_END_TRY();
+}
+
+static void
+call_next(const UtilityCall *call)
+{
+	ProcessUtility_hook_type next = previous_hook != NULL ? previous_hook : standard_ProcessUtility;
+
+	next(call->plan, call->query, call->read_only, call->context, call->params,
+		 call->environment, call->dest, call->completion);
 }
 
 /* How this statement is treated, by its kind and by what it is about. */

@@ -85,6 +85,7 @@ migmgr_watch(PG_FUNCTION_ARGS)
 {
 	Request    *request = palloc0(sizeof(Request));
 	Interval   *stale_after;
+	const char *dlq_name;
 	const char *status;
 	int64		stale_ms;
 	Dlq			dlq;
@@ -99,6 +100,7 @@ migmgr_watch(PG_FUNCTION_ARGS)
 	check_table(request->relid, false);
 	check_table(request->dlq_relid, true);
 	request->name = watch_qualified(request->relid);
+	dlq_name = watch_qualified(request->dlq_relid);
 	if (request->relid == request->dlq_relid)
 		ereport(ERROR,
 				(errcode(ERRCODE_MG_BAD_JOB_TABLE),
@@ -122,7 +124,7 @@ migmgr_watch(PG_FUNCTION_ARGS)
 	SPI_finish();
 
 	stale_ms = (stale_after->time + stale_after->day * USECS_PER_DAY) / 1000;
-	return_row(fcinfo, request->name, dlq.name, stale_ms, status,
+	return_row(fcinfo, request->name, dlq_name, stale_ms, status,
 			   request->notes.len > 0 ? request->notes.data : NULL);
 	return (Datum) 0;
 }
