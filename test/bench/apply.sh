@@ -41,7 +41,7 @@ column() { echo "ALTER TABLE base ADD COLUMN c$1 integer;"; }
 in_copy() { # TEMPLATE FILE
   dropdb --if-exists copy 2>/dev/null
   createdb -T "$1" copy
-  session_ms copy "$2"
+  session_ms copy "" "$(cat "$2")" ""
 }
 without() { in_copy plain "$work/without.sql"; }
 with() { in_copy managed "$work/with.sql"; }

@@ -46,17 +46,12 @@ echo "SELECT * FROM migmgr.sweep('qc_jobs');" >"$work/sweep.sql"
 
 # Time of one of them, then all as it was.
 undone() {
-  {
-    echo "BEGIN;"
-    echo "SELECT clock_timestamp() AS began \\gset"
-    echo "\\o /dev/null"
-    cat "$1"
-    echo "\\o"
-    echo "SELECT extract(epoch FROM clock_timestamp() - :'began') * 1000;"
-    echo "SELECT 1 / ((SELECT count(*) FROM migmgr.job_dlq) = $stale)::integer AS moved \\gset"
-    echo "ROLLBACK;"
-    echo "VACUUM qc_jobs; VACUUM migmgr.job_dlq; CHECKPOINT;"
-  } | sql
+  session_ms "$PGDATABASE" "BEGIN;" "$(cat "$1")" "
+SELECT 1 / ((SELECT count(*) FROM migmgr.job_dlq) = $stale)::integer AS moved \\gset
+ROLLBACK;
+VACUUM qc_jobs;
+VACUUM migmgr.job_dlq;
+CHECKPOINT;"
 }
 by_hand() { undone "$work/by_hand.sql"; }
 by_sweep() { undone "$work/sweep.sql"; }
