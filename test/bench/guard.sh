@@ -56,6 +56,7 @@ SQL
 # In a copy that is thrown away, because what a file system takes to make files
 # depends on the folder.  The second half of the session counts, when its caches
 # are full.
+resume=
 half_session() { # TEMPLATE
   local part
   part=$($kind "$count")
