@@ -18,12 +18,14 @@
 #include "tcop/tcopprot.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
+#include "utils/json.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 #include "utils/wait_event.h"
 
 #include "errors.h"
+#include "flag.h"
 #include "guc.h"
 #include "ledger.h"
 #include "lock.h"
@@ -31,6 +33,7 @@
 #include "run.h"
 #include "spi_util.h"
 #include "subxact.h"
+#include "tell.h"
 #include "watch.h"
 
 #define MAX_TOTAL_WAIT_MS 10000 /* a function keeps its snapshot while it
@@ -48,6 +51,7 @@ static void check_rollback_watches(const Run *run);
 static bool created_here(const Run *run, const Verdict *verdict);
 static bool worth_a_retry(const ErrorData *error);
 static void wait_before_retry(int attempt, int *waited);
+static void run_tell(const Run *run);
 static RunRow *run_failed(Run *run, ErrorData *error);
 static RunRow *run_row(const Run *run, const char *status, const char *detail);
 static char *object_list(const List *objects, bool with_counts);
@@ -114,8 +118,11 @@ run_request(const RunRequest *request)
 					   : psprintf("would leave: %s; nothing was kept",
 								  object_list(run->effect->objects, false)));
 
+	if (request->action == RUN_ROLLBACK)
+		flag_rolled_back(request->version, request->undoes);
 	run_record(run);
 	policy_use_waivers(request->version);
+	run_tell(run);
 	return run_row(run, request->action == RUN_APPLY ? "applied" : "rolled back",
 				   run->effect->objects == NIL ? NULL : object_list(run->effect->objects, true));
 }
@@ -433,6 +440,23 @@ wait_before_retry(int attempt, int *waited)
 		ResetLatch(MyLatch);
 	}
 	*waited += nap;
+}
+
+/* Tells who listens, and binds the flags of what was applied. */
+static void
+run_tell(const Run *run)
+{
+	const RunRequest *request = run->request;
+	StringInfoData json;
+
+	initStringInfo(&json);
+	appendStringInfoString(&json, "{\"name\": ");
+	escape_json(&json, request->name);
+	appendStringInfo(&json, ", \"class\": \"%s\", \"statements\": %d, \"ms\": %.0f}",
+					 class_name(run->class), list_length(run->done), run->ms);
+	tell_event(request->action == RUN_APPLY ? "applied" : "rolled back", request->version, json.data);
+	if (request->action == RUN_APPLY)
+		flag_applied(request->version, request->flags);
 }
 
 /* Records the failed attempt; raises the error, or returns a row about it. */
