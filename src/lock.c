@@ -27,7 +27,11 @@
 #include "lock.h"
 #include "spi_util.h"
 
-pg_noreturn static void lock_refuse(OwnLock lock, Oid extension);
+/* how often a holder may end while it is looked for */
+#define MAX_LOOKS 10
+
+static char *lock_holder(OwnLock lock, Oid extension);
+pg_noreturn static void lock_refuse(OwnLock lock, const char *holder);
 static void lock_or_refuse(OwnLock lock, int wait_ms, bool session);
 static bool lock_try(Oid extension, uint16 objsubid, LOCKMODE mode, bool session);
 static void unlock_session(Oid extension, uint16 objsubid, LOCKMODE mode);
@@ -90,6 +94,7 @@ lock_or_refuse(OwnLock lock, int wait_ms, bool session)
 	Oid			extension = ledger_extension();
 	TimestampTz start = GetCurrentTimestamp();
 	long		nap = 1;
+	int			looks = 0;
 
 	if (RecoveryInProgress())
 		ereport(ERROR,
@@ -110,10 +115,17 @@ lock_or_refuse(OwnLock lock, int wait_ms, bool session)
 			if (session)
 				unlock_session(extension, 0, AccessShareLock);
 		}
-		if (TimestampDifferenceExceeds(start, GetCurrentTimestamp(), wait_ms))
-			lock_refuse(lock, extension);
-
 		CHECK_FOR_INTERRUPTS();
+		if (TimestampDifferenceExceeds(start, GetCurrentTimestamp(), wait_ms))
+		{
+			char	   *holder = lock_holder(lock, extension);
+
+			/* nobody holds it any more: it is to be had */
+			if (holder == NULL && ++looks < MAX_LOOKS)
+				continue;
+			lock_refuse(lock, holder);
+		}
+
 		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
 						 nap, PG_WAIT_EXTENSION);
 		ResetLatch(MyLatch);
@@ -121,10 +133,14 @@ lock_or_refuse(OwnLock lock, int wait_ms, bool session)
 	}
 }
 
-/* Raises MG204 and says who holds the lock. */
-static void
-lock_refuse(OwnLock lock, Oid extension)
+/*
+ * Who holds the lock, in words for a detail, or NULL when nobody does any
+ * more; in the current context.
+ */
+static char *
+lock_holder(OwnLock lock, Oid extension)
 {
+	MemoryContext context = CurrentMemoryContext;
 	RecordScope scope;
 	char	   *holder = NULL;
 	const char *args[2];
@@ -145,15 +161,21 @@ lock_refuse(OwnLock lock, Oid extension)
 			 " AND l.objid = $1::pg_catalog.oid AND l.objsubid = $2::pg_catalog.int2 AND l.pid <> pg_catalog.pg_backend_pid()",
 			 SPI_OK_SELECT, 2, args);
 	if (SPI_processed > 0)
-		holder = MemoryContextStrdup(TopTransactionContext, spi_text(0, "holder"));
+		holder = MemoryContextStrdup(context, spi_text(0, "holder"));
 	record_end(&scope);
 	SPI_finish();
+	return holder;
+}
 
+/* Raises MG204 and says who holds the lock. */
+static void
+lock_refuse(OwnLock lock, const char *holder)
+{
 	ereport(ERROR,
 			(errcode(ERRCODE_MG_LOCKED),
 			 lock == LOCK_APPLY
 			 ? errmsg("another migration is running in this database")
 			 : errmsg("another session is writing to the migmgr ledger"),
-			 holder ? errdetail_internal("%s", holder) : errdetail("It ended just now."),
+			 holder ? errdetail_internal("%s", holder) : errdetail("They end as fast as others begin."),
 			 errhint("Wait for it to end, or end it with pg_terminate_backend(), then try again.")));
 }
