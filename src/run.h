@@ -29,7 +29,7 @@ typedef enum RunAction
 
 typedef enum OnData
 {
-	ON_DATA_REFUSE, ON_DATA_DISCARD
+	ON_DATA_REFUSE, ON_DATA_ARCHIVE, ON_DATA_DISCARD
 } OnData;
 
 /* keys of options */
@@ -102,6 +102,7 @@ typedef struct Run
 	double		ms;
 	const char *reversible;
 	int64		seq;
+	struct Archive *archive;	/* data kept, or brought back */
 } Run;
 
 /* the row that every run returns */
@@ -140,6 +141,7 @@ extern void run_init(void);
 extern RunRow *run_request(const RunRequest *request);
 extern void run_begin(const char *function);
 extern Datum run_return(FunctionCallInfo fcinfo, const RunRow *row);
+extern void run_watched(Run *run);
 
 /* run_options.c */
 extern void run_options(RunOptions *options, Jsonb *json);
@@ -160,6 +162,7 @@ extern const char *remembered_missing(const char *version);
 /* run_statement.c */
 extern void run_statements(Run *run, Script *script, const char *part);
 extern void run_verify(Run *run);
+extern void run_set_lock_timeout(int ms);
 extern ErrorData *run_error(const Run *run, ErrorData *error);
 extern List *run_judge(Run *run, Script *script);
 

@@ -47,7 +47,6 @@ typedef struct VerifyReceiver
 static void run_one(Run *run, ScriptStatement *statement, Script *script, Verdict *verdict);
 static int64 execute_raw(RawStmt *raw, const char *text, DestReceiver *dest);
 static int64 execute_planned(PlannedStmt *planned, const char *text, DestReceiver *dest);
-static void set_lock_timeout(int ms);
 static void report_activity(const Run *run, const ScriptStatement *statement, int total);
 static PolicyAction judge(const Run *run, const Verdict *verdict);
 static bool exempt_in_rollback(const Run *run, const Verdict *verdict);
@@ -125,7 +124,7 @@ run_statements(Run *run, Script *script, const char *part)
 		if (!guard_deferred(verdict))
 			run->class = Max(run->class, verdict->class);
 
-		set_lock_timeout(run->request->options.lock_timeout);
+		run_set_lock_timeout(run->request->options.lock_timeout);
 		guard_statement(verdict);
 		MemoryContextSwitchTo(scratch);
 		run_one(run, statement, script, verdict);
@@ -277,8 +276,8 @@ execute_planned(PlannedStmt *planned, const char *text, DestReceiver *dest)
  * Set again before every statement: a schema file of pg_dump starts with
  * SET lock_timeout = 0.
  */
-static void
-set_lock_timeout(int ms)
+void
+run_set_lock_timeout(int ms)
 {
 	char		value[32];
 
@@ -417,7 +416,7 @@ verify_statement(Run *run, ScriptStatement *statement, Script *script)
 		},
 	};
 
-	set_lock_timeout(run->request->options.lock_timeout);
+	run_set_lock_timeout(run->request->options.lock_timeout);
 	guard_statement(NULL);
 	(void) execute_raw(copyObject(statement->raw), script->text, &receiver.pub);
 	if (receiver.is_bool && !receiver.value)

@@ -33,6 +33,7 @@ INSERT INTO unpinned VALUES
   ('migmgr.apply(text,text,text,text,text,text,boolean,text,jsonb)'),
   ('migmgr.apply_file(text,text,boolean,text,jsonb)'),
   ('migmgr.rollback(text,text,text,boolean)'),
+  ('migmgr.rollback_to(text,text,text,boolean)'),
   ('migmgr.watch(regclass,interval,regclass,text,jsonb,jsonb,integer,integer,boolean)'),
   ('migmgr.unwatch(text)'),
   ('migmgr.heartbeat(regclass,text,jsonb,integer)'),
