@@ -20,12 +20,14 @@
 #include "utils/memutils.h"
 
 #include "archive.h"
+#include "budget.h"
 #include "errors.h"
 #include "facts.h"
+#include "guc.h"
 #include "ledger.h"
 #include "lock.h"
 #include "migmgr.h"
-#include "guc.h"
+#include "notices.h"
 #include "own_table.h"
 #include "spi_util.h"
 #include "subxact.h"
@@ -99,7 +101,9 @@ archive_store(Run *run)
 	archive->schema = psprintf("migmgr_archive_%s", args[0]);
 	SPI_connect();
 	record_begin(&scope);
-	run_set_lock_timeout(run->request->options.lock_timeout);
+	notices_begin(GetMemoryChunkContext(run));
+	budget_begin(run->request->options.lock_timeout);
+	budget_statement();
 	spi_exec("SELECT s.kind, s.identity, s.row_count"
 			 " FROM migmgr_internal.archive_store($1::pg_catalog.int8, $2, $3::pg_catalog.jsonb) AS s",
 			 SPI_OK_SELECT, 3, args);

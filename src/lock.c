@@ -15,6 +15,8 @@
 #include "miscadmin.h"
 #include "storage/latch.h"
 #include "storage/lmgr.h"
+#include "storage/lock.h"
+#include "utils/inval.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 #include "utils/wait_event.h"
@@ -30,13 +32,64 @@
 
 static char *lock_holder(OwnLock lock, Oid extension);
 pg_noreturn static void lock_refuse(OwnLock lock, const char *holder);
+static void lock_or_refuse(OwnLock lock, int wait_ms, bool session);
+static bool lock_try(Oid extension, uint16 objsubid, LOCKMODE mode, bool session);
+static void unlock_session(Oid extension, uint16 objsubid, LOCKMODE mode);
+
+static Oid	session_extension = InvalidOid; /* whose locks the session holds */
+
+/* See lock.h. */
+void
+own_lock(OwnLock lock, int wait_ms)
+{
+	lock_or_refuse(lock, wait_ms, false);
+}
+
+/* See lock.h. */
+void
+own_lock_session(OwnLock lock, int wait_ms)
+{
+	lock_or_refuse(lock, wait_ms, true);
+	session_extension = ledger_extension();
+}
+
+/* See lock.h; works after an error, and without a transaction. */
+void
+own_unlock_session(OwnLock lock)
+{
+	unlock_session(session_extension, lock, ExclusiveLock);
+	unlock_session(session_extension, 0, AccessShareLock);
+}
+
+static void
+unlock_session(Oid extension, uint16 objsubid, LOCKMODE mode)
+{
+	LOCKTAG		tag;
+
+	SET_LOCKTAG_OBJECT(tag, MyDatabaseId, ExtensionRelationId, extension, objsubid);
+	if (mg_LockHeldByMe(&tag, mode))
+		LockRelease(&tag, mode, true);
+}
+
+/* Takes one of the locks if it is free. */
+static bool
+lock_try(Oid extension, uint16 objsubid, LOCKMODE mode, bool session)
+{
+	LOCKTAG		tag;
+
+	SET_LOCKTAG_OBJECT(tag, MyDatabaseId, ExtensionRelationId, extension, objsubid);
+	if (LockAcquire(&tag, mode, session, true) == LOCKACQUIRE_NOT_AVAIL)
+		return false;
+	AcceptInvalidationMessages();
+	return true;
+}
 
 /*
  * Takes the lock, or raises MG204 after wait_ms.  The extension itself is
  * locked against DROP EXTENSION as well (the lock below does not do that).
  */
-void
-own_lock(OwnLock lock, int wait_ms)
+static void
+lock_or_refuse(OwnLock lock, int wait_ms, bool session)
 {
 	Oid			extension = ledger_extension();
 	TimestampTz start = GetCurrentTimestamp();
@@ -55,9 +108,13 @@ own_lock(OwnLock lock, int wait_ms)
 
 	for (;;)
 	{
-		if (ConditionalLockDatabaseObject(ExtensionRelationId, extension, 0, AccessShareLock) &&
-			ConditionalLockDatabaseObject(ExtensionRelationId, extension, lock, ExclusiveLock))
-			return;
+		if (lock_try(extension, 0, AccessShareLock, session))
+		{
+			if (lock_try(extension, lock, ExclusiveLock, session))
+				return;
+			if (session)
+				unlock_session(extension, 0, AccessShareLock);
+		}
 		CHECK_FOR_INTERRUPTS();
 		if (TimestampDifferenceExceeds(start, GetCurrentTimestamp(), wait_ms))
 		{

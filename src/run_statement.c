@@ -24,11 +24,11 @@
 #include "tcop/tcopprot.h"
 #include "tcop/utility.h"
 #include "utils/builtins.h"
-#include "utils/guc.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 
+#include "budget.h"
 #include "compat.h"
 #include "errors.h"
 #include "notices.h"
@@ -124,7 +124,7 @@ run_statements(Run *run, Script *script, const char *part)
 		if (!guard_deferred(verdict))
 			run->class = Max(run->class, verdict->class);
 
-		run_set_lock_timeout(run->request->options.lock_timeout);
+		budget_statement();
 		guard_statement(verdict);
 		MemoryContextSwitchTo(scratch);
 		run_one(run, statement, script, verdict);
@@ -272,20 +272,6 @@ execute_planned(PlannedStmt *planned, const char *text, DestReceiver *dest)
 	return rows;
 }
 
-/*
- * Set again before every statement: a schema file of pg_dump starts with
- * SET lock_timeout = 0.
- */
-void
-run_set_lock_timeout(int ms)
-{
-	char		value[32];
-
-	snprintf(value, sizeof(value), "%d", ms);
-	(void) set_config_option("lock_timeout", value, PGC_USERSET, PGC_S_SESSION,
-							 GUC_ACTION_SAVE, true, 0, false);
-}
-
 /* Shows in pg_stat_activity what runs now. */
 static void
 report_activity(const Run *run, const ScriptStatement *statement, int total)
@@ -416,7 +402,7 @@ verify_statement(Run *run, ScriptStatement *statement, Script *script)
 		},
 	};
 
-	run_set_lock_timeout(run->request->options.lock_timeout);
+	budget_statement();
 	guard_statement(NULL);
 	(void) execute_raw(copyObject(statement->raw), script->text, &receiver.pub);
 	if (receiver.is_bool && !receiver.value)
