@@ -129,7 +129,7 @@ CREATE FUNCTION migmgr.waive(what text, reason text, valid_for interval = '1 hou
 DECLARE
   until timestamptz := clock_timestamp() + valid_for;
 BEGIN
-  PERFORM migmgr_internal.check_word('class', what, '{data,restrictive,blocking,type_change,rewriting,security,destructive,unclassified,soak}');
+  PERFORM migmgr_internal.check_word('class', what, '{data,restrictive,blocking,type_change,rewriting,security,destructive,unclassified,soak,frozen}');
   IF coalesce(reason, '') = '' THEN
     RAISE EXCEPTION USING ERRCODE = 'null_value_not_allowed', MESSAGE = 'waive() needs a reason',
       HINT = format('SELECT migmgr.waive(%L, ''ticket 123: ...'');', what);
@@ -140,7 +140,7 @@ BEGIN
   PERFORM migmgr_internal.ledger_append('waiver', version, jsonb_build_object('what', what, 'reason', reason,
     'until', to_char(until AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')));
   PERFORM migmgr_internal.tell('waiver', version, jsonb_build_object('what', what, 'reason', left(reason, 200), 'until', until));
-  RETURN format('%s in database %s (%s) until %s%s', CASE WHEN what = 'soak' THEN what || ' is waived' ELSE what || ' statements pass' END, current_database(), migmgr.environment(),
+  RETURN format('%s in database %s (%s) until %s%s', CASE WHEN what IN ('soak', 'frozen') THEN what || ' is waived' ELSE what || ' statements pass' END, current_database(), migmgr.environment(),
                 to_char(until, 'YYYY-MM-DD HH24:MI:SS TZ'), ', in migration ' || version);
 END
 $$;

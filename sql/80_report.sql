@@ -33,9 +33,12 @@ DECLARE
   home text := migmgr_internal.ledger_state();
   level text := migmgr_internal.guard_level();
 BEGIN
-  RETURN QUERY SELECT 'database', format('%s, %s, %s', current_database(), migmgr.environment(), home),
-    CASE home WHEN 'restored' THEN 'failed' ELSE 'ok' END,
-    CASE home WHEN 'restored' THEN 'SELECT * FROM migmgr.verify(); then SELECT migmgr.resume(''reason'');' END;
+  RETURN QUERY SELECT 'database', format('%s, %s, %s%s', current_database(), migmgr.environment(), home,
+                             ', ' || m.mode || coalesce(' until ' || to_char(m.until, 'YYYY-MM-DD HH24:MI TZ'), '') || ' by ' || m.set_by || ': ' || m.reason),
+    CASE WHEN home = 'restored' THEN 'failed' WHEN m.mode IS NOT NULL THEN 'warning' ELSE 'ok' END,
+    CASE WHEN home = 'restored' THEN 'SELECT * FROM migmgr.verify(); then SELECT migmgr.resume(''reason'');'
+         WHEN m.mode IS NOT NULL THEN 'SELECT * FROM migmgr.set_mode(''normal'', ''reason'');' END
+    FROM (SELECT) AS one LEFT JOIN migmgr_internal.mode_now() AS m ON true;
 
   RETURN QUERY SELECT 'you', format('%s: %s', reader, CASE WHEN r.rolsuper THEN 'superuser' ELSE COALESCE(array_to_string(l.levels, ', '), 'no level') END), 'ok',
     CASE WHEN NOT r.rolsuper AND l.levels IS NULL THEN format('SELECT * FROM migmgr.grant_access(%L, ''viewer'');', reader) END

@@ -76,6 +76,7 @@ CREATE FUNCTION migmgr_internal.access() RETURNS TABLE(object text, level text, 
     ('migmgr.set_environment(text)', 'admin', 'EXECUTE'),
     ('migmgr.set_policy(text,text,text,text,text)', 'admin', 'EXECUTE'),
     ('migmgr.waive(text,text,interval,text)', 'admin', 'EXECUTE'),
+    ('migmgr.set_mode(text,text,timestamp with time zone)', 'admin', 'EXECUTE'),
     -- these ask for a superuser besides
     ('migmgr.enable_login_guard()', 'admin', 'EXECUTE'),
     ('migmgr.disable_login_guard()', 'admin', 'EXECUTE'),

@@ -39,6 +39,7 @@
 #include "guard.h"
 #include "guard_state.h"
 #include "ledger.h"
+#include "mode.h"
 #include "neteffect.h"
 #include "policy.h"
 #include "protect.h"
@@ -423,6 +424,8 @@ judge_alone(Verdict *verdict, GuardStatement *statement)
 	PolicyAction direct = is_upkeep(statement->parsetree) ? ACTION_ALLOW : policy_direct_ddl(verdict);
 
 	statement->action = policy_action(verdict);
+	if (!is_upkeep(statement->parsetree))
+		mode_check_ddl(verdict);
 	if (direct >= ACTION_ASK)
 		refuse_direct(verdict, direct);
 	guard_judge(verdict, true);

@@ -23,6 +23,7 @@
 #include "guard.h"
 #include "guc.h"
 #include "ledger.h"
+#include "mode.h"
 #include "policy.h"
 #include "run.h"
 
@@ -42,6 +43,7 @@ _PG_init(void)
 	ledger_init();
 	policy_init();
 	flag_init();
+	mode_init();
 	run_init();
 	guard_init();
 }

@@ -75,7 +75,7 @@ INSERT INTO definer VALUES
   ('migmgr.head()'), ('migmgr.version()'), ('migmgr.verify(text)'), ('migmgr.health()'), ('migmgr.seal()'),
   ('migmgr.compare_files(text,boolean)'), ('migmgr.set_environment(text)'), ('migmgr.set_policy(text,text,text,text,text)'),
   ('migmgr.tag(text)'), ('migmgr.note(text,text)'), ('migmgr.waive(text,text,interval,text)'), ('migmgr.grant_access(text,text)'), ('migmgr.revoke_access(text)'),
-  ('migmgr.set_flag(text,integer,text)'), ('migmgr_internal.flag_list(bigint)'),
+  ('migmgr.set_flag(text,integer,text)'), ('migmgr.set_mode(text,text,timestamp with time zone)'), ('migmgr_internal.flag_list(bigint)'),
   ('migmgr_internal.seal_record(text,bigint)'), ('migmgr_internal.seal_batch(bigint)'), ('migmgr_internal.status_rows(text)'),
   ('migmgr_internal.guard_login()'),
   ('migmgr_internal.cron_status()'), ('migmgr_internal.watch_checks(timestamp with time zone)');
