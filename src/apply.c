@@ -131,10 +131,6 @@ migmgr_apply_file(PG_FUNCTION_ARGS)
 				 errmsg("file \"%s\" is marked -- migmgr:online, which apply_file() cannot run", file),
 				 errdetail("Its statements refuse a transaction block; a function always runs in one."),
 				 errhint("Run these statements by themselves outside a transaction; take the marker out where a plain CREATE INDEX is good enough.")));
-	if (parts->replaces != NIL)
-		ereport(ERROR,
-				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("file \"%s\" says -- migmgr:replaces, which this version of migmgr does not do", file)));
 
 	request.file = file;
 	request.version = parts->version;
@@ -144,6 +140,7 @@ migmgr_apply_file(PG_FUNCTION_ARGS)
 	request.verify = parts->verify == NULL || is_blank(parts->verify) ? NULL : parts->verify;
 	request.requires = parts->requires;
 	request.flags = parts->flags;
+	request.replaces = parts->replaces;
 	request.dry_run = bool_arg(fcinfo, 2);
 	request.note = text_arg(fcinfo, 3);
 	run_options(&request.options, PG_ARGISNULL(4) ? NULL : PG_GETARG_JSONB_P(4));
@@ -162,6 +159,7 @@ static RunRow *
 apply_request(RunRequest *request, const char *expected, const char *received)
 {
 	VersionState *state;
+	RunRow	   *row;
 
 	request->checksum = script_checksum(request->text);
 	if (strcmp(received, request->text) != 0)
@@ -172,28 +170,44 @@ apply_request(RunRequest *request, const char *expected, const char *received)
 	own_lock(LOCK_APPLY, guc_apply_wait);
 	ledger_check_snapshot();
 	state = version_state(request->version);
-	if (state->event != NULL && strcmp(state->event, "applied") == 0)
+	if (state->done)
 		return already_applied(request, state);
 	check_expected(request, expected, received);
+	row = replaces_settle(request);
+	if (row != NULL)
+		return row;
+	check_divergence(request);
 	check_order(request);
 	return run_request(request);
 }
 
-/* Same text: nothing to do.  Another text under the same version: MG201. */
+/*
+ * Same text, or one that was accepted for it: nothing to do.  Another text
+ * under the same version: MG201.  A version that counts as applied without a
+ * run may have no checksum to compare with.
+ */
 static RunRow *
 already_applied(const RunRequest *request, const VersionState *state)
 {
 	RunRow	   *row;
+	bool		accepted = state->checksum == NULL || strcmp(state->checksum, request->checksum) == 0 ||
+		(request->received != NULL && strcmp(state->checksum, request->received) == 0) ||
+		version_accepts(request->version, state->seq, request->checksum, request->received);
 
-	if (strcmp(state->checksum, request->checksum) != 0)
+	if (!accepted)
+	{
+		bool		same = same_shape(state->checksum, request->text);
+
 		ereport(ERROR,
 				(errcode(ERRCODE_MG_VERSION_CHANGED),
 				 errmsg("migration \"%s\" is applied already, with another text", request->version),
 				 errdetail("Applied: %s (%s by %s).\nHanded in: %s.%s",
 						   state->checksum, state->at, state->role, request->checksum,
-						   same_shape(state->checksum, request->text)
-						   ? "\nThe text changed, the meaning is the same: only comments or white space differ." : ""),
+						   same ? "\nThe text changed, the meaning is the same: only comments or white space differ." : ""),
+				 same ? errhint("Put the applied text back, or: SELECT * FROM migmgr.accept_checksum(%s, '%s', 'only comments');",
+								quote_literal_cstr(request->version), request->checksum) :
 				 errhint("Put the applied text back, and make the change a new version.")));
+	}
 
 	row = palloc0(sizeof(RunRow));
 	row->version = request->version;
@@ -204,7 +218,8 @@ already_applied(const RunRequest *request, const VersionState *state)
 	row->statements = state->statements;
 	row->ms = 0;
 	row->reversible = state->reversible;
-	row->detail = psprintf("applied %s by %s; nothing was done", state->at, state->role);
+	row->detail = psprintf("%s %s by %s%s; nothing was done", state->event, state->at, state->role,
+						   state->checksum == NULL ? ", no checksum recorded" : "");
 	return row;
 }
 

@@ -6,6 +6,8 @@
  *	  run.c                 the one way of a request
  *	  run_history.c         what the ledger says about a version
  *	  run_files.c           what compare_files() has seen of it
+ *	  run_replaces.c        versions that one version stands for
+ *	  mark.c                versions that count as applied without a run
  *	  run_statement.c       executing one statement, and what it says on error
  *	  run_record.c          what a run leaves behind
  *	  evidence.c            what a failed run leaves behind
@@ -39,6 +41,7 @@ typedef struct RunOptions
 	int			max_retries;
 	bool		allow_out_of_order;
 	bool		skip_failed;
+	bool		allow_divergence;
 	bool		report;			/* on_error => 'report' */
 } RunOptions;
 
@@ -58,6 +61,7 @@ typedef struct RunRequest
 	const char *note;			/* note, or reason of a rollback */
 	List	   *requires;		/* of char *: versions applied before */
 	List	   *flags;			/* of char * */
+	List	   *replaces;		/* of char *: versions that it stands for */
 	bool		dry_run;
 	OnData		on_data;
 	int64		undoes;			/* rollback: seq of the entry it undoes */
@@ -118,11 +122,20 @@ typedef struct RunRow
 	const char *detail;
 } RunRow;
 
+/*
+ * Events after which a version counts as applied, and those after which it
+ * does not; the indexes of sql/40_run.sql are over the first.  A version takes
+ * the last of either.
+ */
+#define DONE_EVENTS "'applied', 'baseline', 'captured', 'imported', 'marked applied', 'renamed', 'superseded'"
+#define UNDONE_EVENTS "'rolled back', 'marked reverted', 'renamed away'"
+
 /* what the ledger says about a version */
 typedef struct VersionState
 {
 	const char *event;			/* last event, NULL: never seen */
-	int64		seq;
+	bool		done;			/* it counts as applied */
+	int64		seq;			/* of the run itself, where it was renamed since */
 	const char *name;
 	const char *checksum;
 	const char *at;
@@ -147,6 +160,8 @@ extern void run_option(RunOptions *options, const char *key, const char *value);
 
 /* run_history.c */
 extern VersionState *version_state(const char *version);
+extern bool version_accepts(const char *version, int64 seq, const char *checksum, const char *received);
+extern char *version_baseline(const char *version);
 extern void check_order(const RunRequest *request);
 extern char *script_text(const char *checksum, bool *redacted);
 extern List *version_objects(int64 seq, bool changed);
@@ -155,7 +170,13 @@ extern bool same_shape(const char *checksum, const char *text);
 
 /* run_files.c */
 extern const char *remembered_checksum(const char *version);
-extern const char *remembered_missing(const char *version);
+extern const char *remembered_missing(const RunRequest *request);
+extern void check_divergence(const RunRequest *request);
+
+/* run_replaces.c */
+extern RunRow *replaces_settle(const RunRequest *request);
+extern void replaces_record(const RunRequest *request);
+extern void replaces_undo(const RunRequest *request);
 
 /* run_statement.c */
 extern void run_statements(Run *run, Script *script, const char *part);
@@ -165,6 +186,7 @@ extern List *run_judge(Run *run, Script *script);
 
 /* run_record.c */
 extern void run_record(Run *run);
+extern const char *write_script(const char *text, List **stored);
 
 /* evidence.c */
 typedef struct Attempt

@@ -22,7 +22,6 @@ static void json_key(StringInfo json, const char *key);
 static void json_text(StringInfo json, const char *key, const char *value);
 static void json_int(StringInfo json, const char *key, int64 value);
 static void json_list(StringInfo json, const char *key, const List *values);
-static const char *write_script(const char *text, List **stored);
 static void write_statements(const Run *run);
 static void write_objects(const Run *run);
 static Datum numeric_of(double ms);
@@ -107,14 +106,19 @@ run_record(Run *run)
 	write_objects(run);
 	record_end(&scope);
 	SPI_finish();
+
+	if (request->action == RUN_APPLY)
+		replaces_record(request);
+	else
+		replaces_undo(request);
 }
 
 /*
  * Keeps a canonical text once; returns its checksum.  Passwords are redacted;
  * the checksum of what is kept instead goes to the end of stored, for the
- * chain to hold.
+ * chain to hold.  Recording, like the rest.
  */
-static const char *
+const char *
 write_script(const char *text, List **stored)
 {
 	bool		redacted;
@@ -237,6 +241,7 @@ entry_detail(const Run *run, const char *down, const char *verify, const List *s
 		json_text(&json, "note", request->note);
 		json_list(&json, "flags", request->flags);
 		json_list(&json, "requires", request->requires);
+		json_list(&json, "replaces", request->replaces);
 	}
 	else
 	{
