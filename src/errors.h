@@ -50,6 +50,7 @@
 #define ERRCODE_MG_PREPARE				MAKE_SQLSTATE('M','G','2','1','3')
 #define ERRCODE_MG_DIVERGED				MAKE_SQLSTATE('M','G','2','2','5')
 #define ERRCODE_MG_REPLACES				MAKE_SQLSTATE('M','G','2','2','6')
+#define ERRCODE_MG_NEEDS_TOP_LEVEL		MAKE_SQLSTATE('M','G','2','3','0')
 
 /* MG3xx: the ledger */
 #define ERRCODE_MG_LEDGER_ROW			MAKE_SQLSTATE('M','G','3','0','1')
