@@ -90,7 +90,7 @@ CREATE FUNCTION migmgr_internal.watch_advice(job_schema text, job_table text)
            (SELECT a.attnum FROM pg_attribute AS a WHERE a.attrelid = c.oid AND a.attname = w.columns ->> 'last_heartbeat_at') AS beat,
            (SELECT a.attnum FROM pg_attribute AS a WHERE a.attrelid = c.oid AND a.attname = w.columns ->> 'status') AS state,
            (SELECT a.attnum FROM pg_attribute AS a WHERE a.attrelid = c.oid AND a.attname = w.columns ->> 'id') AS id,
-           d.oid AS dlq, format('%I.%I', w.dlq_schema, w.dlq_table) AS dlq_name
+           d.oid AS dlq, d.relkind AS dlq_kind, format('%I.%I', w.dlq_schema, w.dlq_table) AS dlq_name
       FROM migmgr_internal.watch AS w
       JOIN pg_namespace AS n ON n.nspname = w.job_schema
       JOIN pg_class AS c ON c.relnamespace = n.oid AND c.relname = w.job_table
@@ -106,8 +106,9 @@ CREATE FUNCTION migmgr_internal.watch_advice(job_schema text, job_table text)
              AND d.objid = i.indexrelid AND d.refobjid = w.oid AND d.refobjsubid = w.state) AS finds_running
       FROM w JOIN pg_index AS i ON i.indrelid = w.oid AND i.indisvalid)
   SELECT 'running index',
-         format('no index finds the running jobs: CREATE INDEX CONCURRENTLY ON %s (%I) WHERE %I = %L',
-                w.name, w.columns ->> 'id', w.columns ->> 'status', w.statuses ->> 'running'),
+         -- a partitioned table has no CONCURRENTLY
+         format('no index finds the running jobs: CREATE INDEX %sON %s (%I) WHERE %I = %L',
+                CASE w.relkind WHEN 'p' THEN '' ELSE 'CONCURRENTLY ' END, w.name, w.columns ->> 'id', w.columns ->> 'status', w.statuses ->> 'running'),
          w.reltuples > 100000
     FROM w WHERE NOT EXISTS (SELECT FROM i WHERE i.finds_running)
   UNION ALL
@@ -124,10 +125,11 @@ CREATE FUNCTION migmgr_internal.watch_advice(job_schema text, job_table text)
      AND NOT EXISTS (SELECT FROM unnest(w.reloptions) AS o WHERE o LIKE 'fillfactor=%' AND o <> 'fillfactor=100')
   UNION ALL
   SELECT 'unique id', format('no unique index on %I alone: a heartbeat may count for several jobs', w.columns ->> 'id'), false
-    FROM w WHERE w.relkind = 'r' AND NOT EXISTS
+    FROM w WHERE NOT EXISTS
      (SELECT FROM i WHERE i.indisunique AND NOT i.partial AND i.indnkeyatts = 1 AND i.indkey[0] = w.id)
   UNION ALL
-  SELECT 'dlq index', format('no index on job_id of %s: CREATE INDEX CONCURRENTLY ON %s (job_id)', w.dlq_name, w.dlq_name), true
+  SELECT 'dlq index', format('no index on job_id of %s: CREATE INDEX %sON %s (job_id)', w.dlq_name,
+                CASE w.dlq_kind WHEN 'p' THEN '' ELSE 'CONCURRENTLY ' END, w.dlq_name), true
     FROM w WHERE w.dlq IS NOT NULL AND NOT EXISTS
      (SELECT FROM pg_index AS x JOIN pg_attribute AS a ON a.attrelid = x.indrelid AND a.attnum = x.indkey[0]
        WHERE x.indrelid = w.dlq AND x.indisvalid AND x.indpred IS NULL AND a.attname = 'job_id')

@@ -23,6 +23,7 @@
 #include "utils/timestamp.h"
 #include "utils/wait_event.h"
 
+#include "archive.h"
 #include "budget.h"
 #include "errors.h"
 #include "guc.h"
@@ -54,6 +55,7 @@ static bool worth_a_retry(const Run *run, const ErrorData *error);
 static bool wait_before_retry(void *arg);
 static RunRow *run_failed(Run *run, ErrorData *error);
 static RunRow *run_row(const Run *run, const char *status, const char *detail);
+static char *run_detail(const Run *run, bool with_counts);
 static char *object_list(const List *objects, bool with_counts);
 
 void
@@ -128,13 +130,12 @@ run_request(const RunRequest *request)
 	if (request->dry_run)
 		return run_row(run, "dry run", run->effect->objects == NIL
 					   ? "nothing was kept"
-					   : psprintf("would leave: %s; nothing was kept",
-								  object_list(run->effect->objects, false)));
+					   : psprintf("would leave: %s; nothing was kept", run_detail(run, false)));
 
 	run_record(run);
 	policy_use_waivers(request->version);
 	return run_row(run, request->action == RUN_APPLY ? "applied" : "rolled back",
-				   run->effect->objects == NIL ? NULL : object_list(run->effect->objects, true));
+				   run_detail(run, true));
 }
 
 /*
@@ -202,7 +203,6 @@ run_in_subxact(void *arg)
 {
 	Run		   *run = arg;
 	const RunRequest *request = run->request;
-	List	   *violations;
 
 	run->script = script_parse(request->up, run->what);
 	run->down = NULL;
@@ -211,14 +211,30 @@ run_in_subxact(void *arg)
 	run->verify = request->verify == NULL ? NULL :
 		script_parse(request->verify, psprintf("the verify SQL of %s", run->what));
 
-	guard_begin(request->action == RUN_APPLY ? GUARD_APPLY : GUARD_ROLLBACK, run->made);
-	policy_set_version(request->version);
+	if (request->action == RUN_ROLLBACK && request->on_data == ON_DATA_ARCHIVE)
+		archive_store(run);
+	run_watched(run);
+	guard_end();
+	return !request->dry_run;
+}
+
+/*
+ * Judges and runs the script of a run under the watch of the guard, which is
+ * left watching.
+ */
+void
+run_watched(Run *run)
+{
+	List	   *violations;
+
+	guard_begin(run->request->action == RUN_APPLY ? GUARD_APPLY : GUARD_ROLLBACK, run->made);
+	if (run->request->on_data == ON_DATA_ARCHIVE)
+		guard_count_any();
+	policy_set_version(run->request->version);
 	violations = run_judge(run, run->script);
 	if (violations != NIL)
 		policy_refuse(violations);
 	run_fenced(run);
-	guard_end();
-	return !request->dry_run;
 }
 
 /*
@@ -239,6 +255,8 @@ run_fenced(Run *run)
 	notices_begin(GetMemoryChunkContext(run));
 	budget_begin(run->request->options.lock_timeout);
 	run_statements(run, run->script, "statement");
+	if (run->request->action == RUN_APPLY)
+		archive_bring_back(run);
 	run_verify(run);
 	run_effect(run);
 	if (!run->request->dry_run)
@@ -279,6 +297,8 @@ run_effect(Run *run)
 		check_rollback_watches(run);
 		check_rollback_later(run);
 		check_rollback_data(run);
+		if (run->archive != NULL)
+			archive_check(run);
 		run->reversible = NULL;
 	}
 	else if (run->down == NULL)
@@ -431,7 +451,7 @@ check_rollback_data(const Run *run)
 				(errcode(ERRCODE_MG_ROLLBACK_DATA),
 				 errmsg("cannot roll back \"%s\": data would be lost", run->request->version),
 				 errdetail("%s", lost.data),
-				 errhint("Save or resolve it first, or give it up: SELECT * FROM migmgr.rollback(%s, 'reason', on_data => 'discard');",
+				 errhint("Keep it: SELECT * FROM migmgr.rollback(%s, 'reason', on_data => 'archive');  Or give it up: on_data => 'discard'.",
 						 quote_literal_cstr(run->request->version))));
 }
 
@@ -567,6 +587,20 @@ run_row(const Run *run, const char *status, const char *detail)
 	row->reversible = run->reversible;
 	row->detail = detail;
 	return row;
+}
+
+/* What was done, and what data was put away or came back; NULL: nothing. */
+static char *
+run_detail(const Run *run, bool with_counts)
+{
+	char	   *objects = run->effect->objects == NIL ? NULL : object_list(run->effect->objects, with_counts);
+	char	   *data = archive_words(run->archive);
+
+	if (data == NULL)
+		return objects;
+	data = run->request->action == RUN_APPLY ? psprintf("brought back %s", data) :
+		psprintf("archived %s in %s", data, run->archive->schema);
+	return objects == NULL ? data : psprintf("%s; %s", data, objects);
 }
 
 /* "created 6: table public.job_dlq, index ..., and 3 more" */

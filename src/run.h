@@ -32,7 +32,7 @@ typedef enum RunAction
 
 typedef enum OnData
 {
-	ON_DATA_REFUSE, ON_DATA_DISCARD
+	ON_DATA_REFUSE, ON_DATA_ARCHIVE, ON_DATA_DISCARD
 } OnData;
 
 /* keys of options */
@@ -114,6 +114,7 @@ typedef struct Run
 	double		ms;
 	const char *reversible;
 	int64		seq;
+	struct Archive *archive;	/* data kept, or brought back */
 } Run;
 
 #define RUN_COLUMNS 9
@@ -163,6 +164,7 @@ extern void run_init(void);
 extern RunRow *run_request(const RunRequest *request);
 extern void run_begin(const char *function);
 extern Datum run_return(FunctionCallInfo fcinfo, const RunRow *row);
+extern void run_watched(Run *run);
 extern void run_row_values(const RunRow *row, Datum *values, bool *nulls);
 
 /* apply.c */

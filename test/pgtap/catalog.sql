@@ -35,6 +35,7 @@ INSERT INTO unpinned VALUES
   ('migmgr.blockers(text)'),
   ('migmgr.run(text,text,boolean,text,jsonb,text,text,text,text,text,integer,bigint,text,text)'),
   ('migmgr.rollback(text,text,text,boolean)'),
+  ('migmgr.rollback_to(text,text,text,boolean)'),
   ('migmgr.watch(regclass,interval,regclass,text,jsonb,jsonb,integer,integer,boolean)'),
   ('migmgr.unwatch(text)'),
   ('migmgr.heartbeat(regclass,text,jsonb,integer)'),
@@ -74,7 +75,7 @@ INSERT INTO definer VALUES
   ('migmgr.compare_files(text,boolean)'), ('migmgr.compare_files(jsonb,boolean)'), ('migmgr.mark_applied(text[],text)'),
   ('migmgr.mark_reverted(text[],text)'), ('migmgr.mark_renamed(text,text,text)'), ('migmgr.accept_checksum(text,text,text)'),
   ('migmgr.baseline(text,text)'), ('migmgr.export(text[])'), ('migmgr.set_environment(text)'), ('migmgr.set_policy(text,text,text,text,text)'),
-  ('migmgr.waive(text,text,interval,text)'), ('migmgr.grant_access(text,text)'), ('migmgr.revoke_access(text)'),
+  ('migmgr.tag(text)'), ('migmgr.note(text,text)'), ('migmgr.waive(text,text,interval,text)'), ('migmgr.grant_access(text,text)'), ('migmgr.revoke_access(text)'),
   ('migmgr_internal.seal_record(text,bigint)'), ('migmgr_internal.seal_batch(bigint)'), ('migmgr_internal.status_rows(text)'),
   ('migmgr_internal.guard_login()'),
   ('migmgr_internal.cron_status()'), ('migmgr_internal.watch_checks(timestamp with time zone)');
