@@ -221,6 +221,7 @@ CREATE VIEW migmgr.watches AS
                                 WHERE n.nspname = w.job_schema AND c.relname = w.job_table) THEN 'job table is gone'
               WHEN NOT EXISTS (SELECT FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
                                 WHERE n.nspname = w.dlq_schema AND c.relname = w.dlq_table) THEN 'dead-letter queue is gone'
+              WHEN f.flags IS NOT NULL THEN 'held back by flag ' || f.flags
               ELSE 'watched' END AS status,
          l.finished_at AS last_sweep_at, l.stale AS last_stale, w.watched_at, w.watched_by,
          w.columns, w.statuses, w.batch_size, w.count_attempts
@@ -228,5 +229,12 @@ CREATE VIEW migmgr.watches AS
     LEFT JOIN LATERAL (SELECT s.finished_at, s.stale FROM migmgr_internal.sweep AS s
                         WHERE s.job_table = pg_catalog.format('%I.%I', w.job_schema, w.job_table) AND s.finished_at IS NOT NULL
                         ORDER BY s.id DESC LIMIT 1) AS l ON true
+   CROSS JOIN (SELECT pg_catalog.string_agg(f.flag, ', ' ORDER BY f.flag) AS flags
+                 FROM (SELECT DISTINCT ON (d.detail ->> 'flag') d.detail ->> 'flag' AS flag, d.detail ->> 'percent' AS percent
+                         FROM migmgr.ledger AS l, LATERAL (SELECT l.detail::pg_catalog.jsonb AS detail) AS d
+                        WHERE l.event = 'flag' AND l.event NOT IN ('applied', 'rolled back')
+                          AND d.detail ->> 'flag' IN ('DLQ_ENABLED', 'JOB_HEARTBEAT')
+                        ORDER BY d.detail ->> 'flag', l.seq DESC) AS f
+                WHERE f.percent = '0') AS f
    ORDER BY 1;
 COMMENT ON VIEW migmgr.watches IS 'the watched job tables';

@@ -66,4 +66,9 @@
 #define ERRCODE_MG_CRON_ELSEWHERE		MAKE_SQLSTATE('M','G','4','0','5')
 #define ERRCODE_MG_DLQ					MAKE_SQLSTATE('M','G','4','0','6')
 
+/* MG270 to MG279: flags and modes; those without a name are raised in SQL */
+/* MG272: the flag is not known */
+/* MG273: the flag's migration is not applied */
+/* MG274: the flag has not soaked */
+
 #endif							/* MIGMGR_ERRORS_H */

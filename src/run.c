@@ -18,6 +18,7 @@
 #include "tcop/tcopprot.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
+#include "utils/json.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
@@ -26,6 +27,7 @@
 #include "archive.h"
 #include "budget.h"
 #include "errors.h"
+#include "flag.h"
 #include "guc.h"
 #include "ledger.h"
 #include "lock.h"
@@ -33,6 +35,7 @@
 #include "run.h"
 #include "spi_util.h"
 #include "subxact.h"
+#include "tell.h"
 #include "watch.h"
 
 #define MAX_WAITS 5				/* that the detail of an error shows */
@@ -53,6 +56,7 @@ static void note_wait(Run *run);
 static void add_detail(ErrorData *error, const char *line);
 static bool worth_a_retry(const Run *run, const ErrorData *error);
 static bool wait_before_retry(void *arg);
+static void run_tell(const Run *run);
 static RunRow *run_failed(Run *run, ErrorData *error);
 static RunRow *run_row(const Run *run, const char *status, const char *detail);
 static char *run_detail(const Run *run, bool with_counts);
@@ -132,8 +136,11 @@ run_request(const RunRequest *request)
 					   ? "nothing was kept"
 					   : psprintf("would leave: %s; nothing was kept", run_detail(run, false)));
 
+	if (request->action == RUN_ROLLBACK)
+		flag_rolled_back(request->version, request->undoes);
 	run_record(run);
 	policy_use_waivers(request->version);
+	run_tell(run);
 	return run_row(run, request->action == RUN_APPLY ? "applied" : "rolled back",
 				   run_detail(run, true));
 }
@@ -519,6 +526,23 @@ wait_before_retry(void *arg)
 	}
 	run->waited += nap;
 	return false;
+}
+
+/* Tells who listens, and binds the flags of what was applied. */
+static void
+run_tell(const Run *run)
+{
+	const RunRequest *request = run->request;
+	StringInfoData json;
+
+	initStringInfo(&json);
+	appendStringInfoString(&json, "{\"name\": ");
+	escape_json(&json, request->name);
+	appendStringInfo(&json, ", \"class\": \"%s\", \"statements\": %d, \"ms\": %.0f}",
+					 class_name(run->class), list_length(run->done), run->ms);
+	tell_event(request->action == RUN_APPLY ? "applied" : "rolled back", request->version, json.data);
+	if (request->action == RUN_APPLY)
+		flag_applied(request->version, request->flags);
 }
 
 /* Records the failed attempt; raises the error, or returns a row about it. */

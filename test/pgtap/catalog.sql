@@ -52,6 +52,7 @@ INSERT INTO unpinned VALUES
   ('migmgr.dlq_resolve(uuid,text,text,text,regclass)'),
   ('migmgr.dlq_purge(interval,regclass,boolean,timestamp with time zone)'),
   ('migmgr.current_organisation()'),
+  ('migmgr.flag_enabled(text,text)'),
   ('migmgr_internal.dlq_statistics(regclass)'),
   ('migmgr_internal.dlq_column_names()'),
   ('migmgr_internal.classify(text)'),
@@ -76,6 +77,7 @@ INSERT INTO definer VALUES
   ('migmgr.mark_reverted(text[],text)'), ('migmgr.mark_renamed(text,text,text)'), ('migmgr.accept_checksum(text,text,text)'),
   ('migmgr.baseline(text,text)'), ('migmgr.export(text[])'), ('migmgr.set_environment(text)'), ('migmgr.set_policy(text,text,text,text,text)'),
   ('migmgr.tag(text)'), ('migmgr.note(text,text)'), ('migmgr.waive(text,text,interval,text)'), ('migmgr.grant_access(text,text)'), ('migmgr.revoke_access(text)'),
+  ('migmgr.set_flag(text,integer,text)'), ('migmgr_internal.flag_list(bigint)'),
   ('migmgr_internal.seal_record(text,bigint)'), ('migmgr_internal.seal_batch(bigint)'), ('migmgr_internal.status_rows(text)'),
   ('migmgr_internal.guard_login()'),
   ('migmgr_internal.cron_status()'), ('migmgr_internal.watch_checks(timestamp with time zone)');
