@@ -27,7 +27,6 @@ typedef struct GuardScript
 	SubTransactionId subid;		/* its abort ends the watch */
 	List	   *owned;			/* of char *, in a rollback */
 	bool		running;		/* its first statement has begun */
-	List	   *will_drop;		/* of char *: definitions it says it drops */
 	int			statement;
 	int			line;
 	const Verdict *next;		/* on that statement, until its first event */
