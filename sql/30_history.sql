@@ -39,8 +39,11 @@ CREATE VIEW migmgr.history WITH (security_invoker = false) AS
          CASE WHEN n.failed THEN NULL ELSE n.detail ->> 'reversible' END AS reversible,
          (n.failures + CASE WHEN n.event IS NULL THEN 0 ELSE COALESCE((n.detail ->> 'attempts')::bigint, 1) END)::integer AS attempts,
          CASE WHEN n.failed THEN n.failed_checksum ELSE n.checksum END AS checksum,
-         CASE WHEN n.failed THEN n.message ELSE COALESCE(n.detail ->> 'note', n.detail ->> 'reason') END AS note
+         CASE WHEN n.failed THEN n.message ELSE COALESCE(m.detail::jsonb ->> 'note', n.detail ->> 'note', n.detail ->> 'reason') END AS note
     FROM now AS n
+    LEFT JOIN (SELECT DISTINCT ON (l.version) l.version, l.at, l.detail FROM migmgr.ledger AS l
+                WHERE l.event = 'note' AND l.event NOT IN ('applied', 'rolled back')
+                ORDER BY l.version, l.seq DESC) AS m ON m.version = n.version AND m.at > n.at
    ORDER BY (SELECT string_agg(CASE WHEN p.digits IS NULL THEN p.run
                                     ELSE concat(length(length(p.digits)::text), length(p.digits), p.digits) END, '' ORDER BY p.place)
                FROM (SELECT m.run[1] AS run, m.place,
@@ -54,7 +57,7 @@ COMMENT ON COLUMN migmgr.history.applied_at IS 'when the status was reached: app
 COMMENT ON COLUMN migmgr.history.applied_by IS 'role in effect, and the role that logged in where it is another';
 COMMENT ON COLUMN migmgr.history.reversible IS 'is there a way back: yes (proved), by script, no: reason, or not proved: reason';
 COMMENT ON COLUMN migmgr.history.attempts IS 'tries so far, failed ones included';
-COMMENT ON COLUMN migmgr.history.note IS 'note of the apply, reason of the rollback, or message of the failure';
+COMMENT ON COLUMN migmgr.history.note IS 'last note() since, note of the apply, reason of the rollback, or message of the failure';
 
 CREATE VIEW migmgr.attempts WITH (security_invoker = false) AS
   SELECT a.id, a.at, a.action, a.version, a.name, a.sqlstate, a.message, a.detail, a.hint, a.statement, a.line, a.ms,

@@ -528,6 +528,14 @@ guard_begin(GuardMode mode, List *owned)
 	MemoryContextSwitchTo(old);
 }
 
+/* See guard.h. */
+void
+guard_count_any(void)
+{
+	if (guard_script != NULL)
+		guard_script->count_any = true;
+}
+
 /*
  * Notes which statement runs next.  What no event trigger will see (DML,
  * TRUNCATE is seen by the access hook) is held against policy here, so that

@@ -26,6 +26,7 @@ typedef struct GuardScript
 	GuardMode	mode;
 	SubTransactionId subid;		/* its abort ends the watch */
 	List	   *owned;			/* of char *, in a rollback */
+	bool		count_any;		/* data: one row is enough to know */
 	bool		running;		/* its first statement has begun */
 	int			statement;
 	int			line;

@@ -68,12 +68,14 @@ on_data_arg(const char *value)
 {
 	if (strcmp(value, "refuse") == 0)
 		return ON_DATA_REFUSE;
+	if (strcmp(value, "archive") == 0)
+		return ON_DATA_ARCHIVE;
 	if (strcmp(value, "discard") == 0)
 		return ON_DATA_DISCARD;
 	ereport(ERROR,
 			(errcode(ERRCODE_MG_BAD_OPTION),
 			 errmsg("invalid value for on_data: \"%s\"", value),
-			 errdetail("It is \"refuse\" (stop when data would be lost) or \"discard\" (give it up).")));
+			 errdetail("It is \"refuse\" (stop when data would be lost), \"archive\" (keep it) or \"discard\" (give it up).")));
 }
 
 /* Raises MG007 or MG209 unless the version is applied now. */

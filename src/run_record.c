@@ -12,6 +12,7 @@
 #include "utils/builtins.h"
 #include "utils/json.h"
 
+#include "archive.h"
 #include "ledger.h"
 #include "migmgr.h"
 #include "own_table.h"
@@ -28,6 +29,7 @@ static void write_objects(const Run *run);
 static Datum numeric_of(double ms);
 static Datum text_array(const List *texts);
 static char *entry_detail(const Run *run, const char *down, const char *verify, const List *stored);
+static void json_archive(StringInfo json, const char *key, const Archive *archive);
 static void json_lost(StringInfo json, const List *objects);
 
 /* Appends `"key": ` to an object under construction. */
@@ -226,6 +228,7 @@ entry_detail(const Run *run, const char *down, const char *verify, const List *s
 	json_int(&json, "statements", list_length(run->done));
 	json_int(&json, "ms", (int64) run->ms);
 	json_int(&json, "attempts", run->attempts);
+	json_list(&json, "waits", run->recorded_waits);
 	json_text(&json, "file", request->file);
 	json_text(&json, "received", request->received);
 	json_list(&json, "stored", stored);
@@ -237,16 +240,29 @@ entry_detail(const Run *run, const char *down, const char *verify, const List *s
 		json_text(&json, "note", request->note);
 		json_list(&json, "flags", request->flags);
 		json_list(&json, "requires", request->requires);
+		json_archive(&json, "brought_back", run->archive);
 	}
 	else
 	{
 		json_int(&json, "undoes", request->undoes);
 		json_text(&json, "reason", request->note);
-		json_text(&json, "on_data", request->on_data == ON_DATA_DISCARD ? "discard" : "refuse");
+		json_text(&json, "on_data", request->on_data == ON_DATA_DISCARD ? "discard" :
+				  request->on_data == ON_DATA_ARCHIVE ? "archive" : "refuse");
+		json_archive(&json, "archive", run->archive);
 		json_lost(&json, run->effect->objects);
 	}
 	appendStringInfoChar(&json, '}');
 	return json.data;
+}
+
+/* What was put away or came back; nothing where there is nothing to say. */
+static void
+json_archive(StringInfo json, const char *key, const Archive *archive)
+{
+	if (archive == NULL || archive->parts == NIL)
+		return;
+	json_key(json, key);
+	archive_json(json, archive);
 }
 
 /* What data a rollback gave up, table by table and column by column. */
