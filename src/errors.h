@@ -51,6 +51,7 @@
 #define ERRCODE_MG_ARCHIVE				MAKE_SQLSTATE('M','G','2','1','4')
 #define ERRCODE_MG_DIVERGED				MAKE_SQLSTATE('M','G','2','2','5')
 #define ERRCODE_MG_REPLACES				MAKE_SQLSTATE('M','G','2','2','6')
+#define ERRCODE_MG_FOREIGN				MAKE_SQLSTATE('M','G','2','2','7')
 #define ERRCODE_MG_NEEDS_TOP_LEVEL		MAKE_SQLSTATE('M','G','2','3','0')
 
 /* MG3xx: the ledger */

@@ -13,6 +13,7 @@
 #include "utils/json.h"
 
 #include "archive.h"
+#include "foreign.h"
 #include "ledger.h"
 #include "migmgr.h"
 #include "own_table.h"
@@ -89,6 +90,7 @@ run_record(Run *run)
 			   *verify = NULL;
 	List	   *stored = NIL;
 
+	foreign_mirror(request);
 	SPI_connect();
 	record_begin(&scope);
 	(void) write_script(request->text, &stored);
