@@ -92,7 +92,7 @@ static void check_size(const char *sql, const char *what);
 static List *parse_text(const char *sql, const char *what);
 static List *list_statements(const char *sql, List *raw);
 static void unwrap(Script *script);
-static void check_statements(const Script *script, const char *what);
+static void check_statements(const Script *script, const char *what, bool online);
 pg_noreturn static void report_parse_error(ErrorData *edata, int position, const char *sql, const char *what);
 static void find_place(ErrorPlace *place, const char *sql, int offset);
 static void report_copy(const ErrorPlace *place, const char *sql, const char *what);
@@ -117,8 +117,34 @@ script_parse(const char *sql, const char *what)
 {
 	Script	   *script = script_split(sql, what);
 
-	check_statements(script, what);
+	check_statements(script, what, false);
 	return script;
+}
+
+/* Likewise, with statements that run by themselves. */
+Script *
+script_parse_online(const char *sql, const char *what)
+{
+	Script	   *script = script_split(sql, what);
+
+	check_statements(script, what, true);
+	return script;
+}
+
+/* Is there a statement that can only run by itself? */
+bool
+script_needs_online(const Script *script)
+{
+	ListCell   *lc;
+
+	foreach(lc, script->statements)
+	{
+		ScriptRefusal refusal;
+
+		if (script_refuses(script, lfirst(lc), &refusal) && refusal.online)
+			return true;
+	}
+	return false;
 }
 
 /* Likewise, with statements that no script may have: to look at them. */
@@ -326,7 +352,7 @@ unwrap(Script *script)
 
 /* Raises for the first statement that no script may have. */
 static void
-check_statements(const Script *script, const char *what)
+check_statements(const Script *script, const char *what, bool online)
 {
 	ListCell   *lc;
 
@@ -336,7 +362,7 @@ check_statements(const Script *script, const char *what)
 		ScriptRefusal refusal;
 
 		CHECK_FOR_INTERRUPTS();
-		if (script_refuses(script, stmt, &refusal))
+		if (script_refuses(script, stmt, &refusal) && !(online && refusal.online))
 			script_refuse(stmt, &refusal, what);
 	}
 }
