@@ -48,6 +48,7 @@
 #define ERRCODE_MG_ROLLBACK_DEPENDS		MAKE_SQLSTATE('M','G','2','1','1')
 #define ERRCODE_MG_LOCK_TIMEOUT			MAKE_SQLSTATE('M','G','2','1','2')
 #define ERRCODE_MG_PREPARE				MAKE_SQLSTATE('M','G','2','1','3')
+#define ERRCODE_MG_NEEDS_TOP_LEVEL		MAKE_SQLSTATE('M','G','2','3','0')
 
 /* MG3xx: the ledger */
 #define ERRCODE_MG_LEDGER_ROW			MAKE_SQLSTATE('M','G','3','0','1')

@@ -72,6 +72,7 @@ static const char *const attempt_insert =
 " NULLIF($13, '0')::pg_catalog.int4, NULLIF($14, '0')::pg_catalog.int4, $15::pg_catalog.int8";
 
 static void attempt_fields(const Attempt *attempt, const char **fields);
+static void attempt_log(const Attempt *attempt);
 static char *clip(const char *text);
 static char *client_address(void);
 static bool wait_for_worker(Envelope *envelope, BackgroundWorkerHandle *handle);
@@ -143,6 +144,26 @@ attempt_write(const Attempt *attempt)
 }
 
 /*
+ * Writes the attempt and commits: for callers that own their transactions.
+ * The server log has it in any case.
+ */
+void
+attempt_commit(const Attempt *attempt)
+{
+	attempt_log(attempt);
+	attempt_write(attempt);
+	run_next_transaction();
+}
+
+static void
+attempt_log(const Attempt *attempt)
+{
+	ereport(LOG,
+			(errmsg_internal("migmgr: %s of \"%s\" failed: %s", attempt->action, attempt->version,
+							 attempt->error->message ? attempt->error->message : "")));
+}
+
+/*
  * Hands the attempt to a worker that writes it whatever becomes of this
  * transaction.  False when no worker could be had: then the server log, which
  * has it in any case, is all there is.
@@ -160,10 +181,7 @@ attempt_send(const Attempt *attempt)
 	bool		copied;
 
 	attempt_fields(attempt, fields);
-	ereport(LOG,
-			(errmsg_internal("migmgr: %s of \"%s\" failed: %s", attempt->action,
-							 attempt->version, fields[FIELD_MESSAGE])));
-
+	attempt_log(attempt);
 	for (int i = 0; i < NUM_FIELDS; i++)
 		length += fields[i] == NULL ? 1 : strlen(fields[i]) + 1;
 	segment = dsm_create(offsetof(Envelope, data) + length, DSM_CREATE_NULL_IF_MAXSEGMENTS);

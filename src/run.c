@@ -35,7 +35,6 @@
 
 #define MAX_TOTAL_WAIT_MS 10000 /* a function keeps its snapshot while it
 								 * waits */
-#define MAX_RETRIES 100
 
 static bool run_in_subxact(void *arg);
 static void run_fenced(Run *run);
@@ -46,8 +45,8 @@ static void check_rollback_later(const Run *run);
 static char *watched_table(const char *watch);
 static void check_rollback_watches(const Run *run);
 static bool created_here(const Run *run, const Verdict *verdict);
-static bool worth_a_retry(const ErrorData *error);
-static void wait_before_retry(int attempt, int *waited);
+static bool worth_a_retry(const Run *run, const ErrorData *error);
+static bool wait_before_retry(void *arg);
 static RunRow *run_failed(Run *run, ErrorData *error);
 static RunRow *run_row(const Run *run, const char *status, const char *detail);
 static char *object_list(const List *objects, bool with_counts);
@@ -70,7 +69,6 @@ run_request(const RunRequest *request)
 	ErrorData  *error;
 	instr_time	start,
 				duration;
-	int			waited = 0;
 
 	/* a trial run is what a copy is good for; anything else needs its home */
 	if (!request->dry_run)
@@ -89,6 +87,8 @@ run_request(const RunRequest *request)
 	INSTR_TIME_SET_CURRENT(start);
 	for (;;)
 	{
+		ErrorData  *cancelled;
+
 		run->attempts++;
 		run->done = NIL;
 		run->class = CLASS_NONE;
@@ -96,10 +96,19 @@ run_request(const RunRequest *request)
 		error = subxact_run(run_in_subxact, run);
 		guard_end();
 		notices_end();
-		if (error == NULL || !worth_a_retry(error) ||
-			run->attempts > request->options.max_retries || waited >= MAX_TOTAL_WAIT_MS)
+		if (error == NULL || !worth_a_retry(run, error))
 			break;
-		wait_before_retry(run->attempts, &waited);
+		if (request->commits)
+			run_next_transaction();
+		cancelled = subxact_run(wait_before_retry, run);
+		if (request->commits)
+			run_snapshot();
+		if (cancelled != NULL)
+		{
+			run->current = NULL;
+			error = cancelled;
+			break;
+		}
 	}
 	INSTR_TIME_SET_CURRENT(duration);
 	INSTR_TIME_SUBTRACT(duration, start);
@@ -150,11 +159,22 @@ Datum
 run_return(FunctionCallInfo fcinfo, const RunRow *row)
 {
 	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
-	const char *texts[] = {row->version, row->name, row->status, row->environment, row->class};
-	Datum		values[9] = {0};
-	bool		nulls[9] = {0};
+	Datum		values[RUN_COLUMNS];
+	bool		nulls[RUN_COLUMNS];
 
 	InitMaterializedSRF(fcinfo, MAT_SRF_USE_EXPECTED_DESC);
+	run_row_values(row, values, nulls);
+	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
+	return (Datum) 0;
+}
+
+/* The row as RUN_COLUMNS values. */
+void
+run_row_values(const RunRow *row, Datum *values, bool *nulls)
+{
+	const char *texts[] = {row->version, row->name, row->status, row->environment, row->class};
+
+	memset(nulls, 0, RUN_COLUMNS * sizeof(bool));
 	for (int i = 0; i < lengthof(texts); i++)
 	{
 		nulls[i] = texts[i] == NULL;
@@ -166,8 +186,6 @@ run_return(FunctionCallInfo fcinfo, const RunRow *row)
 	values[7] = nulls[7] ? (Datum) 0 : CStringGetTextDatum(row->reversible);
 	nulls[8] = row->detail == NULL;
 	values[8] = nulls[8] ? (Datum) 0 : CStringGetTextDatum(row->detail);
-	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
-	return (Datum) 0;
 }
 
 /* Everything of the caller's SQL; true keeps it. */
@@ -406,25 +424,35 @@ check_rollback_data(const Run *run)
 						 quote_literal_cstr(run->request->version))));
 }
 
-/* Locks that were not to be had come free by themselves: try again. */
+/*
+ * Locks that were not to be had come free by themselves: try again, as often
+ * as the options say.  A function keeps its snapshot while it waits, so the
+ * time of its waits is bounded as well.
+ */
 static bool
-worth_a_retry(const ErrorData *error)
+worth_a_retry(const Run *run, const ErrorData *error)
 {
-	return error->sqlerrcode == ERRCODE_LOCK_NOT_AVAILABLE ||
-		error->sqlerrcode == ERRCODE_T_R_DEADLOCK_DETECTED;
+	return (error->sqlerrcode == ERRCODE_LOCK_NOT_AVAILABLE ||
+			error->sqlerrcode == ERRCODE_T_R_DEADLOCK_DETECTED) &&
+		run->attempts <= run->request->options.max_retries &&
+		(run->request->commits || run->waited < MAX_TOTAL_WAIT_MS);
 }
 
 /*
  * Exponential backoff with full jitter; only APPLY is held meanwhile.  Raises
  * on a cancel.
  */
-static void
-wait_before_retry(int attempt, int *waited)
+static bool
+wait_before_retry(void *arg)
 {
-	int			cap = Min(100 << Min(attempt, 6), MAX_TOTAL_WAIT_MS - *waited);
-	int			nap = 1 + (int) (pg_prng_double(&pg_global_prng_state) * cap);
+	Run		   *run = arg;
+	int			cap = 100 << Min(run->attempts, 6);
+	int			nap;
 	TimestampTz start = GetCurrentTimestamp();
 
+	if (!run->request->commits)
+		cap = Min(cap, MAX_TOTAL_WAIT_MS - run->waited);
+	nap = 1 + (int) (pg_prng_double(&pg_global_prng_state) * cap);
 	while (!TimestampDifferenceExceeds(start, GetCurrentTimestamp(), nap))
 	{
 		CHECK_FOR_INTERRUPTS();
@@ -432,7 +460,8 @@ wait_before_retry(int attempt, int *waited)
 						 Min(nap, 100), PG_WAIT_EXTENSION);
 		ResetLatch(MyLatch);
 	}
-	*waited += nap;
+	run->waited += nap;
+	return false;
 }
 
 /* Records the failed attempt; raises the error, or returns a row about it. */
@@ -456,15 +485,23 @@ run_failed(Run *run, ErrorData *error)
 	attempt.line = run->current ? run->current->line : 0;
 	attempt.ms = run->ms;
 
+	/* here nothing is undone but what failed, so no worker is needed */
+	if (request->commits)
+	{
+		run_next_transaction();
+		run_snapshot();
+		if (!request->dry_run)
+			attempt_commit(&attempt);
+	}
 	if (request->options.report &&
 		error->sqlerrcode != ERRCODE_QUERY_CANCELED && error->sqlerrcode != ERRCODE_ADMIN_SHUTDOWN)
 	{
-		if (!request->dry_run)
+		if (!request->dry_run && !request->commits)
 			attempt_write(&attempt);
 		return run_row(run, "failed", psprintf("%s: %s", unpack_sql_state(error->sqlerrcode),
 											   error->message));
 	}
-	if (!request->dry_run && !attempt_send(&attempt))
+	if (!request->dry_run && !request->commits && !attempt_send(&attempt))
 		error->detail = psprintf("%s%sThis attempt was not recorded: no free background worker.",
 								 error->detail ? error->detail : "", error->detail ? "\n" : "");
 	ReThrowError(error);

@@ -4,6 +4,7 @@
  *
  *	  apply.c, rollback.c   the SQL functions: read arguments, make a request
  *	  run.c                 the one way of a request
+ *	  run_door.c            the second door to it, which commits
  *	  run_history.c         what the ledger says about a version
  *	  run_files.c           what compare_files() has seen of it
  *	  run_statement.c       executing one statement, and what it says on error
@@ -51,7 +52,9 @@ typedef struct RunRequest
 	const char *file;			/* as given to apply_file */
 	const char *text;			/* canonical; its checksum identifies it */
 	const char *checksum;		/* of text */
-	const char *received;		/* of the bytes as they came, where it differs */
+	const char *sent;			/* the bytes as they came */
+	const char *received;		/* checksum of these, where it differs */
+	const char *expected;		/* checksum that the caller expects, or NULL */
 	const char *up;				/* script to run */
 	const char *down;			/* canonical script of the way back */
 	const char *verify;			/* canonical script that must hold */
@@ -61,6 +64,7 @@ typedef struct RunRequest
 	bool		dry_run;
 	OnData		on_data;
 	int64		undoes;			/* rollback: seq of the entry it undoes */
+	bool		commits;		/* came by the door that owns its transactions */
 	RunOptions	options;
 } RunRequest;
 
@@ -99,10 +103,13 @@ typedef struct Run
 	GuardResult *effect;
 	MigClass	class;
 	int			attempts;
+	int			waited;			/* ms between attempts */
 	double		ms;
 	const char *reversible;
 	int64		seq;
 } Run;
+
+#define RUN_COLUMNS 9
 
 /* the row that every run returns */
 typedef struct RunRow
@@ -140,6 +147,28 @@ extern void run_init(void);
 extern RunRow *run_request(const RunRequest *request);
 extern void run_begin(const char *function);
 extern Datum run_return(FunctionCallInfo fcinfo, const RunRow *row);
+extern void run_row_values(const RunRow *row, Datum *values, bool *nulls);
+
+/* apply.c */
+extern void apply_file_request(RunRequest *request, const char *function, const char *call,
+							   const char *file, const char *sql, Jsonb *options);
+extern RunRow *apply_locked(RunRequest *request);
+
+/*
+ * run_door.c: the door that owns its transactions.  run_committing() is called
+ * inside a transaction, which it commits, and returns in a new one in which
+ * nothing has happened yet; run, when APPLY is held, is apply_locked or its
+ * like.  A background worker calls it between StartTransactionCommand and
+ * CommitTransactionCommand; current memory context and request must outlive
+ * transactions.
+ */
+typedef RunRow *(*run_locked_fn) (RunRequest *request);
+
+extern RunRow *run_committing(RunRequest *request, run_locked_fn run);
+extern void run_check_door(FunctionCallInfo fcinfo, const char *procedure, const char *hint);
+extern Datum run_call(FunctionCallInfo fcinfo, RunRequest *request, run_locked_fn run);
+extern void run_next_transaction(void);
+extern void run_snapshot(void);
 
 /* run_options.c */
 extern void run_options(RunOptions *options, Jsonb *json);
@@ -180,6 +209,7 @@ typedef struct Attempt
 } Attempt;
 
 extern void attempt_write(const Attempt *attempt);
+extern void attempt_commit(const Attempt *attempt);
 extern bool attempt_send(const Attempt *attempt);
 
 #endif							/* MIGMGR_RUN_H */
