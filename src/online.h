@@ -17,6 +17,7 @@
 #ifndef MIGMGR_ONLINE_H
 #define MIGMGR_ONLINE_H
 
+#include "postmaster/bgworker.h"
 #include "run.h"
 #include "storage/dsm.h"
 
@@ -53,10 +54,10 @@ typedef struct OnlineReport OnlineReport;
 extern void online_init(void);
 
 /* online.c */
-extern RunRow *online_register(RunRequest *request);
+extern RunRow *online_request(RunRequest *request);
 extern RunRow *online_finish(const RunRequest *request, RunRow *row);
-extern bool online_start(int64 ticket, Oid session_user, dsm_handle report, void *handle);
-extern void online_say(OnlineReport *report, int number, int total, const char *text, double ms);
+extern bool online_start(int64 ticket, Oid session_user, dsm_handle report, BackgroundWorkerHandle **handle);
+extern void online_say(OnlineReport *report, const char *line);
 extern void online_say_done(OnlineReport *report, const RunRow *row);
 extern void online_say_error(OnlineReport *report, const ErrorData *error);
 
@@ -76,9 +77,12 @@ extern void online_note_target(const char *version, int statement, const char *k
 extern char *online_target_name(const char *version, int statement);
 extern List *online_targets(const char *version, int statement, const char *kind);
 
+/* online_worker.c */
+extern bool online_is_worker(int64 ticket);
+
 /* online_statement.c */
-extern void online_statement(Run *run, ScriptStatement *statement, OnlineReport *report);
-extern bool online_is_setting(const ScriptStatement *statement);
+extern void online_statement(Run *run, ScriptStatement *statement);
+extern void online_repeat(Run *run, ScriptStatement *statement);
 
 /* submit.c */
 typedef struct Submission

@@ -15,6 +15,7 @@
 #include "errors.h"
 #include "ledger.h"
 #include "migmgr.h"
+#include "online.h"
 #include "own_table.h"
 #include "run.h"
 #include "spi_util.h"
@@ -96,6 +97,7 @@ check_order(const RunRequest *request)
 {
 	OrderAnswer answer = {0};
 
+	online_check_order(request);
 	if (order_in_doubt(request))
 		ask_order(request, &answer);
 	answer.missing = remembered_missing(request->version);

@@ -92,6 +92,7 @@ static void check_size(const char *sql, const char *what);
 static List *parse_text(const char *sql, const char *what);
 static List *list_statements(const char *sql, List *raw);
 static void unwrap(Script *script);
+static bool has_word(const char *sql, const char *word);
 static void check_statements(const Script *script, const char *what, bool online);
 pg_noreturn static void report_parse_error(ErrorData *edata, int position, const char *sql, const char *what);
 static void find_place(ErrorPlace *place, const char *sql, int offset);
@@ -131,17 +132,57 @@ script_parse_online(const char *sql, const char *what)
 	return script;
 }
 
-/* Is there a statement that can only run by itself? */
+/*
+ * Is there a statement that can only run by itself?  Nearly every text is
+ * answered by the words that are not in it.  One that cannot be parsed needs
+ * nothing: whoever runs it will say what is wrong.
+ */
 bool
-script_needs_online(const Script *script)
+script_needs_online(const char *sql)
 {
-	ListCell   *lc;
+	static const char *const words[] = {"concurrently", "vacuum", "reindex", "cluster"};
+	MemoryContext context = CurrentMemoryContext;
+	volatile bool result = false;
+	bool		found = false;
 
-	foreach(lc, script->statements)
+	for (int i = 0; i < lengthof(words) && !found; i++)
+		found = has_word(sql, words[i]);
+	if (!found)
+		return false;
+
+	PG_TRY();
 	{
-		ScriptRefusal refusal;
+		Script	   *script = script_split(sql, "the script");
+		ListCell   *lc;
 
-		if (script_refuses(script, lfirst(lc), &refusal) && refusal.online)
+		foreach(lc, script->statements)
+		{
+			ScriptRefusal refusal;
+
+			if (script_refuses(script, lfirst(lc), &refusal))
+				result |= refusal.online;
+		}
+	}
+	PG_CATCH();
+	{
+		if (geterrcode() == ERRCODE_QUERY_CANCELED || geterrcode() == ERRCODE_ADMIN_SHUTDOWN)
+			PG_RE_THROW();
+		MemoryContextSwitchTo(context);
+		FlushErrorState();
+	}
+	PG_END_TRY();
+	return result;
+}
+
+/* Is word, in lower case, anywhere in the text, in any case? */
+static bool
+has_word(const char *sql, const char *word)
+{
+	size_t		length = strlen(word);
+
+	for (const char *p = sql; *p; p++)
+	{
+		if ((*p | 0x20) == word[0] && pg_strncasecmp(p, word, length) == 0)
 			return true;
 	}
 	return false;
