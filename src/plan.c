@@ -149,6 +149,27 @@ plan_script(FunctionCallInfo fcinfo, PolicyEnvironment *environment)
 	return plan;
 }
 
+/* See plan.h; made by the script itself are none. */
+List *
+plan_locks(const char *sql, int *statements)
+{
+	Script	   *script = script_split(script_up("the script", script_canonical(sql)), "the script");
+	List	   *locks = NIL;
+	ListCell   *lc;
+
+	foreach(lc, judge_script(script))
+	{
+		PlannedStatement *planned = lfirst(lc);
+		ListCell   *l;
+
+		foreach(l, planned->detail.locks)
+			((PlanLock *) lfirst(l))->statement = planned->statement->number;
+		locks = list_concat(locks, planned->detail.locks);
+	}
+	*statements = list_length(script->statements);
+	return locks;
+}
+
 /* Judges each statement after the effects of those before it. */
 static List *
 judge_script(Script *script)

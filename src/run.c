@@ -23,6 +23,7 @@
 #include "utils/timestamp.h"
 #include "utils/wait_event.h"
 
+#include "budget.h"
 #include "errors.h"
 #include "guc.h"
 #include "ledger.h"
@@ -33,6 +34,7 @@
 #include "subxact.h"
 #include "watch.h"
 
+#define MAX_WAITS 5				/* that the detail of an error shows */
 #define MAX_TOTAL_WAIT_MS 10000 /* a function keeps its snapshot while it
 								 * waits */
 
@@ -45,6 +47,9 @@ static void check_rollback_later(const Run *run);
 static char *watched_table(const char *watch);
 static void check_rollback_watches(const Run *run);
 static bool created_here(const Run *run, const Verdict *verdict);
+static bool is_about_locks(const ErrorData *error);
+static void note_wait(Run *run);
+static void add_detail(ErrorData *error, const char *line);
 static bool worth_a_retry(const Run *run, const ErrorData *error);
 static bool wait_before_retry(void *arg);
 static RunRow *run_failed(Run *run, ErrorData *error);
@@ -96,6 +101,9 @@ run_request(const RunRequest *request)
 		error = subxact_run(run_in_subxact, run);
 		guard_end();
 		notices_end();
+		budget_end();
+		if (error != NULL && is_about_locks(error))
+			note_wait(run);
 		if (error == NULL || !worth_a_retry(run, error))
 			break;
 		if (request->commits)
@@ -229,9 +237,12 @@ run_fenced(Run *run)
 
 	GetUserIdAndSecContext(&user, &context);
 	notices_begin(GetMemoryChunkContext(run));
+	budget_begin(run->request->options.lock_timeout);
 	run_statements(run, run->script, "statement");
 	run_verify(run);
 	run_effect(run);
+	if (!run->request->dry_run)
+		own_lock(LOCK_CHAIN, budget_left());
 	AtEOXact_GUC(false, nestlevel);
 
 	GetUserIdAndSecContext(&now_user, &now_context);
@@ -424,6 +435,34 @@ check_rollback_data(const Run *run)
 						 quote_literal_cstr(run->request->version))));
 }
 
+/* Was a lock not to be had: of a table, or of the chain for the record? */
+static bool
+is_about_locks(const ErrorData *error)
+{
+	return error->sqlerrcode == ERRCODE_LOCK_NOT_AVAILABLE ||
+		error->sqlerrcode == ERRCODE_T_R_DEADLOCK_DETECTED ||
+		error->sqlerrcode == ERRCODE_MG_LOCKED;
+}
+
+/* Notes what the attempt waited for; of many attempts the last few. */
+static void
+note_wait(Run *run)
+{
+	char	   *blockers = budget_blockers(true);
+	char	   *recorded = budget_blockers(false);
+
+	if (blockers == NULL)
+		return;
+	if (list_length(run->waits) == MAX_WAITS)
+	{
+		run->waits = list_delete_first(run->waits);
+		run->recorded_waits = list_delete_first(run->recorded_waits);
+	}
+	run->waits = lappend(run->waits, psprintf("Attempt %d waited %s.", run->attempts, blockers));
+	run->recorded_waits = lappend(run->recorded_waits,
+								  psprintf("attempt %d: %s", run->attempts, recorded));
+}
+
 /*
  * Locks that were not to be had come free by themselves: try again, as often
  * as the options say.  A function keeps its snapshot while it waits, so the
@@ -432,9 +471,7 @@ check_rollback_data(const Run *run)
 static bool
 worth_a_retry(const Run *run, const ErrorData *error)
 {
-	return (error->sqlerrcode == ERRCODE_LOCK_NOT_AVAILABLE ||
-			error->sqlerrcode == ERRCODE_T_R_DEADLOCK_DETECTED) &&
-		run->attempts <= run->request->options.max_retries &&
+	return is_about_locks(error) && run->attempts <= run->request->options.max_retries &&
 		(run->request->commits || run->waited < MAX_TOTAL_WAIT_MS);
 }
 
@@ -470,12 +507,13 @@ run_failed(Run *run, ErrorData *error)
 {
 	const RunRequest *request = run->request;
 	Attempt		attempt = {0};
+	ListCell   *lc;
 
 	error = run_error(run, error);
+	foreach(lc, run->waits)
+		add_detail(error, lfirst(lc));
 	if (run->attempts > 1)
-		error->detail = psprintf("%s%sIt was tried %d times.",
-								 error->detail ? error->detail : "",
-								 error->detail ? "\n" : "", run->attempts);
+		add_detail(error, psprintf("It was tried %d times.", run->attempts));
 	attempt.action = request->action == RUN_APPLY ? "apply" : "rollback";
 	attempt.version = request->version;
 	attempt.name = request->name;
@@ -498,14 +536,20 @@ run_failed(Run *run, ErrorData *error)
 	{
 		if (!request->dry_run && !request->commits)
 			attempt_write(&attempt);
-		return run_row(run, "failed", psprintf("%s: %s", unpack_sql_state(error->sqlerrcode),
-											   error->message));
+		return run_row(run, "failed", psprintf("%s: %s%s%s", unpack_sql_state(error->sqlerrcode), error->message,
+											   run->waits == NIL ? "" : "\n",
+											   run->waits == NIL ? "" : (char *) llast(run->waits)));
 	}
 	if (!request->dry_run && !request->commits && !attempt_send(&attempt))
-		error->detail = psprintf("%s%sThis attempt was not recorded: no free background worker.",
-								 error->detail ? error->detail : "", error->detail ? "\n" : "");
+		add_detail(error, "This attempt was not recorded: no free background worker.");
 	ReThrowError(error);
 	return NULL;				/* keep compiler quiet */
+}
+
+static void
+add_detail(ErrorData *error, const char *line)
+{
+	error->detail = error->detail == NULL ? pstrdup(line) : psprintf("%s\n%s", error->detail, line);
 }
 
 static RunRow *

@@ -109,6 +109,9 @@ typedef struct Run
 	MigClass	class;
 	int			attempts;
 	int			waited;			/* ms between attempts */
+	List	   *waits;			/* of char *: what the last attempts waited
+								 * for, and behind whom; with queries ... */
+	List	   *recorded_waits; /* ... and without, for the ledger */
 	double		ms;
 	const char *reversible;
 	int64		seq;

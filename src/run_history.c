@@ -115,7 +115,7 @@ check_order(const RunRequest *request)
 				 errmsg("cannot apply \"%s\": version \"%s\" before it failed and is not applied",
 						request->version, answer.failed),
 				 errdetail("Its last attempt: %s", answer.message),
-				 errhint("Apply \"%s\" first, or pass options => '{\"skip_failed\": true}' to leave it out.", answer.failed)));
+				 errhint("Apply \"%s\" first, or pass options => '{\"skip_failed\": true}' once to leave it out for good.", answer.failed)));
 	if (answer.missing != NULL && !request->options.skip_failed)
 		ereport(ERROR,
 				(errcode(ERRCODE_MG_EARLIER_FAILED),
@@ -169,8 +169,9 @@ ask_order(const RunRequest *request, OrderAnswer *answer)
 			 " FROM (VALUES (true)) AS v LEFT JOIN (SELECT a.version, a.message FROM migmgr_internal.attempt AS a"
 			 "   WHERE a.action = 'apply'"
 			 "   AND migmgr_internal.version_key(a.version) < migmgr_internal.version_key($1)"
-			 "   AND NOT EXISTS (SELECT FROM migmgr.ledger AS l WHERE l.version = a.version AND l.at > a.at"
-			 "     AND l.event IN ('applied', 'rolled back'))"
+			 "   AND NOT EXISTS (SELECT FROM migmgr.ledger AS l WHERE l.at > a.at AND (l.version = a.version"
+			 "     AND l.event IN ('applied', 'rolled back') OR l.event = 'applied'"
+			 "     AND migmgr_internal.version_key(l.version) > migmgr_internal.version_key(a.version)))"
 			 "   ORDER BY migmgr_internal.version_key(a.version), a.at DESC LIMIT 1) AS f ON true",
 			 SPI_OK_SELECT, 2, args);
 	answer->same = keep(context, spi_text(0, "same"));

@@ -223,6 +223,7 @@ entry_detail(const Run *run, const char *down, const char *verify, const List *s
 	json_int(&json, "statements", list_length(run->done));
 	json_int(&json, "ms", (int64) run->ms);
 	json_int(&json, "attempts", run->attempts);
+	json_list(&json, "waits", run->recorded_waits);
 	json_text(&json, "file", request->file);
 	json_text(&json, "received", request->received);
 	json_list(&json, "stored", stored);

@@ -24,11 +24,11 @@
 #include "tcop/tcopprot.h"
 #include "tcop/utility.h"
 #include "utils/builtins.h"
-#include "utils/guc.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 
+#include "budget.h"
 #include "compat.h"
 #include "errors.h"
 #include "notices.h"
@@ -47,7 +47,6 @@ typedef struct VerifyReceiver
 static void run_one(Run *run, ScriptStatement *statement, Script *script, Verdict *verdict);
 static int64 execute_raw(RawStmt *raw, const char *text, DestReceiver *dest);
 static int64 execute_planned(PlannedStmt *planned, const char *text, DestReceiver *dest);
-static void set_lock_timeout(int ms);
 static void report_activity(const Run *run, const ScriptStatement *statement, int total);
 static PolicyAction judge(const Run *run, const Verdict *verdict);
 static bool exempt_in_rollback(const Run *run, const Verdict *verdict);
@@ -125,7 +124,7 @@ run_statements(Run *run, Script *script, const char *part)
 		if (!guard_deferred(verdict))
 			run->class = Max(run->class, verdict->class);
 
-		set_lock_timeout(run->request->options.lock_timeout);
+		budget_statement();
 		guard_statement(verdict);
 		MemoryContextSwitchTo(scratch);
 		run_one(run, statement, script, verdict);
@@ -273,20 +272,6 @@ execute_planned(PlannedStmt *planned, const char *text, DestReceiver *dest)
 	return rows;
 }
 
-/*
- * Set again before every statement: a schema file of pg_dump starts with
- * SET lock_timeout = 0.
- */
-static void
-set_lock_timeout(int ms)
-{
-	char		value[32];
-
-	snprintf(value, sizeof(value), "%d", ms);
-	(void) set_config_option("lock_timeout", value, PGC_USERSET, PGC_S_SESSION,
-							 GUC_ACTION_SAVE, true, 0, false);
-}
-
 /* Shows in pg_stat_activity what runs now. */
 static void
 report_activity(const Run *run, const ScriptStatement *statement, int total)
@@ -417,7 +402,7 @@ verify_statement(Run *run, ScriptStatement *statement, Script *script)
 		},
 	};
 
-	set_lock_timeout(run->request->options.lock_timeout);
+	budget_statement();
 	guard_statement(NULL);
 	(void) execute_raw(copyObject(statement->raw), script->text, &receiver.pub);
 	if (receiver.is_bool && !receiver.value)

@@ -32,6 +32,7 @@ INSERT INTO unpinned VALUES
   ('migmgr.assert_safe(text,text)'),
   ('migmgr.apply(text,text,text,text,text,text,boolean,text,jsonb)'),
   ('migmgr.apply_file(text,text,boolean,text,jsonb)'),
+  ('migmgr.blockers(text)'),
   ('migmgr.run(text,text,boolean,text,jsonb,text,text,text,text,text,integer,bigint,text,text)'),
   ('migmgr.rollback(text,text,text,boolean)'),
   ('migmgr.watch(regclass,interval,regclass,text,jsonb,jsonb,integer,integer,boolean)'),

@@ -77,6 +77,14 @@ SELECT count(*) AS locks FROM pg_locks WHERE pid = pg_backend_pid() AND locktype
 CALL public.shown('005_settings.sql', 'SET work_mem = ''77MB''; SET search_path = nowhere; SET lock_timeout = 0');
 SELECT current_setting('work_mem') AS work_mem, current_setting('search_path') AS search_path, current_setting('lock_timeout') AS lock_timeout;
 
+-- a version that failed is left out once, and for good
+\set VERBOSITY sqlstate
+CALL migmgr.run('005a_fails.sql', 'SELECT 1/0');
+CALL migmgr.run('005b_next.sql', 'CREATE TABLE next (i int)');
+\set VERBOSITY default
+CALL public.shown('005b_next.sql', 'CREATE TABLE next (i int)', options => '{"skip_failed": true}');
+CALL public.shown('005c_last.sql', 'CREATE TABLE last (i int)');
+
 -- rights are the caller's
 SELECT check_name, status FROM migmgr.verify() WHERE check_name IN ('chain', 'texts') ORDER BY 1;
 CREATE ROLE regress_migmgr_runner;
