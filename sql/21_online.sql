@@ -92,6 +92,8 @@ CREATE VIEW migmgr_internal.online_state WITH (security_invoker = false) AS
   SELECT j.*, COALESCE(s.done, 0)::integer AS done, w.alive,
          CASE WHEN j.state = 'running' AND w.alive THEN 'running'
               WHEN j.started_at IS NULL THEN 'queued'
+              WHEN s.done IS NULL AND NOT EXISTS (SELECT FROM migmgr_internal.online_target AS t JOIN pg_class AS c ON c.oid = t.relid
+                                                   WHERE t.version = j.version AND t.kind = 'built') THEN 'failed'
               WHEN j.action = 'rollback' THEN 'partly rolled back'
               ELSE 'partly applied' END AS status
     FROM migmgr_internal.online_job AS j
@@ -99,4 +101,4 @@ CREATE VIEW migmgr_internal.online_state WITH (security_invoker = false) AS
    CROSS JOIN LATERAL (SELECT EXISTS (SELECT FROM pg_locks AS k
       WHERE k.locktype = 'object' AND k.granted AND k.classid = 'pg_extension'::regclass AND k.objsubid = 4 AND k.pid = j.pid
         AND k.database = (SELECT d.oid FROM pg_database AS d WHERE d.datname = current_database())) AS alive) AS w;
-COMMENT ON VIEW migmgr_internal.online_state IS 'jobs with what has become of them: queued, running, partly applied or partly rolled back';
+COMMENT ON VIEW migmgr_internal.online_state IS 'jobs with what has become of them: queued, running, failed (nothing is done), partly applied or partly rolled back';

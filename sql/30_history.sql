@@ -17,30 +17,34 @@ CREATE VIEW migmgr.history WITH (security_invoker = false) AS
      WHERE a.version IS NOT NULL AND a.action = 'apply'
      ORDER BY a.version, a.id DESC
   ), now AS (
-    SELECT COALESCE(l.version, f.version) AS version,
+    SELECT COALESCE(l.version, f.version, o.version) AS version, o.status AS job, o.name AS job_name,
+           COALESCE(o.stopped_at, o.started_at, o.requested_at) AS job_at, o.session_role AS job_session_role, o.role AS job_role,
+           o.statements AS job_statements, o.checksum AS job_checksum, o.message AS job_message,
            l.seq IS NULL OR (l.event IN ('rolled back', 'marked reverted') AND f.at > l.at) AS failed,
            l.name, l.event, l.at, l.session_role, l.role, l.checksum, l.detail::jsonb AS detail,
            f.name AS failed_name, f.at AS failed_at, f.session_role AS failed_session_role, f.role AS failed_role,
            f.checksum AS failed_checksum, f.ms AS failed_ms, f.message, COALESCE(f.failures, 0) AS failures
       FROM last AS l FULL JOIN failure AS f ON f.version = l.version
+      FULL JOIN migmgr_internal.online_state AS o ON o.version = COALESCE(l.version, f.version)
+  ), role AS (
+    SELECT n.*, CASE WHEN n.job IS NOT NULL THEN n.job_role WHEN n.failed THEN n.failed_role ELSE n.role END AS by_role,
+           CASE WHEN n.job IS NOT NULL THEN n.job_session_role WHEN n.failed THEN n.failed_session_role ELSE n.session_role END AS by_session_role
+      FROM now AS n
   )
   SELECT n.version,
-         CASE WHEN n.failed THEN n.failed_name ELSE n.name END AS name,
-         CASE WHEN n.failed THEN 'failed' ELSE n.event END AS status,
-         CASE WHEN n.failed THEN n.failed_at ELSE n.at END AS applied_at,
-         CASE WHEN n.failed THEN n.failed_role ELSE n.role END
-           || CASE WHEN CASE WHEN n.failed THEN n.failed_session_role <> n.failed_role ELSE n.session_role <> n.role END
-                   THEN ' (logged in as ' || CASE WHEN n.failed THEN n.failed_session_role ELSE n.session_role END || ')'
-                   ELSE '' END AS applied_by,
+         CASE WHEN n.job IS NOT NULL THEN n.job_name WHEN n.failed THEN n.failed_name ELSE n.name END AS name,
+         CASE WHEN n.job IS NOT NULL THEN n.job WHEN n.failed THEN 'failed' ELSE n.event END AS status,
+         CASE WHEN n.job IS NOT NULL THEN n.job_at WHEN n.failed THEN n.failed_at ELSE n.at END AS applied_at,
+         n.by_role || CASE WHEN n.by_session_role <> n.by_role THEN ' (logged in as ' || n.by_session_role || ')' ELSE '' END AS applied_by,
          CASE WHEN n.failed THEN NULL ELSE n.detail ->> 'environment' END AS environment,
          CASE WHEN n.failed THEN NULL ELSE n.detail ->> 'class' END AS class,
-         CASE WHEN n.failed THEN NULL ELSE (n.detail ->> 'statements')::integer END AS statements,
+         CASE WHEN n.job IS NOT NULL THEN n.job_statements WHEN n.failed THEN NULL ELSE (n.detail ->> 'statements')::integer END AS statements,
          CASE WHEN n.failed THEN n.failed_ms ELSE (n.detail ->> 'ms')::bigint END AS ms,
          CASE WHEN n.failed THEN NULL ELSE n.detail ->> 'reversible' END AS reversible,
          (n.failures + CASE WHEN n.event IS NULL THEN 0 ELSE COALESCE((n.detail ->> 'attempts')::bigint, 1) END)::integer AS attempts,
-         CASE WHEN n.failed THEN n.failed_checksum ELSE n.checksum END AS checksum,
-         CASE WHEN n.failed THEN n.message ELSE COALESCE(n.detail ->> 'note', n.detail ->> 'reason') END AS note
-    FROM now AS n
+         CASE WHEN n.job IS NOT NULL THEN n.job_checksum WHEN n.failed THEN n.failed_checksum ELSE n.checksum END AS checksum,
+         CASE WHEN n.job IS NOT NULL THEN n.job_message WHEN n.failed THEN n.message ELSE COALESCE(n.detail ->> 'note', n.detail ->> 'reason') END AS note
+    FROM role AS n
    ORDER BY (SELECT string_agg(CASE WHEN p.digits IS NULL THEN p.run
                                     ELSE concat(length(length(p.digits)::text), length(p.digits), p.digits) END, '' ORDER BY p.place)
                FROM (SELECT m.run[1] AS run, m.place,
@@ -49,7 +53,7 @@ CREATE VIEW migmgr.history WITH (security_invoker = false) AS
                                            '[0-9]+|[^0-9]+', 'g') WITH ORDINALITY AS m(run, place)) AS p)
             || chr(1) || n.version COLLATE "C";
 COMMENT ON VIEW migmgr.history IS 'one row per version: where it stands and how it got there, in the order of versions';
-COMMENT ON COLUMN migmgr.history.status IS 'applied, rolled back or failed (only failures since it was last there); baseline, marked applied, marked reverted';
+COMMENT ON COLUMN migmgr.history.status IS 'applied, rolled back or failed (only failures since it was last there); of one that runs online: queued, running, partly applied; baseline, marked applied, marked reverted';
 COMMENT ON COLUMN migmgr.history.applied_at IS 'when the status was reached: applied, rolled back, or last tried';
 COMMENT ON COLUMN migmgr.history.applied_by IS 'role in effect, and the role that logged in where it is another';
 COMMENT ON COLUMN migmgr.history.reversible IS 'is there a way back: yes (proved), by script, no: reason, or not proved: reason';

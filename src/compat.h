@@ -61,6 +61,14 @@
 	pg_namespace_aclcheck(nspid, role, mode)
 #endif
 
+#if PG_VERSION_NUM >= 160000
+#define mg_function_aclcheck(function, role, mode) \
+	object_aclcheck(ProcedureRelationId, function, role, mode)
+#else
+#define mg_function_aclcheck(function, role, mode) \
+	pg_proc_aclcheck(function, role, mode)
+#endif
+
 /* 17: the test for an autovacuum worker has another name */
 #if PG_VERSION_NUM >= 170000
 #define mg_is_autovacuum_worker() AmAutoVacuumWorkerProcess()

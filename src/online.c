@@ -39,6 +39,7 @@
 #include "online_report.h"
 
 #define CANCEL_WAIT_MS 5000
+#define TELL_AFTER_MS 1000		/* then somebody begins to wonder */
 
 /* a worker to start when this transaction commits */
 typedef struct Start
@@ -58,6 +59,7 @@ static void online_subxact_callback(SubXactEvent event, SubTransactionId mySubid
 									SubTransactionId parentSubid, void *arg);
 static void follow(OnlineReport *report, BackgroundWorkerHandle *handle);
 static void say_progress(OnlineReport *report, int *said);
+static void say_current(OnlineReport *report, int *said);
 static void stop_worker(BackgroundWorkerHandle *handle);
 static void say(char *to, size_t size, const char *text);
 static RunRow *outcome(const OnlineReport *report, const RunRequest *request, RunRow *row);
@@ -78,8 +80,15 @@ online_request(RunRequest *request)
 {
 	if (online_is_worker(request->ticket))
 	{
+		RunRow	   *row = NULL;
+
 		check_order(request);
-		return request->online ? NULL : run_request(request);
+		if (!request->online)
+		{
+			row = run_request(request);
+			online_job_delete(request->version);
+		}
+		return row;
 	}
 	if (request->dry_run)
 		ereport(ERROR,
@@ -330,21 +339,41 @@ static void
 follow(OnlineReport *report, BackgroundWorkerHandle *handle)
 {
 	int			said = 0;
+	int			said_current = -1;
+	TimestampTz start = GetCurrentTimestamp();
 	pid_t		pid;
 
 	for (;;)
 	{
 		BgwHandleStatus status = GetBackgroundWorkerPid(handle, &pid);
 
-		say_progress(report, &said);
+		if (TimestampDifferenceExceeds(start, GetCurrentTimestamp(), TELL_AFTER_MS))
+			say_progress(report, &said);
 		if (status == BGWH_STOPPED || status == BGWH_POSTMASTER_DIED)
 			return;
 		InvalidateCatalogSnapshot();
-		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
-						 1000, PG_WAIT_EXTENSION);
+		if ((WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
+					   1000, PG_WAIT_EXTENSION) & WL_TIMEOUT) != 0)
+			say_current(report, &said_current);
 		ResetLatch(MyLatch);
 		CHECK_FOR_INTERRUPTS();
 	}
+}
+
+/* What runs now, once it has run for a while. */
+static void
+say_current(OnlineReport *report, int *said)
+{
+	char		line[PROGRESS_LENGTH];
+	int			lines;
+
+	SpinLockAcquire(&report->mutex);
+	lines = report->lines;
+	memcpy(line, report->current, PROGRESS_LENGTH);
+	SpinLockRelease(&report->mutex);
+	if (*said != lines && line[0] != '\0')
+		ereport(INFO, (errmsg_internal("%s ...", line)));
+	*said = lines;
 }
 
 /* Passes on the lines that the worker has written since the last time. */
@@ -451,7 +480,7 @@ say(char *to, size_t size, const char *text)
 
 /* The worker says how far it is. */
 void
-online_say(OnlineReport *report, const char *line)
+online_say(OnlineReport *report, const char *line, bool done)
 {
 	char		clipped[PROGRESS_LENGTH];
 	PGPROC	   *waiter;
@@ -460,8 +489,9 @@ online_say(OnlineReport *report, const char *line)
 		return;
 	say(clipped, sizeof(clipped), line);
 	SpinLockAcquire(&report->mutex);
-	memcpy(report->progress[report->lines % PROGRESS_LINES], clipped, PROGRESS_LENGTH);
-	report->lines++;
+	if (done)
+		memcpy(report->progress[report->lines++ % PROGRESS_LINES], clipped, PROGRESS_LENGTH);
+	memcpy(report->current, done ? "" : clipped, done ? 1 : PROGRESS_LENGTH);
 	SpinLockRelease(&report->mutex);
 	waiter = BackendPidGetProc(report->waiter);
 	if (waiter != NULL)

@@ -57,7 +57,7 @@ extern void online_init(void);
 extern RunRow *online_request(RunRequest *request);
 extern RunRow *online_finish(const RunRequest *request, RunRow *row);
 extern bool online_start(int64 ticket, Oid session_user, dsm_handle report, BackgroundWorkerHandle **handle);
-extern void online_say(OnlineReport *report, const char *line);
+extern void online_say(OnlineReport *report, const char *line, bool done);
 extern void online_say_done(OnlineReport *report, const RunRow *row);
 extern void online_say_error(OnlineReport *report, const ErrorData *error);
 

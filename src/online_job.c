@@ -120,6 +120,13 @@ online_check_order(const RunRequest *request)
 	if (!own_any(MIGMGR_INTERNAL, "online_job", "online_job_pkey", BTGreaterStrategyNumber,
 				 CStringGetTextDatum("")))
 		return;
+	job = request->background ? NULL : online_job(request->version);
+	if (job != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_MG_NEEDS_WORKER),
+				 errmsg("cannot apply \"%s\" in a transaction: it is %s online", request->version, job->status),
+				 errdetail("%d of %d statements are done.", job->done, job->statements),
+				 errhint("Go on with it: CALL migmgr.run_pending(%s);", quote_literal_cstr(job->version))));
 	SPI_connect();
 	record_begin(&scope);
 	spi_exec(JOB_COLUMNS " WHERE migmgr_internal.version_key(o.version) < migmgr_internal.version_key($1)"

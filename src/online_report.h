@@ -32,6 +32,7 @@ struct OnlineReport
 	slock_t		mutex;			/* of the lines */
 	int			lines;			/* written so far; the last few are kept */
 	char		progress[PROGRESS_LINES][PROGRESS_LENGTH];
+	char		current[PROGRESS_LENGTH];	/* what runs now */
 	pid_t		waiter;
 	ReportStage stage;
 	int			sqlstate;

@@ -59,6 +59,8 @@ static bool begin_job(void);
 static void become_requester(void);
 static void run_online(void);
 static RunRow *finish_online(RunRequest *request);
+static void use_waivers(const Run *run);
+static MigClass class_of(const char *name);
 static void stop_job(ErrorData *error);
 static void start_next(void);
 
@@ -91,6 +93,8 @@ migmgr_online_main(Datum arg)
 
 	BackgroundWorkerInitializeConnectionByOid(start.database, start.session_user, MG_WORKER_FLAGS);
 	SetConfigOption("default_transaction_read_only", "off", PGC_SUSET, PGC_S_OVERRIDE);
+	notices_begin_worker();
+	SetConfigOption("migmgr.apply_wait", "10s", PGC_USERSET, PGC_S_SESSION);
 	SetConfigOption("application_name", "migmgr online", PGC_USERSET, PGC_S_SESSION);
 
 	work = MemoryContextAllocZero(TopMemoryContext, sizeof(Work));
@@ -239,6 +243,7 @@ run_online(void)
 	StartTransactionCommand();
 	MemoryContextSwitchTo(work->context);
 	(void) run_committing(&work->request, apply_locked);
+	run_snapshot();
 	run->environment = policy_environment();
 	run->script = script_parse_online(work->request.up, run->what);
 	run->current_script = run->script;
@@ -247,7 +252,6 @@ run_online(void)
 		run->down = script_parse_online(work->request.down, psprintf("the way back of %s", run->what));
 	run->verify = work->request.verify == NULL ? NULL :
 		script_parse(work->request.verify, psprintf("the verify SQL of %s", run->what));
-	run_snapshot();
 	done = online_done(work->request.version);
 	PopActiveSnapshot();
 	CommitTransactionCommand();
@@ -255,6 +259,7 @@ run_online(void)
 	foreach(lc, run->script->statements)
 	{
 		ScriptStatement *statement = lfirst(lc);
+		char	   *line;
 		bool		finished = statement->number <= list_length(done);
 		instr_time	start,
 					duration;
@@ -267,14 +272,14 @@ run_online(void)
 			online_repeat(run, statement);
 			continue;
 		}
-		online_say(work->report, psprintf("statement %d of %d: %s", statement->number,
-										  list_length(run->script->statements), script_brief(statement->text)));
+		line = psprintf("statement %d of %d: %s", statement->number,
+						list_length(run->script->statements), script_brief(statement->text));
+		online_say(work->report, line, false);
 		INSTR_TIME_SET_CURRENT(start);
 		online_statement(run, statement);
 		INSTR_TIME_SET_CURRENT(duration);
 		INSTR_TIME_SUBTRACT(duration, start);
-		online_say(work->report, psprintf("statement %d of %d: done in %.0f ms", statement->number,
-										  list_length(run->script->statements), INSTR_TIME_GET_MILLISEC(duration)));
+		online_say(work->report, psprintf("%s (%.0f ms)", line, INSTR_TIME_GET_MILLISEC(duration)), true);
 	}
 	run->current = NULL;
 
@@ -290,7 +295,6 @@ static RunRow *
 finish_online(RunRequest *request)
 {
 	Run		   *run = work->run;
-	RunRow	   *row = palloc0(sizeof(RunRow));
 	ListCell   *lc;
 
 	run_verify(run);
@@ -303,25 +307,46 @@ finish_online(RunRequest *request)
 		const RunStatement *done = lfirst(lc);
 
 		run->ms += done->ms;
-		for (MigClass class = CLASS_NONE; class < NUM_CLASSES; class++)
-		{
-			if (strcmp(class_name(class), done->class) == 0)
-				run->class = Max(run->class, class);
-		}
+		run->class = Max(run->class, class_of(done->class));
 	}
 	run->reversible = run->down == NULL ? "no: no rollback script was given" : "by script";
 
 	run_record(run);
+	use_waivers(run);
 	online_job_delete(request->version);
-	row->version = request->version;
-	row->name = request->name;
-	row->status = "applied";
-	row->class = class_name(run->class);
-	row->statements = list_length(run->done);
-	row->ms = (int64) run->ms;
-	row->reversible = run->reversible;
-	row->detail = run_object_list(run->effect->objects, false);
-	return row;
+	return run_row(run, "applied", run->effect->objects == NIL ? NULL : object_list(run->effect->objects, false));
+}
+
+/*
+ * Waivers for this version alone are used up now: while its statements run,
+ * more than one of them may need the same.
+ */
+static void
+use_waivers(const Run *run)
+{
+	ListCell   *lc;
+
+	policy_set_version(run->request->version);
+	foreach(lc, run->done)
+	{
+		const RunStatement *done = lfirst(lc);
+		Verdict		verdict = {.class = class_of(done->class),.rule = done->rule,.command = done->command};
+
+		(void) policy_action(&verdict);
+	}
+	policy_use_waivers(run->request->version);
+}
+
+/* The class of this name. */
+static MigClass
+class_of(const char *name)
+{
+	for (MigClass class = CLASS_NONE; class < NUM_CLASSES; class++)
+	{
+		if (strcmp(class_name(class), name) == 0)
+			return class;
+	}
+	return CLASS_UNCLASSIFIED;
 }
 
 /* Writes down what stopped the job; what is done of it stays. */

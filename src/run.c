@@ -53,8 +53,6 @@ static void add_detail(ErrorData *error, const char *line);
 static bool worth_a_retry(const Run *run, const ErrorData *error);
 static bool wait_before_retry(void *arg);
 static RunRow *run_failed(Run *run, ErrorData *error);
-static RunRow *run_row(const Run *run, const char *status, const char *detail);
-static char *object_list(const List *objects, bool with_counts);
 
 void
 run_init(void)
@@ -552,7 +550,8 @@ add_detail(ErrorData *error, const char *line)
 	error->detail = error->detail == NULL ? pstrdup(line) : psprintf("%s\n%s", error->detail, line);
 }
 
-static RunRow *
+/* The row of a run; detail and status are the caller's to choose. */
+RunRow *
 run_row(const Run *run, const char *status, const char *detail)
 {
 	RunRow	   *row = palloc0(sizeof(RunRow));
@@ -570,7 +569,7 @@ run_row(const Run *run, const char *status, const char *detail)
 }
 
 /* "created 6: table public.job_dlq, index ..., and 3 more" */
-static char *
+char *
 object_list(const List *objects, bool with_counts)
 {
 	StringInfoData text;

@@ -170,7 +170,7 @@ ask_order(const RunRequest *request, OrderAnswer *answer)
 			 "   WHERE a.action = 'apply'"
 			 "   AND migmgr_internal.version_key(a.version) < migmgr_internal.version_key($1)"
 			 "   AND NOT EXISTS (SELECT FROM migmgr.ledger AS l WHERE l.at > a.at AND (l.version = a.version"
-			 "     AND l.event IN ('applied', 'rolled back') OR l.event = 'applied'"
+			 "     AND l.event IN ('applied', 'rolled back', 'withdrawn') OR l.event = 'applied'"
 			 "     AND migmgr_internal.version_key(l.version) > migmgr_internal.version_key(a.version)))"
 			 "   ORDER BY migmgr_internal.version_key(a.version), a.at DESC LIMIT 1) AS f ON true",
 			 SPI_OK_SELECT, 2, args);
