@@ -53,7 +53,7 @@ CREATE VIEW migmgr.pending WITH (security_invoker = false) AS
     LEFT JOIN migmgr_internal.online_state AS o ON o.version = s.version
    WHERE s.event = 'submitted'
      AND NOT EXISTS (SELECT FROM migmgr.ledger AS a WHERE a.version = s.version AND a.seq > s.seq
-                        AND a.event IN ('applied', 'baseline', 'marked applied'))
+                        AND a.event IN ('applied', 'baseline', 'captured', 'imported', 'marked applied', 'renamed', 'superseded'))
    ORDER BY s.detail ->> 'key' COLLATE "C";
 COMMENT ON VIEW migmgr.pending IS 'what was submitted and is not applied, in the order of versions';
 COMMENT ON COLUMN migmgr.pending.status IS 'submitted, or of one that runs online: queued, running, partly applied';

@@ -20,6 +20,7 @@
 
 #include "fmgr.h"
 
+#include "flag.h"
 #include "guard.h"
 #include "guc.h"
 #include "ledger.h"
@@ -42,6 +43,7 @@ _PG_init(void)
 	guc_init();
 	ledger_init();
 	policy_init();
+	flag_init();
 	run_init();
 	online_init();
 	guard_init();

@@ -101,7 +101,9 @@ own_scan(OwnTable *table, const char *index, ScanDirection direction,
 				 errmsg("index \"%s\" of table %s does not exist", index,
 						RelationGetRelationName(table->rel))));
 	table->index = index_open(relid, AccessShareLock);
-	table->snapshot = RegisterSnapshot(GetLatestSnapshot());
+	/* a parallel query has one snapshot, and gets no other */
+	table->snapshot = RegisterSnapshot(IsInParallelMode() && ActiveSnapshotSet()
+									   ? GetActiveSnapshot() : GetLatestSnapshot());
 	table->direction = direction;
 	table->scan = mg_index_beginscan(table->rel, table->index, table->snapshot, nkeys);
 	if (nkeys > 0)

@@ -134,7 +134,7 @@ applied_before(const char *version)
 	VersionState *state = version_state(version);
 	RunRow	   *row = palloc0(sizeof(RunRow));
 
-	if (state->event == NULL || strcmp(state->event, "applied") != 0)
+	if (!state->done)
 		ereport(ERROR,
 				(errcode(ERRCODE_MG_NOT_SUBMITTED),
 				 errmsg("version \"%s\" is not submitted", version),

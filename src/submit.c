@@ -34,7 +34,7 @@
 	" FROM (SELECT DISTINCT ON (l.version) l.* FROM migmgr.ledger AS l WHERE l.event IN ('submitted', 'withdrawn')" \
 	"   ORDER BY l.version, l.seq DESC) AS s" \
 	" WHERE s.event = 'submitted' AND NOT EXISTS (SELECT FROM migmgr.ledger AS a WHERE a.version = s.version" \
-	"   AND a.seq > s.seq AND a.event IN ('applied', 'baseline', 'marked applied'))"
+	"   AND a.seq > s.seq AND a.event IN (" DONE_EVENTS "))"
 
 PG_FUNCTION_INFO_V1(migmgr_submit);
 PG_FUNCTION_INFO_V1(migmgr_withdraw);
@@ -70,7 +70,7 @@ migmgr_submit(PG_FUNCTION_ARGS)
 
 	own_lock(LOCK_APPLY, guc_apply_wait);
 	state = version_state(request.version);
-	if (start || (state->event != NULL && strcmp(state->event, "applied") == 0))
+	if (start || state->done)
 		row = apply_locked(&request);
 	else
 		row = submit_for_review(&request);
