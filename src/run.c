@@ -23,6 +23,7 @@
 #include "utils/timestamp.h"
 #include "utils/wait_event.h"
 
+#include "check.h"
 #include "errors.h"
 #include "guc.h"
 #include "ledger.h"
@@ -187,6 +188,8 @@ run_in_subxact(void *arg)
 
 	guard_begin(request->action == RUN_APPLY ? GUARD_APPLY : GUARD_ROLLBACK, run->made);
 	policy_set_version(request->version);
+	if (request->action == RUN_APPLY)
+		checks_around("before", request->version, true, run->environment);
 	violations = run_judge(run, run->script);
 	if (violations != NIL)
 		policy_refuse(violations);
@@ -214,6 +217,7 @@ run_fenced(Run *run)
 	run_statements(run, run->script, "statement");
 	run_verify(run);
 	run_effect(run);
+	checks_around("after", run->request->version, run->request->action == RUN_APPLY, run->environment);
 	AtEOXact_GUC(false, nestlevel);
 
 	GetUserIdAndSecContext(&now_user, &now_context);

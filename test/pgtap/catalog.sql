@@ -35,6 +35,7 @@ INSERT INTO unpinned VALUES
   ('migmgr.rollback(text,text,text,boolean)'),
   ('migmgr.watch(regclass,interval,regclass,text,jsonb,jsonb,integer,integer,boolean)'),
   ('migmgr.unwatch(text)'),
+  ('migmgr.add_check(text,text,text,text[],text,text[])'),
   ('migmgr.heartbeat(regclass,text,jsonb,integer)'),
   ('migmgr.heartbeat(regclass,uuid,jsonb,integer)'),
   ('migmgr.heartbeat(regclass,bigint,jsonb,integer)'),
@@ -70,7 +71,7 @@ CREATE TEMP TABLE definer (signature text);
 INSERT INTO definer VALUES
   ('migmgr.head()'), ('migmgr.version()'), ('migmgr.verify(text)'), ('migmgr.health()'), ('migmgr.seal()'),
   ('migmgr.compare_files(text,boolean)'), ('migmgr.set_environment(text)'), ('migmgr.set_policy(text,text,text,text,text)'),
-  ('migmgr.waive(text,text,interval,text)'), ('migmgr.grant_access(text,text)'), ('migmgr.revoke_access(text)'),
+  ('migmgr.waive(text,text,interval,text)'), ('migmgr.run_checks(text)'), ('migmgr.grant_access(text,text)'), ('migmgr.revoke_access(text)'),
   ('migmgr_internal.seal_record(text,bigint)'), ('migmgr_internal.seal_batch(bigint)'), ('migmgr_internal.status_rows(text)'),
   ('migmgr_internal.guard_login()'),
   ('migmgr_internal.cron_status()'), ('migmgr_internal.watch_checks(timestamp with time zone)');
@@ -99,8 +100,8 @@ SELECT is_empty($$SELECT r.name, k.name FROM relation AS r CROSS JOIN (VALUES ('
 SELECT is_empty($$SELECT r.name, t.tgname FROM relation AS r JOIN pg_trigger AS t ON t.tgrelid = r.oid WHERE NOT t.tgisinternal AND t.tgenabled <> 'A' AND t.tgname <> 'job_dlq_updated_at'$$,
   'every other trigger on them is ENABLE ALWAYS too');
 SELECT set_eq($$SELECT encode(t.tgargs, 'escape'), r.name FROM relation AS r JOIN pg_trigger AS t ON t.tgrelid = r.oid AND t.tgname = 'row_guard'
-   WHERE r.name IN ('migmgr.ledger', 'migmgr_internal.script', 'migmgr_internal.statement', 'migmgr_internal.object', 'migmgr_internal.attempt', 'migmgr_internal.ddl_log')$$,
-  $$SELECT 'record\000', n FROM unnest('{migmgr.ledger,migmgr_internal.script,migmgr_internal.statement,migmgr_internal.object,migmgr_internal.attempt,migmgr_internal.ddl_log}'::text[]) AS n$$,
+   WHERE r.name IN ('migmgr.ledger', 'migmgr_internal.script', 'migmgr_internal.statement', 'migmgr_internal.object', 'migmgr_internal.attempt', 'migmgr_internal.ddl_log', 'migmgr_internal.check_result')$$,
+  $$SELECT 'record\000', n FROM unnest('{migmgr.ledger,migmgr_internal.script,migmgr_internal.statement,migmgr_internal.object,migmgr_internal.attempt,migmgr_internal.ddl_log,migmgr_internal.check_result}'::text[]) AS n$$,
   'evidence is written by migmgr''s own C code only');
 SELECT is_empty($$SELECT t.evtname FROM member AS m JOIN pg_event_trigger AS t ON m.classid = 'pg_event_trigger'::regclass AND t.oid = m.objid
    WHERE t.evtenabled <> 'A' OR t.evttags IS NOT NULL$$, 'every event trigger is ENABLE ALWAYS and without a tag filter');
