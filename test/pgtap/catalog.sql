@@ -58,6 +58,8 @@ INSERT INTO unpinned VALUES
   ('migmgr_internal.guard_drop()'),
   ('migmgr_internal.guard_rewrite()'),
   ('migmgr_internal.field(text)'),
+  ('migmgr_internal.tail(oid,jsonb,text)'),
+  ('migmgr_internal.sequence_options(oid,bigint,bigint,bigint,bigint,bigint,boolean)'),
   ('migmgr_internal.ledger_hash(text,bigint,timestamp with time zone,text,text,text,text,text,text,text,text,text)'),
   ('migmgr_internal.version_key(text)'),
   ('migmgr_internal.compare_versions(text,text)');
@@ -72,7 +74,7 @@ INSERT INTO definer VALUES
   ('migmgr.compare_files(text,boolean)'), ('migmgr.set_environment(text)'), ('migmgr.set_policy(text,text,text,text,text)'),
   ('migmgr.waive(text,text,interval,text)'), ('migmgr.grant_access(text,text)'), ('migmgr.revoke_access(text)'),
   ('migmgr_internal.seal_record(text,bigint)'), ('migmgr_internal.seal_batch(bigint)'), ('migmgr_internal.status_rows(text)'),
-  ('migmgr_internal.guard_login()'),
+  ('migmgr_internal.guard_login()'), ('migmgr.schema_fingerprint(text[])'),
   ('migmgr_internal.cron_status()'), ('migmgr_internal.watch_checks(timestamp with time zone)');
 SELECT set_eq('SELECT signature FROM routine WHERE prosecdef', 'SELECT signature FROM definer', 'SECURITY DEFINER is what is known to be');
 SELECT is_empty($$SELECT signature FROM routine WHERE prosecdef AND (prosrc ~* '\mEXECUTE\M' AND prosrc !~* 'format\(|EXECUTE \$q\$')$$,
