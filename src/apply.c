@@ -1,6 +1,6 @@
 /*
  * apply.c
- *	  The SQL functions apply() and apply_file(): from arguments to a request.
+ *	  apply(), apply_file() and CALL run(): from arguments to a request.
  */
 #include "postgres.h"
 
@@ -17,14 +17,15 @@
 
 PG_FUNCTION_INFO_V1(migmgr_apply);
 PG_FUNCTION_INFO_V1(migmgr_apply_file);
+PG_FUNCTION_INFO_V1(migmgr_run);
 
 static char *text_arg(FunctionCallInfo fcinfo, int arg);
 static bool bool_arg(FunctionCallInfo fcinfo, int arg);
 static const char *canonical_or_null(const char *text);
 static bool is_blank(const char *text);
 static void check_name(const char *name);
-static void check_expected(const RunRequest *request, const char *expected, const char *received);
-static RunRow *apply_request(RunRequest *request, const char *expected, const char *received);
+static void check_expected(const RunRequest *request);
+static RunRow *apply_request(RunRequest *request);
 static RunRow *already_applied(const RunRequest *request, const VersionState *state);
 
 static char *
@@ -84,7 +85,6 @@ migmgr_apply(PG_FUNCTION_ARGS)
 {
 	RunRequest	request = {.action = RUN_APPLY};
 	char	   *sql = text_arg(fcinfo, 2);
-	RunRow	   *row;
 
 	run_begin("migmgr.apply()");
 	request.version = text_arg(fcinfo, 0);
@@ -95,6 +95,8 @@ migmgr_apply(PG_FUNCTION_ARGS)
 		ereport(ERROR,
 				(errcode(ERRCODE_MG_BAD_SCRIPT),
 				 errmsg("migration \"%s\" has no SQL: it is null", request.version)));
+	request.sent = sql;
+	request.expected = text_arg(fcinfo, 4);
 	request.text = script_canonical(sql);
 	request.up = request.text;
 	request.down = canonical_or_null(text_arg(fcinfo, 3));
@@ -102,98 +104,144 @@ migmgr_apply(PG_FUNCTION_ARGS)
 	request.dry_run = bool_arg(fcinfo, 6);
 	request.note = text_arg(fcinfo, 7);
 	run_options(&request.options, PG_ARGISNULL(8) ? NULL : PG_GETARG_JSONB_P(8));
-
-	row = apply_request(&request, text_arg(fcinfo, 4), sql);
-	return run_return(fcinfo, row);
+	return run_return(fcinfo, apply_request(&request));
 }
 
 /* apply_file(file, sql, dry_run, note, options): one row. */
 Datum
 migmgr_apply_file(PG_FUNCTION_ARGS)
 {
-	RunRequest	request = {.action = RUN_APPLY};
-	char	   *file = text_arg(fcinfo, 0);
-	char	   *sql = text_arg(fcinfo, 1);
-	ScriptFile *parts;
-	RunRow	   *row;
+	RunRequest	request;
 
 	run_begin("migmgr.apply_file()");
-	if (file == NULL || sql == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_MG_BAD_SCRIPT),
-				 errmsg("apply_file() needs the name of the file and its text"),
-				 errhint("In psql: \\set sql `cat 001_name.sql` and SELECT * FROM migmgr.apply_file('001_name.sql', :'sql');")));
-	request.text = script_canonical(sql);
-	parts = script_file(file, request.text);
-	if (parts->online)
-		ereport(ERROR,
-				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("file \"%s\" is marked -- migmgr:online, which apply_file() cannot run", file),
-				 errdetail("Its statements refuse a transaction block; a function always runs in one."),
-				 errhint("Run these statements by themselves outside a transaction; take the marker out where a plain CREATE INDEX is good enough.")));
-	if (parts->replaces != NIL)
-		ereport(ERROR,
-				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("file \"%s\" says -- migmgr:replaces, which this version of migmgr does not do", file)));
-
-	request.file = file;
-	request.version = parts->version;
-	request.name = parts->name;
-	request.up = parts->up == NULL ? "" : parts->up;
-	request.down = parts->down == NULL || is_blank(parts->down) ? NULL : parts->down;
-	request.verify = parts->verify == NULL || is_blank(parts->verify) ? NULL : parts->verify;
-	request.requires = parts->requires;
-	request.flags = parts->flags;
+	apply_file_request(&request, "apply_file()", "SELECT * FROM migmgr.apply_file", text_arg(fcinfo, 0), text_arg(fcinfo, 1),
+					   PG_ARGISNULL(4) ? NULL : PG_GETARG_JSONB_P(4));
 	request.dry_run = bool_arg(fcinfo, 2);
 	request.note = text_arg(fcinfo, 3);
-	run_options(&request.options, PG_ARGISNULL(4) ? NULL : PG_GETARG_JSONB_P(4));
-	if (parts->lock_timeout != NULL)
-		run_option(&request.options, "lock_timeout", parts->lock_timeout);
-
-	row = apply_request(&request, NULL, sql);
-	return run_return(fcinfo, row);
+	return run_return(fcinfo, apply_request(&request));
 }
 
 /*
- * The common way of both: the lock, the questions to the ledger, the run.
- * received is the text before it was made canonical.
+ * CALL run(file, sql, dry_run, note, options, INOUT ...): apply_file() through
+ * the door that commits.
  */
+Datum
+migmgr_run(PG_FUNCTION_ARGS)
+{
+	RunRequest	request;
+
+	run_begin("migmgr.run()");
+	run_check_door(fcinfo, "run()",
+				   "Send CALL migmgr.run(...) by itself, or call the function, which works in a transaction: SELECT * FROM migmgr.apply_file(...);");
+	apply_file_request(&request, "run()", "CALL migmgr.run", text_arg(fcinfo, 0), text_arg(fcinfo, 1),
+					   PG_ARGISNULL(4) ? NULL : PG_GETARG_JSONB_P(4));
+	request.dry_run = bool_arg(fcinfo, 2);
+	request.note = text_arg(fcinfo, 3);
+	return run_call(fcinfo, &request, apply_locked);
+}
+
+/*
+ * Makes a request of a migration file; dry_run and note are the caller's to
+ * fill in.  Messages name the caller as function, and how to call it as call.
+ */
+void
+apply_file_request(RunRequest *request, const char *function, const char *call, const char *file,
+				   const char *sql, Jsonb *options)
+{
+	ScriptFile *parts;
+
+	if (file == NULL || sql == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_MG_BAD_SCRIPT),
+				 errmsg("%s needs the name of the file and its text", function),
+				 errhint("In psql: \\set sql `cat 001_name.sql` and %s('001_name.sql', :'sql');", call)));
+	memset(request, 0, sizeof(RunRequest));
+	request->action = RUN_APPLY;
+	request->text = script_canonical(sql);
+	parts = script_file(file, request->text);
+	if (parts->online)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("file \"%s\" is marked -- migmgr:online, which %s cannot run", file, function),
+				 errdetail("Its statements refuse a transaction block; a function always runs in one."),
+				 errhint("Run these statements by themselves outside a transaction; take the marker out where a plain CREATE INDEX is good enough.")));
+
+	request->file = file;
+	request->sent = sql;
+	request->version = parts->version;
+	request->name = parts->name;
+	request->up = parts->up == NULL ? "" : parts->up;
+	request->down = parts->down == NULL || is_blank(parts->down) ? NULL : parts->down;
+	request->verify = parts->verify == NULL || is_blank(parts->verify) ? NULL : parts->verify;
+	request->requires = parts->requires;
+	request->flags = parts->flags;
+	request->replaces = parts->replaces;
+	run_options(&request->options, options);
+	if (parts->lock_timeout != NULL)
+		run_option(&request->options, "lock_timeout", parts->lock_timeout);
+}
+
+/* An apply in the transaction of its caller. */
 static RunRow *
-apply_request(RunRequest *request, const char *expected, const char *received)
+apply_request(RunRequest *request)
+{
+	own_lock(LOCK_APPLY, guc_apply_wait);
+	return apply_locked(request);
+}
+
+/* An apply that holds APPLY: the questions to the ledger, the run. */
+RunRow *
+apply_locked(RunRequest *request)
 {
 	VersionState *state;
+	RunRow	   *row;
 
 	request->checksum = script_checksum(request->text);
-	if (strcmp(received, request->text) != 0)
-		request->received = script_checksum(received);
-	if (expected != NULL)
-		script_check_checksum(expected);
+	if (strcmp(request->sent, request->text) != 0)
+		request->received = script_checksum(request->sent);
+	if (request->expected != NULL)
+		script_check_checksum(request->expected);
 
-	own_lock(LOCK_APPLY, guc_apply_wait);
 	ledger_check_snapshot();
 	state = version_state(request->version);
-	if (state->event != NULL && strcmp(state->event, "applied") == 0)
+	if (state->done)
 		return already_applied(request, state);
-	check_expected(request, expected, received);
+	check_expected(request);
+	row = replaces_settle(request);
+	if (row != NULL)
+		return row;
+	check_divergence(request);
 	check_order(request);
 	return run_request(request);
 }
 
-/* Same text: nothing to do.  Another text under the same version: MG201. */
+/*
+ * Same text, or one that was accepted for it: nothing to do.  Another text
+ * under the same version: MG201.  A version that counts as applied without a
+ * run may have no checksum to compare with.
+ */
 static RunRow *
 already_applied(const RunRequest *request, const VersionState *state)
 {
 	RunRow	   *row;
+	bool		accepted = state->checksum == NULL || strcmp(state->checksum, request->checksum) == 0 ||
+		(request->received != NULL && strcmp(state->checksum, request->received) == 0) ||
+		version_accepts(request->version, state->seq, request->checksum, request->received);
 
-	if (strcmp(state->checksum, request->checksum) != 0)
+	if (!accepted)
+	{
+		bool		same = same_shape(state->checksum, request->text);
+
 		ereport(ERROR,
 				(errcode(ERRCODE_MG_VERSION_CHANGED),
 				 errmsg("migration \"%s\" is applied already, with another text", request->version),
 				 errdetail("Applied: %s (%s by %s).\nHanded in: %s.%s",
 						   state->checksum, state->at, state->role, request->checksum,
-						   same_shape(state->checksum, request->text)
-						   ? "\nThe text changed, the meaning is the same: only comments or white space differ." : ""),
+						   same ? "\nThe text changed, the meaning is the same: only comments or white space differ." : ""),
+				 same ? errhint("Put the applied text back, or: SELECT * FROM migmgr.accept_checksum(%s, '%s', 'only comments');",
+								quote_literal_cstr(request->version), request->checksum) :
 				 errhint("Put the applied text back, and make the change a new version.")));
+	}
 
 	row = palloc0(sizeof(RunRow));
 	row->version = request->version;
@@ -204,7 +252,8 @@ already_applied(const RunRequest *request, const VersionState *state)
 	row->statements = state->statements;
 	row->ms = 0;
 	row->reversible = state->reversible;
-	row->detail = psprintf("applied %s by %s; nothing was done", state->at, state->role);
+	row->detail = psprintf("%s %s by %s%s; nothing was done", state->event, state->at, state->role,
+						   state->checksum == NULL ? ", no checksum recorded" : "");
 	return row;
 }
 
@@ -213,8 +262,10 @@ already_applied(const RunRequest *request, const VersionState *state)
  * have summed the bytes as sent), or by compare_files().
  */
 static void
-check_expected(const RunRequest *request, const char *expected, const char *received)
+check_expected(const RunRequest *request)
 {
+	const char *expected = request->expected;
+	const char *received = request->sent;
 	const char *remembered;
 
 	if (expected != NULL && !script_checksum_matches(received, expected))

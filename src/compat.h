@@ -59,6 +59,13 @@
 #define mg_is_autovacuum_worker() IsAutoVacuumWorkerProcess()
 #endif
 
+/* 17: one more argument */
+#if PG_VERSION_NUM >= 170000
+#define mg_LockHeldByMe(tag, mode) LockHeldByMe(tag, mode, false)
+#else
+#define mg_LockHeldByMe(tag, mode) LockHeldByMe(tag, mode)
+#endif
+
 /* 17: event triggers fire at login */
 #if PG_VERSION_NUM >= 170000
 #define mg_has_login_event true

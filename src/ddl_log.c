@@ -33,7 +33,8 @@
 /* longer SQL is cut: the log tells what happened, it is no archive */
 #define MAX_SQL_LENGTH 16384
 
-#define NUM_FIELDS 9
+#define NUM_FIELDS 10
+#define FIELD_CLIENT 2			/* filled in when they are written */
 
 typedef struct LogRow
 {
@@ -43,7 +44,7 @@ typedef struct LogRow
 } LogRow;
 
 static const char *const field_names[NUM_FIELDS] = {
-	"session_role", "role", "application", "command", "object", "class", "rule", "action", "sql",
+	"session_role", "role", "client", "application", "command", "object", "class", "rule", "action", "sql",
 };
 
 static List *rows = NIL;		/* of LogRow *, in TopTransactionContext */
@@ -81,6 +82,7 @@ ddl_log_note(const Verdict *verdict, const char *action)
 	row->at = GetCurrentTimestamp();
 	row->fields[i++] = GetUserNameFromId(GetSessionUserId(), true);
 	row->fields[i++] = GetUserNameFromId(GetUserId(), true);
+	i++;						/* FIELD_CLIENT */
 	row->fields[i++] = application_name != NULL && application_name[0] != '\0' ? pstrdup(application_name) : NULL;
 	row->fields[i++] = pstrdup(verdict->command);
 	row->fields[i++] = verdict->object != NULL ? pstrdup(verdict->object) : NULL;
@@ -171,11 +173,11 @@ write_rows(void *arg)
 	table = own_open(MIGMGR_INTERNAL, "ddl_log", RowExclusiveLock);
 	foreach(lc, rows)
 	{
-		const LogRow *row = lfirst(lc);
+		LogRow	   *row = lfirst(lc);
 
+		row->fields[FIELD_CLIENT] = client;
 		own_set(table, "id", Int64GetDatum(nextval_internal(sequence, false)));
 		own_set(table, "at", TimestampTzGetDatum(row->at));
-		own_set_text(table, "client", client);
 		for (int i = 0; i < NUM_FIELDS; i++)
 			own_set_text(table, field_names[i], row->fields[i]);
 		own_insert(table);

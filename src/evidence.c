@@ -13,7 +13,7 @@
 #include "postgres.h"
 
 #include "access/xact.h"
-#include "commands/async.h"
+#include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "port/atomics.h"
@@ -38,6 +38,7 @@
 #include "migmgr.h"
 #include "run.h"
 #include "spi_util.h"
+#include "tell.h"
 
 #define NUM_FIELDS 16
 #define FIELD_ACTION 0
@@ -47,6 +48,7 @@
 #define COPY_WAIT_MS 2000
 #define RECORD_WAIT_MS 500
 #define MAX_FIELD 100000		/* longer texts are cut */
+#define MAX_TOLD 500			/* and so is the message for listeners */
 
 /* how far the worker is */
 #define STAGE_COPIED 1
@@ -72,6 +74,7 @@ static const char *const attempt_insert =
 " NULLIF($13, '0')::pg_catalog.int4, NULLIF($14, '0')::pg_catalog.int4, $15::pg_catalog.int8";
 
 static void attempt_fields(const Attempt *attempt, const char **fields);
+static void attempt_log(const Attempt *attempt);
 static char *clip(const char *text);
 static char *client_address(void);
 static bool wait_for_worker(Envelope *envelope, BackgroundWorkerHandle *handle);
@@ -143,6 +146,26 @@ attempt_write(const Attempt *attempt)
 }
 
 /*
+ * Writes the attempt and commits: for callers that own their transactions.
+ * The server log has it in any case.
+ */
+void
+attempt_commit(const Attempt *attempt)
+{
+	attempt_log(attempt);
+	attempt_write(attempt);
+	run_next_transaction();
+}
+
+static void
+attempt_log(const Attempt *attempt)
+{
+	ereport(LOG,
+			(errmsg_internal("migmgr: %s of \"%s\" failed: %s", attempt->action, attempt->version,
+							 attempt->error->message ? attempt->error->message : "")));
+}
+
+/*
  * Hands the attempt to a worker that writes it whatever becomes of this
  * transaction.  False when no worker could be had: then the server log, which
  * has it in any case, is all there is.
@@ -160,10 +183,7 @@ attempt_send(const Attempt *attempt)
 	bool		copied;
 
 	attempt_fields(attempt, fields);
-	ereport(LOG,
-			(errmsg_internal("migmgr: %s of \"%s\" failed: %s", attempt->action,
-							 attempt->version, fields[FIELD_MESSAGE])));
-
+	attempt_log(attempt);
 	for (int i = 0; i < NUM_FIELDS; i++)
 		length += fields[i] == NULL ? 1 : strlen(fields[i]) + 1;
 	segment = dsm_create(offsetof(Envelope, data) + length, DSM_CREATE_NULL_IF_MAXSEGMENTS);
@@ -240,18 +260,17 @@ set_stage(Envelope *envelope, uint32 stage)
 static void
 notify_failure(const char *const *fields)
 {
-	StringInfoData payload;
+	StringInfoData json;
 
-	initStringInfo(&payload);
-	appendStringInfoString(&payload, "{\"event\": \"failed\", \"action\": ");
-	escape_json(&payload, fields[FIELD_ACTION]);
-	appendStringInfoString(&payload, ", \"version\": ");
-	escape_json(&payload, fields[FIELD_VERSION] ? fields[FIELD_VERSION] : "");
-	appendStringInfoString(&payload, ", \"sqlstate\": ");
-	escape_json(&payload, fields[FIELD_SQLSTATE]);
-	appendStringInfoChar(&payload, '}');
-	if (payload.len < 7999)
-		Async_Notify("migmgr", payload.data);
+	initStringInfo(&json);
+	appendStringInfoString(&json, "{\"action\": ");
+	escape_json(&json, fields[FIELD_ACTION]);
+	appendStringInfoString(&json, ", \"sqlstate\": ");
+	escape_json(&json, fields[FIELD_SQLSTATE]);
+	appendStringInfoString(&json, ", \"message\": ");
+	escape_json(&json, pnstrdup(fields[FIELD_MESSAGE], pg_mbcliplen(fields[FIELD_MESSAGE], strlen(fields[FIELD_MESSAGE]), MAX_TOLD)));
+	appendStringInfoChar(&json, '}');
+	tell_event("failed", fields[FIELD_VERSION], json.data);
 }
 
 /*
@@ -301,8 +320,8 @@ migmgr_evidence_main(Datum arg)
 		spi_exec(attempt_insert, SPI_OK_INSERT, NUM_FIELDS, fields);
 		record_end(&scope);
 		SPI_finish();
-		PopActiveSnapshot();
 		notify_failure(fields);
+		PopActiveSnapshot();
 	}
 	CommitTransactionCommand();
 	set_stage(envelope, STAGE_RECORDED);

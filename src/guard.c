@@ -528,6 +528,14 @@ guard_begin(GuardMode mode, List *owned)
 	MemoryContextSwitchTo(old);
 }
 
+/* See guard.h. */
+void
+guard_count_any(void)
+{
+	if (guard_script != NULL)
+		guard_script->count_any = true;
+}
+
 /*
  * Notes which statement runs next.  What no event trigger will see (DML,
  * TRUNCATE is seen by the access hook) is held against policy here, so that
@@ -584,34 +592,11 @@ guard_active(void)
 	return guard_script != NULL;
 }
 
-/*
- * A script is judged before it runs.  What it says about an object that an
- * earlier statement of it drops is about the object's successor, so that is
- * deferred too: it is judged when it runs.
- */
+/* Does the net effect of the script that is judged or runs decide, not this statement? */
 bool
 guard_deferred(const Verdict *verdict)
 {
-	MemoryContext old;
-	ListCell   *lc;
-
-	if (guard_script == NULL || verdict->class == CLASS_PROTECTED)
-		return false;
-	if (guard_script->running || verdict->object == NULL)
-		return verdict->definition;
-	if (verdict->definition)
-	{
-		old = MemoryContextSwitchTo(guard_script->context);
-		guard_script->will_drop = lappend(guard_script->will_drop, pstrdup(verdict->object));
-		MemoryContextSwitchTo(old);
-		return true;
-	}
-	foreach(lc, guard_script->will_drop)
-	{
-		if (strcmp(lfirst(lc), verdict->object) == 0)
-			return true;
-	}
-	return false;
+	return guard_script != NULL && verdict->class != CLASS_PROTECTED && verdict->definition;
 }
 
 static void

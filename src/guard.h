@@ -56,6 +56,9 @@ extern void guard_init(void);
  */
 extern void guard_begin(GuardMode mode, List *owned);
 
+/* In a rollback: whether there is any data is enough, do not count it. */
+extern void guard_count_any(void);
+
 /* the statement that runs next, already judged (NULL: verify SQL, checks) */
 extern void guard_statement(Verdict *verdict);
 

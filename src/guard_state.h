@@ -26,8 +26,8 @@ typedef struct GuardScript
 	GuardMode	mode;
 	SubTransactionId subid;		/* its abort ends the watch */
 	List	   *owned;			/* of char *, in a rollback */
+	bool		count_any;		/* data: one row is enough to know */
 	bool		running;		/* its first statement has begun */
-	List	   *will_drop;		/* of char *: definitions it says it drops */
 	int			statement;
 	int			line;
 	const Verdict *next;		/* on that statement, until its first event */

@@ -18,4 +18,11 @@ typedef enum OwnLock
  */
 extern void own_lock(OwnLock lock, int wait_ms);
 
+/*
+ * The same, held by the session until it is given back, over its commits: for
+ * procedures.  Give it back in PG_FINALLY.  A rollback gives it back, too.
+ */
+extern void own_lock_session(OwnLock lock, int wait_ms);
+extern void own_unlock_session(OwnLock lock);
+
 #endif							/* MIGMGR_LOCK_H */

@@ -19,6 +19,7 @@
 
 #include "fmgr.h"
 
+#include "flag.h"
 #include "guard.h"
 #include "guc.h"
 #include "ledger.h"
@@ -40,6 +41,7 @@ _PG_init(void)
 	guc_init();
 	ledger_init();
 	policy_init();
+	flag_init();
 	run_init();
 	guard_init();
 }

@@ -4,7 +4,8 @@
  *
  * A SQL editor does not show NOTICEs, and a terminal is closed.  While a
  * script runs, log_min_messages lets NOTICE through to the log hook; what the
- * server log would not have had is stopped here again.
+ * server log would not have had is stopped here again.  The same hook serves
+ * the lock budget.
  */
 #include "postgres.h"
 
@@ -12,6 +13,7 @@
 #include "utils/guc.h"
 #include "utils/memutils.h"
 
+#include "budget.h"
 #include "notices.h"
 
 #define MAX_NOTICES 100			/* of one statement */
@@ -67,6 +69,8 @@ notices_end(void)
 static void
 notices_hook(ErrorData *edata)
 {
+	if (budget_log(edata))
+		return;
 	if (notices_context != NULL && edata->elevel >= NOTICE && edata->elevel <= WARNING &&
 		edata->elevel != LOG)
 	{

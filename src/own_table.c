@@ -34,6 +34,7 @@ struct OwnTable
 {
 	Relation	rel;
 	TupleTableSlot *slot;
+	AttrNumber	column;			/* the last that was asked for */
 	/* while it is scanned */
 	Relation	index;
 	IndexScanDesc scan;
@@ -44,7 +45,7 @@ struct OwnTable
 	ResultRelInfo *result;
 };
 
-static AttrNumber column_number(const OwnTable *table, const char *column);
+static AttrNumber column_number(OwnTable *table, const char *column);
 static void end_scan(OwnTable *table);
 static void begin_insert(OwnTable *table);
 
@@ -100,7 +101,9 @@ own_scan(OwnTable *table, const char *index, ScanDirection direction,
 				 errmsg("index \"%s\" of table %s does not exist", index,
 						RelationGetRelationName(table->rel))));
 	table->index = index_open(relid, AccessShareLock);
-	table->snapshot = RegisterSnapshot(GetLatestSnapshot());
+	/* a parallel query has one snapshot, and gets no other */
+	table->snapshot = RegisterSnapshot(IsInParallelMode() && ActiveSnapshotSet()
+									   ? GetActiveSnapshot() : GetLatestSnapshot());
 	table->direction = direction;
 	table->scan = mg_index_beginscan(table->rel, table->index, table->snapshot, nkeys);
 	if (nkeys > 0)
@@ -196,16 +199,22 @@ own_insert(OwnTable *table)
 	ResetPerTupleExprContext(table->estate);
 	ExecClearTuple(table->slot);
 	memset(table->slot->tts_isnull, true, table->slot->tts_tupleDescriptor->natts);
+	table->column = 0;
 }
 
+/* Columns are mostly asked for in their order, so the next one is tried first. */
 static AttrNumber
-column_number(const OwnTable *table, const char *column)
+column_number(OwnTable *table, const char *column)
 {
-	int			attnum = SPI_fnumber(RelationGetDescr(table->rel), column);
+	TupleDesc	desc = RelationGetDescr(table->rel);
+	int			attnum = table->column + 1;
 
+	if (attnum > desc->natts || strcmp(NameStr(TupleDescAttr(desc, attnum - 1)->attname), column) != 0)
+		attnum = SPI_fnumber(desc, column);
 	if (attnum <= 0)
 		elog(ERROR, "no column \"%s\" in table \"%s\"", column,
 			 RelationGetRelationName(table->rel));
+	table->column = attnum;
 	return attnum;
 }
 

@@ -31,6 +31,7 @@
 typedef void (*detail_fn) (Node *stmt, const Verdict *verdict, PlanDetail *detail);
 
 static void say(PlanDetail *detail, const char *format,...) pg_attribute_printf(2, 3);
+static void note_lock(PlanDetail *detail, Oid relid, LOCKMODE mode);
 static void say_lock(PlanDetail *detail, Oid relid, LOCKMODE lock);
 static void say_locks(PlanDetail *detail, List *relids, LOCKMODE lock);
 static char *amount(Oid relid);
@@ -68,8 +69,13 @@ plan_detail(Node *stmt, const Verdict *verdict, PlanDetail *detail)
 
 	initStringInfo(&detail->text);
 	detail->others = NoLock;
+	detail->locks = NIL;
 	if (fact_relation(verdict->relid, &rel) && !rel.is_new)
+	{
+		if (!rel.temporary && verdict->lock != NoLock)
+			note_lock(detail, rel.relid, verdict->lock);
 		say_work(verdict, &rel, detail);
+	}
 	if (tag < lengthof(details) && details[tag].detail != NULL)
 		details[tag].detail(stmt, verdict, detail);
 }
@@ -92,6 +98,17 @@ say(PlanDetail *detail, const char *format,...)
 	}
 }
 
+/* Notes a lock on a relation that is there. */
+static void
+note_lock(PlanDetail *detail, Oid relid, LOCKMODE mode)
+{
+	PlanLock   *lock = palloc0(sizeof(PlanLock));
+
+	lock->relid = relid;
+	lock->mode = mode;
+	detail->locks = lappend(detail->locks, lock);
+}
+
 /* A lock on a relation that the statement does not name, if others can see it. */
 static void
 say_lock(PlanDetail *detail, Oid relid, LOCKMODE lock)
@@ -101,6 +118,7 @@ say_lock(PlanDetail *detail, Oid relid, LOCKMODE lock)
 	if (!fact_relation(relid, &rel) || rel.is_new || rel.temporary)
 		return;
 	detail->others = Max(detail->others, lock);
+	note_lock(detail, relid, lock);
 	say(detail, "%s on %s", GetLockmodeName(DEFAULT_LOCKMETHOD, lock), rel.name);
 }
 
@@ -112,11 +130,11 @@ say_locks(PlanDetail *detail, List *relids, LOCKMODE lock)
 	foreach(lc, relids)
 	{
 		if (foreach_current_index(lc) == MAX_NAMES)
-		{
 			say(detail, "and on %d more", list_length(relids) - MAX_NAMES);
-			break;
-		}
-		say_lock(detail, lfirst_oid(lc), lock);
+		if (foreach_current_index(lc) >= MAX_NAMES)
+			note_lock(detail, lfirst_oid(lc), lock);
+		else
+			say_lock(detail, lfirst_oid(lc), lock);
 	}
 }
 
@@ -242,7 +260,11 @@ detail_alter_table(Node *stmt, const Verdict *verdict, PlanDetail *detail)
 		return;
 	children = alter->relation->inh && verdict->relid == relid ? fact_children(relid) : NIL;
 	if (children != NIL && verdict->lock >= ShareUpdateExclusiveLock)
+	{
 		say(detail, "likewise %s", names_of(children));
+		foreach(lc, children)
+			note_lock(detail, lfirst_oid(lc), verdict->lock);
+	}
 	foreach(lc, alter->cmds)
 	{
 		AlterTableCmd *cmd = lfirst_node(AlterTableCmd, lc);
@@ -322,8 +344,11 @@ detail_create_index(Node *stmt, const Verdict *verdict, PlanDetail *detail)
 	RangeVar   *table = castNode(IndexStmt, stmt)->relation;
 	RelFacts	rel;
 
-	if (verdict->lock != NoLock && fact_relation(fact_relid(table), &rel) && !rel.temporary)
-		say(detail, "the lock is on %s", rel.name);
+	if (verdict->lock == NoLock || !fact_relation(fact_relid(table), &rel) || rel.temporary)
+		return;
+	say(detail, "the lock is on %s", rel.name);
+	if (!rel.is_new && rel.relid != verdict->relid)
+		note_lock(detail, rel.relid, verdict->lock);
 }
 
 /* Rows that go, and what is locked with the dropped relation. */

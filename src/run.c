@@ -18,13 +18,17 @@
 #include "tcop/tcopprot.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
+#include "utils/json.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 #include "utils/wait_event.h"
 
+#include "archive.h"
+#include "budget.h"
 #include "check.h"
 #include "errors.h"
+#include "flag.h"
 #include "guc.h"
 #include "ledger.h"
 #include "lock.h"
@@ -32,11 +36,12 @@
 #include "run.h"
 #include "spi_util.h"
 #include "subxact.h"
+#include "tell.h"
 #include "watch.h"
 
+#define MAX_WAITS 5				/* that the detail of an error shows */
 #define MAX_TOTAL_WAIT_MS 10000 /* a function keeps its snapshot while it
 								 * waits */
-#define MAX_RETRIES 100
 
 static bool run_in_subxact(void *arg);
 static void run_fenced(Run *run);
@@ -47,10 +52,15 @@ static void check_rollback_later(const Run *run);
 static char *watched_table(const char *watch);
 static void check_rollback_watches(const Run *run);
 static bool created_here(const Run *run, const Verdict *verdict);
-static bool worth_a_retry(const ErrorData *error);
-static void wait_before_retry(int attempt, int *waited);
+static bool is_about_locks(const ErrorData *error);
+static void note_wait(Run *run);
+static void add_detail(ErrorData *error, const char *line);
+static bool worth_a_retry(const Run *run, const ErrorData *error);
+static bool wait_before_retry(void *arg);
+static void run_tell(const Run *run);
 static RunRow *run_failed(Run *run, ErrorData *error);
 static RunRow *run_row(const Run *run, const char *status, const char *detail);
+static char *run_detail(const Run *run, bool with_counts);
 static char *object_list(const List *objects, bool with_counts);
 
 void
@@ -71,7 +81,6 @@ run_request(const RunRequest *request)
 	ErrorData  *error;
 	instr_time	start,
 				duration;
-	int			waited = 0;
 
 	/* a trial run is what a copy is good for; anything else needs its home */
 	if (!request->dry_run)
@@ -90,6 +99,8 @@ run_request(const RunRequest *request)
 	INSTR_TIME_SET_CURRENT(start);
 	for (;;)
 	{
+		ErrorData  *cancelled;
+
 		run->attempts++;
 		run->done = NIL;
 		run->class = CLASS_NONE;
@@ -97,10 +108,22 @@ run_request(const RunRequest *request)
 		error = subxact_run(run_in_subxact, run);
 		guard_end();
 		notices_end();
-		if (error == NULL || !worth_a_retry(error) ||
-			run->attempts > request->options.max_retries || waited >= MAX_TOTAL_WAIT_MS)
+		budget_end();
+		if (error != NULL && is_about_locks(error))
+			note_wait(run);
+		if (error == NULL || !worth_a_retry(run, error))
 			break;
-		wait_before_retry(run->attempts, &waited);
+		if (request->commits)
+			run_next_transaction();
+		cancelled = subxact_run(wait_before_retry, run);
+		if (request->commits)
+			run_snapshot();
+		if (cancelled != NULL)
+		{
+			run->current = NULL;
+			error = cancelled;
+			break;
+		}
 	}
 	INSTR_TIME_SET_CURRENT(duration);
 	INSTR_TIME_SUBTRACT(duration, start);
@@ -112,13 +135,15 @@ run_request(const RunRequest *request)
 	if (request->dry_run)
 		return run_row(run, "dry run", run->effect->objects == NIL
 					   ? "nothing was kept"
-					   : psprintf("would leave: %s; nothing was kept",
-								  object_list(run->effect->objects, false)));
+					   : psprintf("would leave: %s; nothing was kept", run_detail(run, false)));
 
+	if (request->action == RUN_ROLLBACK)
+		flag_rolled_back(request->version, request->undoes);
 	run_record(run);
 	policy_use_waivers(request->version);
+	run_tell(run);
 	return run_row(run, request->action == RUN_APPLY ? "applied" : "rolled back",
-				   run->effect->objects == NIL ? NULL : object_list(run->effect->objects, true));
+				   run_detail(run, true));
 }
 
 /*
@@ -151,11 +176,22 @@ Datum
 run_return(FunctionCallInfo fcinfo, const RunRow *row)
 {
 	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
-	const char *texts[] = {row->version, row->name, row->status, row->environment, row->class};
-	Datum		values[9] = {0};
-	bool		nulls[9] = {0};
+	Datum		values[RUN_COLUMNS];
+	bool		nulls[RUN_COLUMNS];
 
 	InitMaterializedSRF(fcinfo, MAT_SRF_USE_EXPECTED_DESC);
+	run_row_values(row, values, nulls);
+	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
+	return (Datum) 0;
+}
+
+/* The row as RUN_COLUMNS values. */
+void
+run_row_values(const RunRow *row, Datum *values, bool *nulls)
+{
+	const char *texts[] = {row->version, row->name, row->status, row->environment, row->class};
+
+	memset(nulls, 0, RUN_COLUMNS * sizeof(bool));
 	for (int i = 0; i < lengthof(texts); i++)
 	{
 		nulls[i] = texts[i] == NULL;
@@ -167,8 +203,6 @@ run_return(FunctionCallInfo fcinfo, const RunRow *row)
 	values[7] = nulls[7] ? (Datum) 0 : CStringGetTextDatum(row->reversible);
 	nulls[8] = row->detail == NULL;
 	values[8] = nulls[8] ? (Datum) 0 : CStringGetTextDatum(row->detail);
-	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
-	return (Datum) 0;
 }
 
 /* Everything of the caller's SQL; true keeps it. */
@@ -177,7 +211,6 @@ run_in_subxact(void *arg)
 {
 	Run		   *run = arg;
 	const RunRequest *request = run->request;
-	List	   *violations;
 
 	run->script = script_parse(request->up, run->what);
 	run->down = NULL;
@@ -186,16 +219,32 @@ run_in_subxact(void *arg)
 	run->verify = request->verify == NULL ? NULL :
 		script_parse(request->verify, psprintf("the verify SQL of %s", run->what));
 
-	guard_begin(request->action == RUN_APPLY ? GUARD_APPLY : GUARD_ROLLBACK, run->made);
-	policy_set_version(request->version);
 	if (request->action == RUN_APPLY)
 		checks_around("before", request->version, true, run->environment);
+	if (request->action == RUN_ROLLBACK && request->on_data == ON_DATA_ARCHIVE)
+		archive_store(run);
+	run_watched(run);
+	guard_end();
+	return !request->dry_run;
+}
+
+/*
+ * Judges and runs the script of a run under the watch of the guard, which is
+ * left watching.
+ */
+void
+run_watched(Run *run)
+{
+	List	   *violations;
+
+	guard_begin(run->request->action == RUN_APPLY ? GUARD_APPLY : GUARD_ROLLBACK, run->made);
+	if (run->request->on_data == ON_DATA_ARCHIVE)
+		guard_count_any();
+	policy_set_version(run->request->version);
 	violations = run_judge(run, run->script);
 	if (violations != NIL)
 		policy_refuse(violations);
 	run_fenced(run);
-	guard_end();
-	return !request->dry_run;
 }
 
 /*
@@ -214,10 +263,15 @@ run_fenced(Run *run)
 
 	GetUserIdAndSecContext(&user, &context);
 	notices_begin(GetMemoryChunkContext(run));
+	budget_begin(run->request->options.lock_timeout);
 	run_statements(run, run->script, "statement");
+	if (run->request->action == RUN_APPLY)
+		archive_bring_back(run);
 	run_verify(run);
 	run_effect(run);
 	checks_around("after", run->request->version, run->request->action == RUN_APPLY, run->environment);
+	if (!run->request->dry_run)
+		own_lock(LOCK_CHAIN, budget_left());
 	AtEOXact_GUC(false, nestlevel);
 
 	GetUserIdAndSecContext(&now_user, &now_context);
@@ -254,6 +308,8 @@ run_effect(Run *run)
 		check_rollback_watches(run);
 		check_rollback_later(run);
 		check_rollback_data(run);
+		if (run->archive != NULL)
+			archive_check(run);
 		run->reversible = NULL;
 	}
 	else if (run->down == NULL)
@@ -406,29 +462,65 @@ check_rollback_data(const Run *run)
 				(errcode(ERRCODE_MG_ROLLBACK_DATA),
 				 errmsg("cannot roll back \"%s\": data would be lost", run->request->version),
 				 errdetail("%s", lost.data),
-				 errhint("Save or resolve it first, or give it up: SELECT * FROM migmgr.rollback(%s, 'reason', on_data => 'discard');",
+				 errhint("Keep it: SELECT * FROM migmgr.rollback(%s, 'reason', on_data => 'archive');  Or give it up: on_data => 'discard'.",
 						 quote_literal_cstr(run->request->version))));
 }
 
-/* Locks that were not to be had come free by themselves: try again. */
+/* Was a lock not to be had: of a table, or of the chain for the record? */
 static bool
-worth_a_retry(const ErrorData *error)
+is_about_locks(const ErrorData *error)
 {
 	return error->sqlerrcode == ERRCODE_LOCK_NOT_AVAILABLE ||
-		error->sqlerrcode == ERRCODE_T_R_DEADLOCK_DETECTED;
+		error->sqlerrcode == ERRCODE_T_R_DEADLOCK_DETECTED ||
+		error->sqlerrcode == ERRCODE_MG_LOCKED;
+}
+
+/* Notes what the attempt waited for; of many attempts the last few. */
+static void
+note_wait(Run *run)
+{
+	char	   *blockers = budget_blockers(true);
+	char	   *recorded = budget_blockers(false);
+
+	if (blockers == NULL)
+		return;
+	if (list_length(run->waits) == MAX_WAITS)
+	{
+		run->waits = list_delete_first(run->waits);
+		run->recorded_waits = list_delete_first(run->recorded_waits);
+	}
+	run->waits = lappend(run->waits, psprintf("Attempt %d waited %s.", run->attempts, blockers));
+	run->recorded_waits = lappend(run->recorded_waits,
+								  psprintf("attempt %d: %s", run->attempts, recorded));
+}
+
+/*
+ * Locks that were not to be had come free by themselves: try again, as often
+ * as the options say.  A function keeps its snapshot while it waits, so the
+ * time of its waits is bounded as well.
+ */
+static bool
+worth_a_retry(const Run *run, const ErrorData *error)
+{
+	return is_about_locks(error) && run->attempts <= run->request->options.max_retries &&
+		(run->request->commits || run->waited < MAX_TOTAL_WAIT_MS);
 }
 
 /*
  * Exponential backoff with full jitter; only APPLY is held meanwhile.  Raises
  * on a cancel.
  */
-static void
-wait_before_retry(int attempt, int *waited)
+static bool
+wait_before_retry(void *arg)
 {
-	int			cap = Min(100 << Min(attempt, 6), MAX_TOTAL_WAIT_MS - *waited);
-	int			nap = 1 + (int) (pg_prng_double(&pg_global_prng_state) * cap);
+	Run		   *run = arg;
+	int			cap = 100 << Min(run->attempts, 6);
+	int			nap;
 	TimestampTz start = GetCurrentTimestamp();
 
+	if (!run->request->commits)
+		cap = Min(cap, MAX_TOTAL_WAIT_MS - run->waited);
+	nap = 1 + (int) (pg_prng_double(&pg_global_prng_state) * cap);
 	while (!TimestampDifferenceExceeds(start, GetCurrentTimestamp(), nap))
 	{
 		CHECK_FOR_INTERRUPTS();
@@ -436,7 +528,25 @@ wait_before_retry(int attempt, int *waited)
 						 Min(nap, 100), PG_WAIT_EXTENSION);
 		ResetLatch(MyLatch);
 	}
-	*waited += nap;
+	run->waited += nap;
+	return false;
+}
+
+/* Tells who listens, and binds the flags of what was applied. */
+static void
+run_tell(const Run *run)
+{
+	const RunRequest *request = run->request;
+	StringInfoData json;
+
+	initStringInfo(&json);
+	appendStringInfoString(&json, "{\"name\": ");
+	escape_json(&json, request->name);
+	appendStringInfo(&json, ", \"class\": \"%s\", \"statements\": %d, \"ms\": %.0f}",
+					 class_name(run->class), list_length(run->done), run->ms);
+	tell_event(request->action == RUN_APPLY ? "applied" : "rolled back", request->version, json.data);
+	if (request->action == RUN_APPLY)
+		flag_applied(request->version, request->flags);
 }
 
 /* Records the failed attempt; raises the error, or returns a row about it. */
@@ -445,12 +555,13 @@ run_failed(Run *run, ErrorData *error)
 {
 	const RunRequest *request = run->request;
 	Attempt		attempt = {0};
+	ListCell   *lc;
 
 	error = run_error(run, error);
+	foreach(lc, run->waits)
+		add_detail(error, lfirst(lc));
 	if (run->attempts > 1)
-		error->detail = psprintf("%s%sIt was tried %d times.",
-								 error->detail ? error->detail : "",
-								 error->detail ? "\n" : "", run->attempts);
+		add_detail(error, psprintf("It was tried %d times.", run->attempts));
 	attempt.action = request->action == RUN_APPLY ? "apply" : "rollback";
 	attempt.version = request->version;
 	attempt.name = request->name;
@@ -460,19 +571,33 @@ run_failed(Run *run, ErrorData *error)
 	attempt.line = run->current ? run->current->line : 0;
 	attempt.ms = run->ms;
 
+	/* here nothing is undone but what failed, so no worker is needed */
+	if (request->commits)
+	{
+		run_next_transaction();
+		run_snapshot();
+		if (!request->dry_run)
+			attempt_commit(&attempt);
+	}
 	if (request->options.report &&
 		error->sqlerrcode != ERRCODE_QUERY_CANCELED && error->sqlerrcode != ERRCODE_ADMIN_SHUTDOWN)
 	{
-		if (!request->dry_run)
+		if (!request->dry_run && !request->commits)
 			attempt_write(&attempt);
-		return run_row(run, "failed", psprintf("%s: %s", unpack_sql_state(error->sqlerrcode),
-											   error->message));
+		return run_row(run, "failed", psprintf("%s: %s%s%s", unpack_sql_state(error->sqlerrcode), error->message,
+											   run->waits == NIL ? "" : "\n",
+											   run->waits == NIL ? "" : (char *) llast(run->waits)));
 	}
-	if (!request->dry_run && !attempt_send(&attempt))
-		error->detail = psprintf("%s%sThis attempt was not recorded: no free background worker.",
-								 error->detail ? error->detail : "", error->detail ? "\n" : "");
+	if (!request->dry_run && !request->commits && !attempt_send(&attempt))
+		add_detail(error, "This attempt was not recorded: no free background worker.");
 	ReThrowError(error);
 	return NULL;				/* keep compiler quiet */
+}
+
+static void
+add_detail(ErrorData *error, const char *line)
+{
+	error->detail = error->detail == NULL ? pstrdup(line) : psprintf("%s\n%s", error->detail, line);
 }
 
 static RunRow *
@@ -490,6 +615,20 @@ run_row(const Run *run, const char *status, const char *detail)
 	row->reversible = run->reversible;
 	row->detail = detail;
 	return row;
+}
+
+/* What was done, and what data was put away or came back; NULL: nothing. */
+static char *
+run_detail(const Run *run, bool with_counts)
+{
+	char	   *objects = run->effect->objects == NIL ? NULL : object_list(run->effect->objects, with_counts);
+	char	   *data = archive_words(run->archive);
+
+	if (data == NULL)
+		return objects;
+	data = run->request->action == RUN_APPLY ? psprintf("brought back %s", data) :
+		psprintf("archived %s in %s", data, run->archive->schema);
+	return objects == NULL ? data : psprintf("%s; %s", data, objects);
 }
 
 /* "created 6: table public.job_dlq, index ..., and 3 more" */

@@ -4,8 +4,11 @@
  *
  *	  apply.c, rollback.c   the SQL functions: read arguments, make a request
  *	  run.c                 the one way of a request
+ *	  run_door.c            the second door to it, which commits
  *	  run_history.c         what the ledger says about a version
  *	  run_files.c           what compare_files() has seen of it
+ *	  run_replaces.c        versions that one version stands for
+ *	  mark.c                versions that count as applied without a run
  *	  run_statement.c       executing one statement, and what it says on error
  *	  run_record.c          what a run leaves behind
  *	  evidence.c            what a failed run leaves behind
@@ -29,7 +32,7 @@ typedef enum RunAction
 
 typedef enum OnData
 {
-	ON_DATA_REFUSE, ON_DATA_DISCARD
+	ON_DATA_REFUSE, ON_DATA_ARCHIVE, ON_DATA_DISCARD
 } OnData;
 
 /* keys of options */
@@ -39,6 +42,7 @@ typedef struct RunOptions
 	int			max_retries;
 	bool		allow_out_of_order;
 	bool		skip_failed;
+	bool		allow_divergence;
 	bool		report;			/* on_error => 'report' */
 } RunOptions;
 
@@ -51,16 +55,20 @@ typedef struct RunRequest
 	const char *file;			/* as given to apply_file */
 	const char *text;			/* canonical; its checksum identifies it */
 	const char *checksum;		/* of text */
-	const char *received;		/* of the bytes as they came, where it differs */
+	const char *sent;			/* the bytes as they came */
+	const char *received;		/* checksum of these, where it differs */
+	const char *expected;		/* checksum that the caller expects, or NULL */
 	const char *up;				/* script to run */
 	const char *down;			/* canonical script of the way back */
 	const char *verify;			/* canonical script that must hold */
 	const char *note;			/* note, or reason of a rollback */
 	List	   *requires;		/* of char *: versions applied before */
 	List	   *flags;			/* of char * */
+	List	   *replaces;		/* of char *: versions that it stands for */
 	bool		dry_run;
 	OnData		on_data;
 	int64		undoes;			/* rollback: seq of the entry it undoes */
+	bool		commits;		/* came by the door that owns its transactions */
 	RunOptions	options;
 } RunRequest;
 
@@ -99,10 +107,17 @@ typedef struct Run
 	GuardResult *effect;
 	MigClass	class;
 	int			attempts;
+	int			waited;			/* ms between attempts */
+	List	   *waits;			/* of char *: what the last attempts waited
+								 * for, and behind whom; with queries ... */
+	List	   *recorded_waits; /* ... and without, for the ledger */
 	double		ms;
 	const char *reversible;
 	int64		seq;
+	struct Archive *archive;	/* data kept, or brought back */
 } Run;
+
+#define RUN_COLUMNS 9
 
 /* the row that every run returns */
 typedef struct RunRow
@@ -118,11 +133,20 @@ typedef struct RunRow
 	const char *detail;
 } RunRow;
 
+/*
+ * Events after which a version counts as applied, and those after which it
+ * does not; the indexes of sql/40_run.sql are over the first.  A version takes
+ * the last of either.
+ */
+#define DONE_EVENTS "'applied', 'baseline', 'captured', 'imported', 'marked applied', 'renamed', 'superseded'"
+#define UNDONE_EVENTS "'rolled back', 'marked reverted', 'renamed away'"
+
 /* what the ledger says about a version */
 typedef struct VersionState
 {
 	const char *event;			/* last event, NULL: never seen */
-	int64		seq;
+	bool		done;			/* it counts as applied */
+	int64		seq;			/* of the run itself, where it was renamed since */
 	const char *name;
 	const char *checksum;
 	const char *at;
@@ -140,6 +164,29 @@ extern void run_init(void);
 extern RunRow *run_request(const RunRequest *request);
 extern void run_begin(const char *function);
 extern Datum run_return(FunctionCallInfo fcinfo, const RunRow *row);
+extern void run_watched(Run *run);
+extern void run_row_values(const RunRow *row, Datum *values, bool *nulls);
+
+/* apply.c */
+extern void apply_file_request(RunRequest *request, const char *function, const char *call,
+							   const char *file, const char *sql, Jsonb *options);
+extern RunRow *apply_locked(RunRequest *request);
+
+/*
+ * run_door.c: the door that owns its transactions.  run_committing() is called
+ * inside a transaction, which it commits, and returns in a new one in which
+ * nothing has happened yet; run, when APPLY is held, is apply_locked or its
+ * like.  A background worker calls it between StartTransactionCommand and
+ * CommitTransactionCommand; current memory context and request must outlive
+ * transactions.
+ */
+typedef RunRow *(*run_locked_fn) (RunRequest *request);
+
+extern RunRow *run_committing(RunRequest *request, run_locked_fn run);
+extern void run_check_door(FunctionCallInfo fcinfo, const char *procedure, const char *hint);
+extern Datum run_call(FunctionCallInfo fcinfo, RunRequest *request, run_locked_fn run);
+extern void run_next_transaction(void);
+extern void run_snapshot(void);
 
 /* run_options.c */
 extern void run_options(RunOptions *options, Jsonb *json);
@@ -147,6 +194,8 @@ extern void run_option(RunOptions *options, const char *key, const char *value);
 
 /* run_history.c */
 extern VersionState *version_state(const char *version);
+extern bool version_accepts(const char *version, int64 seq, const char *checksum, const char *received);
+extern char *version_baseline(const char *version);
 extern void check_order(const RunRequest *request);
 extern char *script_text(const char *checksum, bool *redacted);
 extern List *version_objects(int64 seq, bool changed);
@@ -155,7 +204,13 @@ extern bool same_shape(const char *checksum, const char *text);
 
 /* run_files.c */
 extern const char *remembered_checksum(const char *version);
-extern const char *remembered_missing(const char *version);
+extern const char *remembered_missing(const RunRequest *request);
+extern void check_divergence(const RunRequest *request);
+
+/* run_replaces.c */
+extern RunRow *replaces_settle(const RunRequest *request);
+extern void replaces_record(const RunRequest *request);
+extern void replaces_undo(const RunRequest *request);
 
 /* run_statement.c */
 extern void run_statements(Run *run, Script *script, const char *part);
@@ -165,6 +220,7 @@ extern List *run_judge(Run *run, Script *script);
 
 /* run_record.c */
 extern void run_record(Run *run);
+extern const char *write_script(const char *text, List **stored);
 
 /* evidence.c */
 typedef struct Attempt
@@ -180,6 +236,7 @@ typedef struct Attempt
 } Attempt;
 
 extern void attempt_write(const Attempt *attempt);
+extern void attempt_commit(const Attempt *attempt);
 extern bool attempt_send(const Attempt *attempt);
 
 #endif							/* MIGMGR_RUN_H */

@@ -56,6 +56,7 @@ static char *to_utf8(const char *sql);
 static char *hex_digest(pg_cryptohash_ctx *ctx);
 static void hash_bytes(HashBuffer *buffer, const char *bytes, int len);
 static bool sums_to(const char *sql, const char *ending, const char *expected);
+static bool has_secret_word(const char *sql);
 static bool redact_range(StringInfo out, const char *sql, int len, int depth);
 static bool redact_token(StringInfo out, const Lexer *lex, SecretState *state,
 						 int depth);
@@ -234,9 +235,39 @@ script_redact(const char *sql, bool *redacted)
 {
 	StringInfoData out;
 
+	*redacted = false;
+	if (!has_secret_word(sql))
+		return pstrdup(sql);
 	initStringInfo(&out);
 	*redacted = redact_range(&out, sql, strlen(sql), 0);
 	return out.data;
+}
+
+/* Does a word that a secret follows stand anywhere in a text?  Hardly ever. */
+static bool
+has_secret_word(const char *sql)
+{
+	for (; *sql != '\0'; sql++)
+	{
+		switch (*sql | 0x20)
+		{
+			case 'a':
+			case 'c':
+			case 'p':
+			case 's':
+				if (pg_strncasecmp(sql, "connection", 10) == 0)
+					return true;
+				for (int i = 0; i < lengthof(secret_words); i++)
+				{
+					if (pg_strncasecmp(sql, secret_words[i], strlen(secret_words[i])) == 0)
+						return true;
+				}
+				break;
+			default:
+				break;
+		}
+	}
+	return false;
 }
 
 /* Past a byte order mark, where the encoding has room for one. */

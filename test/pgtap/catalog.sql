@@ -32,7 +32,10 @@ INSERT INTO unpinned VALUES
   ('migmgr.assert_safe(text,text)'),
   ('migmgr.apply(text,text,text,text,text,text,boolean,text,jsonb)'),
   ('migmgr.apply_file(text,text,boolean,text,jsonb)'),
+  ('migmgr.blockers(text)'),
+  ('migmgr.run(text,text,boolean,text,jsonb,text,text,text,text,text,integer,bigint,text,text)'),
   ('migmgr.rollback(text,text,text,boolean)'),
+  ('migmgr.rollback_to(text,text,text,boolean)'),
   ('migmgr.watch(regclass,interval,regclass,text,jsonb,jsonb,integer,integer,boolean)'),
   ('migmgr.unwatch(text)'),
   ('migmgr.add_check(text,text,text,text[],text,text[])'),
@@ -50,6 +53,7 @@ INSERT INTO unpinned VALUES
   ('migmgr.dlq_resolve(uuid,text,text,text,regclass)'),
   ('migmgr.dlq_purge(interval,regclass,boolean,timestamp with time zone)'),
   ('migmgr.current_organisation()'),
+  ('migmgr.flag_enabled(text,text)'),
   ('migmgr_internal.dlq_statistics(regclass)'),
   ('migmgr_internal.dlq_column_names()'),
   ('migmgr_internal.classify(text)'),
@@ -59,6 +63,8 @@ INSERT INTO unpinned VALUES
   ('migmgr_internal.guard_drop()'),
   ('migmgr_internal.guard_rewrite()'),
   ('migmgr_internal.field(text)'),
+  ('migmgr_internal.tail(oid,jsonb,text)'),
+  ('migmgr_internal.sequence_options(oid,bigint,bigint,bigint,bigint,bigint,boolean)'),
   ('migmgr_internal.ledger_hash(text,bigint,timestamp with time zone,text,text,text,text,text,text,text,text,text)'),
   ('migmgr_internal.version_key(text)'),
   ('migmgr_internal.compare_versions(text,text)');
@@ -70,10 +76,14 @@ SELECT is_empty($$SELECT signature FROM routine WHERE prosecdef AND signature IN
 CREATE TEMP TABLE definer (signature text);
 INSERT INTO definer VALUES
   ('migmgr.head()'), ('migmgr.version()'), ('migmgr.verify(text)'), ('migmgr.health()'), ('migmgr.seal()'),
-  ('migmgr.compare_files(text,boolean)'), ('migmgr.set_environment(text)'), ('migmgr.set_policy(text,text,text,text,text)'),
-  ('migmgr.waive(text,text,interval,text)'), ('migmgr.run_checks(text)'), ('migmgr.grant_access(text,text)'), ('migmgr.revoke_access(text)'),
+  ('migmgr.compare_files(text,boolean)'), ('migmgr.compare_files(jsonb,boolean)'), ('migmgr.mark_applied(text[],text)'),
+  ('migmgr.mark_reverted(text[],text)'), ('migmgr.mark_renamed(text,text,text)'), ('migmgr.accept_checksum(text,text,text)'),
+  ('migmgr.baseline(text,text)'), ('migmgr.export(text[])'), ('migmgr.set_environment(text)'), ('migmgr.set_policy(text,text,text,text,text)'),
+  ('migmgr.tag(text)'), ('migmgr.note(text,text)'), ('migmgr.waive(text,text,interval,text)'), ('migmgr.grant_access(text,text)'), ('migmgr.revoke_access(text)'),
+  ('migmgr.set_flag(text,integer,text)'), ('migmgr_internal.flag_list(bigint)'),
+  ('migmgr.run_checks(text)'),
   ('migmgr_internal.seal_record(text,bigint)'), ('migmgr_internal.seal_batch(bigint)'), ('migmgr_internal.status_rows(text)'),
-  ('migmgr_internal.guard_login()'),
+  ('migmgr_internal.guard_login()'), ('migmgr.schema_fingerprint(text[])'),
   ('migmgr_internal.cron_status()'), ('migmgr_internal.watch_checks(timestamp with time zone)');
 SELECT set_eq('SELECT signature FROM routine WHERE prosecdef', 'SELECT signature FROM definer', 'SECURITY DEFINER is what is known to be');
 SELECT is_empty($$SELECT signature FROM routine WHERE prosecdef AND (prosrc ~* '\mEXECUTE\M' AND prosrc !~* 'format\(|EXECUTE \$q\$')$$,

@@ -9,7 +9,8 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 use MigmgrTest;
 
-my ($pgbouncer) = grep { -x } map { "$_/pgbouncer" } split(/:/, $ENV{PATH}), '/usr/sbin', '/usr/local/sbin';
+my ($pgbouncer) = grep { -x } map { "$_/pgbouncer" } split(/:/, $ENV{PATH}), '/usr/sbin', '/usr/local/sbin',
+  ($ENV{MIGMGR_CACHE} // '/var/cache/migmgr') . '/pgbouncer';
 plan skip_all => 'PgBouncer is not installed' if !$pgbouncer;
 
 my $db = 'app';
