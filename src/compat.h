@@ -69,6 +69,13 @@
 	pg_proc_aclcheck(function, role, mode)
 #endif
 
+/* 16: SET ROLE needs more than membership */
+#if PG_VERSION_NUM >= 160000
+#define mg_member_can_set_role(member, role) member_can_set_role(member, role)
+#else
+#define mg_member_can_set_role(member, role) is_member_of_role(member, role)
+#endif
+
 /* 17: the test for an autovacuum worker has another name */
 #if PG_VERSION_NUM >= 170000
 #define mg_is_autovacuum_worker() AmAutoVacuumWorkerProcess()

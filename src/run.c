@@ -26,6 +26,7 @@
 
 #include "archive.h"
 #include "budget.h"
+#include "check.h"
 #include "errors.h"
 #include "flag.h"
 #include "guc.h"
@@ -216,6 +217,8 @@ run_in_subxact(void *arg)
 	run->verify = request->verify == NULL ? NULL :
 		script_parse(request->verify, psprintf("the verify SQL of %s", run->what));
 
+	if (request->action == RUN_APPLY)
+		checks_around("before", request->version, true, run->environment);
 	if (request->action == RUN_ROLLBACK && request->on_data == ON_DATA_ARCHIVE)
 		archive_store(run);
 	run_watched(run);
@@ -264,6 +267,7 @@ run_fenced(Run *run)
 		archive_bring_back(run);
 	run_verify(run);
 	run_effect(run);
+	checks_around("after", run->request->version, run->request->action == RUN_APPLY, run->environment);
 	if (!run->request->dry_run)
 		own_lock(LOCK_CHAIN, budget_left());
 	AtEOXact_GUC(false, nestlevel);
