@@ -31,6 +31,7 @@
 #include "utils/syscache.h"
 #include "utils/wait_event.h"
 
+#include "check.h"
 #include "compat.h"
 #include "errors.h"
 #include "ledger.h"
@@ -83,6 +84,8 @@ online_request(RunRequest *request)
 		RunRow	   *row = NULL;
 
 		check_order(request);
+		if (request->online && online_job(request->version)->done == 0)
+			checks_around("before", request->version, true, policy_environment());
 		if (!request->online)
 		{
 			row = run_request(request);

@@ -29,6 +29,7 @@
 #include "utils/ps_status.h"
 #include "utils/snapmgr.h"
 
+#include "check.h"
 #include "compat.h"
 #include "errors.h"
 #include "ledger.h"
@@ -298,6 +299,7 @@ finish_online(RunRequest *request)
 	ListCell   *lc;
 
 	run_verify(run);
+	checks_around("after", request->version, true, run->environment);
 	run->done = online_done(request->version);
 	run->effect = palloc0(sizeof(GuardResult));
 	online_effect(request->version, run->effect);
