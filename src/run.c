@@ -89,7 +89,7 @@ run_request(const RunRequest *request)
 	run->what = psprintf("%s \"%s\"", request->action == RUN_APPLY ? "migration" : "rollback of",
 						 request->version);
 	run->environment = policy_environment();
-	if (!request->dry_run)
+	if (request->action == RUN_ROLLBACK && !request->dry_run)
 		mode_check_run(run->what, request->version);
 	if (request->action == RUN_ROLLBACK)
 	{

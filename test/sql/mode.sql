@@ -87,8 +87,8 @@ GRANT ALL ON ALL TABLES IN SCHEMA public TO regress_migmgr_app, regress_migmgr_d
 GRANT ALL ON SEQUENCE q TO regress_migmgr_app;
 GRANT CREATE ON SCHEMA public TO regress_migmgr_app;
 CREATE FUNCTION writes() RETURNS void LANGUAGE sql SECURITY DEFINER AS 'INSERT INTO t VALUES (2)';
-SELECT levels FROM migmgr.grant_access('regress_migmgr_app', 'viewer');
-SELECT levels FROM migmgr.grant_access('regress_migmgr_dba', 'operator');
+SELECT levels FROM migmgr.grant_access('regress_migmgr_app', 'viewer') \gset ignored_
+SELECT levels FROM migmgr.grant_access('regress_migmgr_dba', 'operator') \gset ignored_
 CREATE TABLE jobs (id bigint PRIMARY KEY, status text NOT NULL, last_heartbeat_at timestamptz, started_at timestamptz);
 GRANT ALL ON jobs TO regress_migmgr_app;
 INSERT INTO jobs VALUES (1, 'running', clock_timestamp() - interval '1 hour');
