@@ -31,7 +31,9 @@ CREATE FUNCTION migmgr_internal.policy_settings()
   AS $$
   VALUES
     (20, 'soak', '^(0|\d+ (minutes?|hours?|days?))(, *(0|\d+ (minutes?|hours?|days?)))?$',
-     'how long to wait after the apply, and between two steps of a flag, such as "24 hours, 7 days"', '0', '0', '24 hours, 7 days')
+     'how long to wait after the apply, and between two steps of a flag, such as "24 hours, 7 days"', '0', '0', '24 hours, 7 days'),
+    (21, 'observe', '^(0|\d+ (minutes?|hours?|days?))$',
+     'how long a version is observed after its apply, such as "7 days"', '24 hours', '72 hours', '7 days')
 $$;
 REVOKE ALL ON FUNCTION migmgr_internal.policy_settings() FROM PUBLIC;
 COMMENT ON FUNCTION migmgr_internal.policy_settings() IS 'rules whose value is not an action';

@@ -36,6 +36,8 @@ CREATE FUNCTION migmgr_internal.access() RETURNS TABLE(object text, level text, 
     ('migmgr.waivers', 'viewer', 'SELECT'),
     ('migmgr.checks', 'viewer', 'SELECT'),
     ('migmgr.flags', 'viewer', 'SELECT'),
+    ('migmgr.metrics', 'viewer', 'SELECT'),
+    ('migmgr_internal.metric_rows()', 'viewer', 'EXECUTE'),
     ('migmgr_internal.flag_list(bigint)', 'viewer', 'EXECUTE'),
     ('migmgr.flag_enabled(text,text)', 'viewer', 'EXECUTE'),
     -- with the caller's rights on the job table, so a worker needs no more
