@@ -4,13 +4,13 @@
  *
  * The mode is what the newest entry about it in the ledger says, until the
  * time that this entry names; a copy of the database is in none.  Every
- * statement asks, so the answer is kept until the ledger says that an entry
- * about a setting was appended by anyone.
+ * statement that writes asks, so the answer is kept until the ledger says that
+ * an entry about a setting was appended by anyone.
  *
- * Read only is the server's own: the transaction becomes a read-only one, so
- * sequences, large objects and whatever else writes are refused by the code
- * that refuses them in any read-only transaction.  What people do most gets a
- * message of ours before, which says why, and until when.
+ * Read only is the server's own: the transaction becomes a read-only one, and
+ * from there on whatever writes is refused by the code that refuses it in any
+ * read-only transaction.  What people do most gets a message of ours before,
+ * which says why, and until when.
  */
 #include "postgres.h"
 
@@ -99,8 +99,9 @@ mode_relcache_callback(Datum arg, Oid relid)
 }
 
 /*
- * The mode that holds now.  Where the guard has no say there is none; in a
- * parallel query, which writes nothing, the last known one will do.
+ * The mode that holds now.  Where the guard has no say there is none.  In a
+ * parallel query, which writes nothing, the last known one will do, and so it
+ * will while somebody keeps the ledger locked.
  */
 static ModeKind
 mode_now(void)
@@ -108,7 +109,7 @@ mode_now(void)
 	if (!IsUnderPostmaster || !IsTransactionState() || creating_extension || ledger_recording() ||
 		!OidIsValid(ledger_relid()))
 		return MODE_NORMAL;
-	if ((!mode_valid || mode_relid != ledger_relid()) && !IsInParallelMode())
+	if ((!mode_valid || mode_relid != ledger_relid()) && !IsInParallelMode() && ledger_readable())
 		mode_read();
 	if (mode.kind != MODE_NORMAL && GetCurrentTimestamp() >= mode.until)
 		return MODE_NORMAL;
@@ -295,13 +296,14 @@ refuse_frozen(const char *deed, const char *version)
 			 errhint("Wait for the end of it, or take responsibility: SELECT migmgr.waive('frozen', 'reason'%s);", waiver)));
 }
 
-/* See mode.h. */
+/* See mode.h.  What only reads is not even asked about. */
 void
 mode_check_plan(const PlannedStmt *plan)
 {
 	ListCell   *lc;
 
-	if (mode_now() != MODE_READ_ONLY || IsParallelWorker() || may_write())
+	if ((plan->commandType == CMD_SELECT && !plan->hasModifyingCTE && plan->rowMarks == NIL) ||
+		mode_now() != MODE_READ_ONLY || may_write())
 		return;
 	foreach(lc, plan->resultRelations)
 	{
@@ -311,14 +313,11 @@ mode_check_plan(const PlannedStmt *plan)
 	XactReadOnly = true;
 }
 
-/*
- * See mode.h.  Only statements that have a snapshot: the others write nothing,
- * and must not get one from us.
- */
+/* See mode.h.  A statement that has no snapshot must not get one from us. */
 void
 mode_check_utility(Node *stmt)
 {
-	if (!ActiveSnapshotSet() || mode_now() != MODE_READ_ONLY || IsParallelWorker() || may_write())
+	if (!ActiveSnapshotSet() || mode_now() != MODE_READ_ONLY || may_write())
 		return;
 	if (IsA(stmt, CopyStmt) && castNode(CopyStmt, stmt)->is_from &&
 		!is_temporary(RangeVarGetRelid(castNode(CopyStmt, stmt)->relation, NoLock, true)))

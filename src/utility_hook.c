@@ -154,7 +154,7 @@ utility_hook(PlannedStmt *pstmt, const char *queryString, bool readOnlyTree,
 
 	if (context != PROCESS_UTILITY_SUBCOMMAND && IsUnderPostmaster)
 		call.kind = kind_of(pstmt->utilityStmt);
-	if (IsUnderPostmaster)
+	if (call.kind != UTILITY_PASS || IsA(pstmt->utilityStmt, CopyStmt))
 		mode_check_utility(pstmt->utilityStmt);
 	if (call.kind == UTILITY_SHARED)
 		setting_check_database(pstmt->utilityStmt);
