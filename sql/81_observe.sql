@@ -1,8 +1,8 @@
 -- After an apply: for how long a version is observed, and when to go back.
 
 -- A check that is to run on schedule and fails is a trigger.  It points at
--- the newest version that was applied before it began to fail, if that one
--- was still observed then; it points at nothing when it had failed before.
+-- the version that was applied last before it began to fail, if that one was
+-- still observed then and is still there.
 CREATE FUNCTION migmgr_internal.observed(observe interval)
   RETURNS TABLE(version text, applied_at timestamptz, until timestamptz, failing text, since timestamptz, detail text)
   LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
@@ -25,11 +25,11 @@ CREATE FUNCTION migmgr_internal.observed(observe interval)
      WHERE 'schedule' = ANY (c.run_at)
   ), blamed AS (
     SELECT f.name, f.at, f.detail,
-           (SELECT r.version FROM run AS r WHERE r.at <= f.at AND r.until > f.at ORDER BY r.at DESC LIMIT 1) AS version
+           (SELECT l.version FROM migmgr.ledger AS l WHERE l.event = 'applied' AND l.at <= f.at ORDER BY l.seq DESC LIMIT 1) AS version
       FROM failing AS f
   )
   SELECT r.version, r.at, r.until, b.name, b.at, b.detail
-    FROM run AS r LEFT JOIN blamed AS b ON b.version = r.version
+    FROM run AS r LEFT JOIN blamed AS b ON b.version = r.version AND b.at BETWEEN r.at AND r.until
    WHERE r.until > clock_timestamp() OR b.name IS NOT NULL
    ORDER BY r.at DESC, b.at, b.name
 $$;
