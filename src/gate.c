@@ -56,6 +56,7 @@ static bool asked = false;		/* is anything configured in it? */
 static void gate_relcache_callback(Datum arg, Oid relid);
 static bool gate_configured(void);
 static void ask(const RunRequest *request, GateAnswer *answer);
+static void gate_arguments(const RunRequest *request, const char **args);
 static void ask_checks(const RunRequest *request, PolicyEnvironment environment, GateAnswer *answer);
 static void missing(const RunRequest *request, GateAnswer *answer, const char *item,
 					const char *line, const char *hint);
@@ -133,10 +134,7 @@ ask(const RunRequest *request, GateAnswer *answer)
 	RecordScope scope;
 	const char *args[4];
 
-	args[0] = request->version;
-	args[1] = checksum_array(request);
-	args[2] = request->action == RUN_APPLY ? "apply" : "rollback";
-	args[3] = GetUserNameFromId(GetSessionUserId(), false);
+	gate_arguments(request, args);
 	SPI_connect();
 	record_begin(&scope);
 	spi_exec("SELECT g.item, g.status, g.detail, g.hint FROM migmgr_internal.gate($1, $2::pg_catalog.text[], $3, $4,"
@@ -155,6 +153,47 @@ ask(const RunRequest *request, GateAnswer *answer)
 	}
 	record_end(&scope);
 	SPI_finish();
+}
+
+/* See gate.h. */
+void
+gate_approved(const RunRequest *request)
+{
+	RecordScope scope;
+	const char *args[4];
+
+	if (!gate_configured())
+		return;
+	gate_arguments(request, args);
+	SPI_connect();
+	record_begin(&scope);
+	spi_exec("SELECT g.item FROM migmgr_internal.gate_approvals($1, $2::pg_catalog.text[], $3, $4,"
+			 " pg_catalog.clock_timestamp()) AS g WHERE g.item = 'approved'",
+			 SPI_OK_SELECT, 4, args);
+	if (SPI_processed > 0)
+		policy_set_approved(request->version);
+	record_end(&scope);
+	SPI_finish();
+}
+
+/* See gate.h. */
+void
+gate_waivers(const RunRequest *request, PolicyEnvironment environment)
+{
+	RunRequest	again = *request;
+
+	again.dry_run = true;
+	(void) gate_check(&again, environment);
+}
+
+/* What the questions are about. */
+static void
+gate_arguments(const RunRequest *request, const char **args)
+{
+	args[0] = request->version;
+	args[1] = checksum_array(request);
+	args[2] = request->action == RUN_APPLY ? "apply" : "rollback";
+	args[3] = GetUserNameFromId(GetSessionUserId(), false);
 }
 
 /* The team's own checks that are to hold before. */

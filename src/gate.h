@@ -16,4 +16,11 @@ extern void gate_init(void);
  */
 extern char *gate_check(const RunRequest *request, PolicyEnvironment environment);
 
+/*
+ * For a run of several transactions, which asks the gate in the first: in each
+ * that its text is approved, if it is; at the end which waivers it needed.
+ */
+extern void gate_approved(const RunRequest *request);
+extern void gate_waivers(const RunRequest *request, PolicyEnvironment environment);
+
 #endif							/* MIGMGR_GATE_H */

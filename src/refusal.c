@@ -175,7 +175,7 @@ hint_for(const List *violations, PolicyEnvironment environment, bool here)
 		appendStringInfo(&hint, "Have it approved: SELECT migmgr.approve(%s, 'label');  To let it pass for an hour: SELECT ",
 						 quote_literal_cstr(version));
 	else
-		appendStringInfoString(&hint, "As a migration it can be approved: SELECT * FROM migmgr.apply('version', 'name', $$ ... $$);"
+		appendStringInfoString(&hint, "As a migration it can be approved: SELECT * FROM migmgr.submit('001_name.sql', $$ ... $$);"
 							   "  To let it pass for an hour: SELECT ");
 	foreach(lc, violations)
 	{

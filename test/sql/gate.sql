@@ -98,6 +98,27 @@ SELECT state, message FROM public.caught($$GRANT ALL ON first TO PUBLIC$$);
 SELECT migmgr.approve('999', 'cto', checksum => migmgr.checksum('DROP TABLE first')) IS NOT NULL AS approved;
 SELECT state, message FROM public.caught($$SELECT * FROM migmgr.apply('999', 'drop', 'DROP TABLE first')$$);
 
+-- what was submitted is what is approved, until it is submitted anew
+SELECT version, status FROM migmgr.submit('003_more.sql', 'GRANT SELECT ON t TO PUBLIC');
+SELECT migmgr.approve('003', 'cto') IS NOT NULL AS approved;
+SELECT version, status FROM migmgr.submit('003_more.sql', 'GRANT ALL ON t TO PUBLIC');
+SELECT state FROM migmgr.approvals WHERE version = '003';
+SELECT state, message FROM public.caught($$SELECT * FROM migmgr.apply('003')$$);
+SELECT migmgr.approve('003', 'cto') IS NOT NULL AS approved;
+SELECT version, status FROM migmgr.apply('003');
+
+-- what runs online, in transactions of its own, is asked the same
+INSERT INTO t SELECT generate_series(1, 10);
+SELECT migmgr.require_approval('production', 'dev-lead');
+CALL migmgr.run('003.5_index.sql', 'CREATE UNIQUE INDEX CONCURRENTLY t_i ON t (i);');
+SELECT migmgr.approve('003.5', 'dev-lead', checksum => migmgr.checksum('CREATE UNIQUE INDEX CONCURRENTLY t_i ON t (i);')) IS NOT NULL AS approved;
+\set VERBOSITY terse
+CALL migmgr.run('003.5_index.sql', 'CREATE UNIQUE INDEX CONCURRENTLY t_i ON t (i);') \gset
+\set VERBOSITY default
+SELECT :'version' AS version, :'status' AS status, :'class' AS class;
+SELECT label, state FROM migmgr.approvals WHERE version = '003.5';
+SELECT migmgr.require_approval('production', 'dev-lead', required => false);
+
 -- four eyes, by login
 SELECT migmgr.set_policy('production', 'four_eyes', 'on');
 SELECT migmgr.approve('004', 'dev-lead', checksum => migmgr.checksum('CREATE TABLE four (i int)')) IS NOT NULL AS approved;
@@ -149,7 +170,7 @@ SELECT migmgr.drop_check('never');
 
 -- bad requests change nothing
 SELECT public.fingerprint() AS before \gset
-SELECT n, c.* FROM (VALUES
+SELECT n, c.state, c.message FROM (VALUES
     (1, $$approve('010', 'no label', checksum => '$$ || :'sum' || $$')$$), (2, $$approve('010', NULL, checksum => '$$ || :'sum' || $$')$$),
     (3, $$approve('', 'x')$$), (4, $$approve('010', 'x', checksum => 'abc')$$), (5, $$approve('010', 'x', action => 'launch')$$),
     (6, $$approve('010', 'x', checksum => '$$ || :'sum' || $$', valid_for => '-1 day')$$), (7, $$approve('010', 'x', checksum => '$$ || :'sum' || $$', valid_for => '1 year')$$),
