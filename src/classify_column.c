@@ -48,6 +48,9 @@ static void find_in_column(Judgement *j, ColumnDef *def, MigClass class, const c
 						   const char *reason, const char *hint);
 static bool collect_columns(Node *node, List **columns);
 static bool only_new_columns(Judgement *j, List *columns);
+static void judge_typed_tables(Judgement *j, AlterTableCmd *cmd, Finding finding);
+static bool adds_column(Node *stmt, const char *name);
+static bool drops_constraint(Node *stmt);
 static void judge_foreign_key(Judgement *j, Constraint *constraint, bool restricts);
 static bool index_takes_nulls(Oid relid, Oid index);
 static void judge_indexed(Judgement *j, Constraint *constraint, const char *rule, bool restricts);
@@ -273,7 +276,7 @@ judge_add_constraint(Judgement *j, AlterTableCmd *cmd, const AlterRule *rule)
 
 		if (restricts)
 			judge_add(j, CLASS_RESTRICTIVE, blocks.rule, "rows that are accepted now will be refused");
-		if (!constraint->skip_validation && mg_constraint_enforced(constraint))
+		if (!constraint->skip_validation && mg_constraint_enforced(constraint) && HAS_ROWS(j->rel.relkind))
 			judge_find(j, &j->rel, &blocks);
 	}
 }
@@ -337,6 +340,31 @@ index_takes_nulls(Oid relid, Oid index)
 	return false;
 }
 
+/* An attribute of a composite type changes, and so do the tables that are OF it. */
+static void
+judge_typed_tables(Judgement *j, AlterTableCmd *cmd, Finding finding)
+{
+	ListCell   *lc;
+
+	foreach(lc, fact_typed_tables(j->rel.relid))
+	{
+		RelFacts	rel;
+		ColumnFacts column;
+		bool		redoes = false;
+
+		if (!fact_relation(lfirst_oid(lc), &rel) || !fact_column(rel.relid, cmd->name, &column) || column.attnum <= 0)
+			continue;
+		finding.rewrites = expression_type_rewrites(rel.relid, column.attnum, castNode(ColumnDef, cmd->def), &redoes);
+		finding.scans = finding.rewrites == TRI_NO && redoes ? TRI_YES : finding.rewrites;
+		if (finding.scans == TRI_NO)
+			continue;
+		finding.class = CLASS_REWRITING;
+		finding.rule = "alter-column-type-rewrite";
+		finding.reason = psprintf("every row of typed table %s is read, or written again, under an exclusive lock", rel.name);
+		judge_find(j, &rel, &finding);
+	}
+}
+
 /* ALTER COLUMN ... TYPE: always a change of type, rewriting when it is. */
 void
 judge_column_type(Judgement *j, AlterTableCmd *cmd, const AlterRule *rule)
@@ -367,6 +395,8 @@ judge_column_type(Judgement *j, AlterTableCmd *cmd, const AlterRule *rule)
 		finding.reason = "an index is built again or a CHECK tested again, under an exclusive lock";
 	}
 	judge_find(j, &j->rel, &finding);
+	if (j->rel.relkind == RELKIND_COMPOSITE_TYPE && cmd->behavior == DROP_CASCADE)
+		judge_typed_tables(j, cmd, finding);
 	if (finding.rewrites == TRI_NO || finding.class == CLASS_ADDITIVE)
 		return;
 	finding.class = CLASS_REWRITING;
@@ -377,12 +407,43 @@ judge_column_type(Judgement *j, AlterTableCmd *cmd, const AlterRule *rule)
 	judge_find(j, &j->rel, &finding);
 }
 
+/* Does the statement itself add this column (and not as one that is NOT NULL)? */
+static bool
+adds_column(Node *stmt, const char *name)
+{
+	ListCell   *lc;
+
+	foreach(lc, castNode(AlterTableStmt, stmt)->cmds)
+	{
+		AlterTableCmd *cmd = lfirst_node(AlterTableCmd, lc);
+
+		if (cmd->subtype == AT_AddColumn && strcmp(castNode(ColumnDef, cmd->def)->colname, name) == 0)
+			return !column_parts(castNode(ColumnDef, cmd->def)).not_null;
+	}
+	return false;
+}
+
+/* Does it drop a constraint, which then proves nothing any more? */
+static bool
+drops_constraint(Node *stmt)
+{
+	ListCell   *lc;
+
+	foreach(lc, castNode(AlterTableStmt, stmt)->cmds)
+	{
+		if (lfirst_node(AlterTableCmd, lc)->subtype == AT_DropConstraint)
+			return true;
+	}
+	return false;
+}
+
 /* SET NOT NULL: free when it is so, without a scan when it is proven. */
 void
 judge_set_not_null(Judgement *j, AlterTableCmd *cmd, const AlterRule *rule)
 {
 	ColumnFacts column;
 	bool		there = fact_column(j->rel.relid, cmd->name, &column);
+	bool		added = !there && adds_column(j->stmt, cmd->name);
 	Finding		finding = {
 		.class = CLASS_RESTRICTIVE,.rule = rule->rule,.column = cmd->name,
 		.reason = "rows with NULL will be refused",
@@ -392,14 +453,16 @@ judge_set_not_null(Judgement *j, AlterTableCmd *cmd, const AlterRule *rule)
 	if (!there || column.not_null)
 	{
 		finding.class = CLASS_ADDITIVE;
-		finding.reason = there ? "it is so already" : "there is no such column";
+		finding.reason = added ? "the column is new in this statement" :
+			there ? "it is so already" : "there is no such column";
 	}
 	else if (column.is_new)
 		finding.class = CLASS_ADDITIVE;
 	judge_find(j, &j->rel, &finding);
-	if (!there || column.not_null || !HAS_ROWS(j->rel.relkind))
+	if ((!there && !added) || column.not_null || !HAS_ROWS(j->rel.relkind))
 		return;
-	finding.scans = expression_proves_not_null(j->rel.relid, cmd->name) == TRI_YES ? TRI_NO : TRI_YES;
+	finding.scans = !added && !drops_constraint(j->stmt) &&
+		expression_proves_not_null(j->rel.relid, cmd->name) == TRI_YES ? TRI_NO : TRI_YES;
 	if (finding.scans == TRI_NO)
 		return;
 	finding.class = CLASS_BLOCKING;

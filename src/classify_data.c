@@ -24,6 +24,7 @@ static bool has_condition(Node *where);
 static void judge_ctes(Judgement *j, WithClause *with);
 static void judge_inner(Judgement *j, Node *stmt);
 static void judge_change(Judgement *j, const char *rule, Node *where, const char *reason);
+static void nothing_runs(Judgement *j);
 static bool is_vacuum_full(VacuumStmt *stmt);
 
 static bool
@@ -221,10 +222,13 @@ judge_copy(Judgement *j, const StatementRule *rule)
 	CopyStmt   *stmt = castNode(CopyStmt, j->stmt);
 
 	j->passes_own = true;
+	j->verdict->lock = stmt->relation == NULL ? NoLock : stmt->is_from ? RowExclusiveLock : AccessShareLock;
 	if (stmt->is_from)
 		judge_add(j, CLASS_DATA, rule->rule, "rows are added");
-	else
+	else if (stmt->query != NULL)
 		judge_inner(j, stmt->query);
+	else
+		j->scans = TRI_YES;
 }
 
 /* LOCK TABLE that keeps writers out. */
@@ -271,11 +275,23 @@ judge_explain(Judgement *j, const StatementRule *rule)
 	}
 }
 
+/* The statement inside is only looked at. */
+static void
+nothing_runs(Judgement *j)
+{
+	ListCell   *lc;
+
+	j->rewrites = j->scans = j->verdict->rewrites = j->verdict->scans = TRI_NO;
+	foreach(lc, j->parts)
+		((Verdict *) lfirst(lc))->rewrites = ((Verdict *) lfirst(lc))->scans = TRI_NO;
+}
+
 /* PREPARE does nothing yet, but an EXECUTE of the same script will. */
 void
 judge_prepare(Judgement *j, const StatementRule *rule)
 {
 	judge_inner(j, castNode(PrepareStmt, j->stmt)->query);
+	nothing_runs(j);
 }
 
 void
@@ -291,6 +307,14 @@ void
 judge_cursor(Judgement *j, const StatementRule *rule)
 {
 	judge_inner(j, castNode(DeclareCursorStmt, j->stmt)->query);
+	nothing_runs(j);
+}
+
+/* FETCH, MOVE: as far as the cursor goes. */
+void
+judge_fetch(Judgement *j, const StatementRule *rule)
+{
+	j->scans = TRI_UNKNOWN;
 }
 
 /* REFRESH MATERIALIZED VIEW [CONCURRENTLY] [WITH NO DATA]. */
@@ -411,11 +435,14 @@ judge_reindex(Judgement *j, const StatementRule *rule)
 		j->verdict->object = j->rel.name;
 		if (j->rel.relkind == RELKIND_INDEX)
 		{
-			j->verdict->lock = AccessExclusiveLock;
+			if (!j->verdict->concurrent)
+				j->verdict->lock = AccessExclusiveLock;
 			(void) fact_relation(fact_index_table(j->rel.relid), &j->rel);
 		}
 	}
 	judge_add(j, CLASS_ADDITIVE, rule->rule, NULL);
-	if (!j->verdict->concurrent)
+	if (j->verdict->concurrent)
+		j->scans = TRI_YES;
+	else
 		judge_find(j, j->found ? &j->rel : NULL, &finding);
 }

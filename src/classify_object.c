@@ -11,6 +11,7 @@
 
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
+#include "catalog/pg_type.h"
 #include "commands/extension.h"
 #include "miscadmin.h"
 #include "nodes/makefuncs.h"
@@ -209,6 +210,12 @@ judge_owner(Judgement *j, const StatementRule *rule)
 		Oid			owner = overlay_made_by(address.objectId) != 0 ? GetUserId() : fact_owner(&address);
 
 		j->verdict->object = fact_identity(&address);
+		/* a composite type is a relation, too */
+		if (address.classId == TypeRelationId && OidIsValid(get_typ_typrelid(address.objectId)))
+		{
+			j->verdict->relid = get_typ_typrelid(address.objectId);
+			j->verdict->lock = AccessExclusiveLock;
+		}
 		if (owner == get_rolespec_oid(stmt->newowner, true))
 		{
 			j->passes_own = true;
@@ -240,15 +247,17 @@ judge_comment(Judgement *j, const StatementRule *rule)
 	judge_add(j, rule->class, rule->rule, rule->reason);
 }
 
-/* A comment on a relation or a column locks the relation a little. */
+/* A comment on a relation or a column locks the relation a little, one on a part of it less. */
 static void
 name_commented(Judgement *j, CommentStmt *stmt)
 {
 	List	   *names = IsA(stmt->object, List) ? castNode(List, stmt->object) : NIL;
+	bool		part = stmt->objtype == OBJECT_TABCONSTRAINT || stmt->objtype == OBJECT_TRIGGER ||
+		stmt->objtype == OBJECT_POLICY || stmt->objtype == OBJECT_RULE;
 	ObjectAddress address;
 	RelFacts	rel;
 
-	if (stmt->objtype == OBJECT_COLUMN && list_length(names) > 1)
+	if ((part || stmt->objtype == OBJECT_COLUMN) && list_length(names) > 1)
 		address = fact_address(OBJECT_TABLE, (Node *) list_copy_head(names, list_length(names) - 1), NULL);
 	else
 		address = fact_address(stmt->objtype, stmt->object, NULL);
@@ -257,6 +266,25 @@ name_commented(Judgement *j, CommentStmt *stmt)
 	j->verdict->relid = rel.relid;
 	j->verdict->namespace = rel.namespace;
 	j->verdict->object = rel.name;
-	j->verdict->lock = ShareUpdateExclusiveLock;
+	j->verdict->lock = part ? AccessShareLock : ShareUpdateExclusiveLock;
 	j->deed = psprintf("comment on %s", rel.name);
+}
+
+/* ALTER ... DEPENDS ON EXTENSION: a relation is locked for it. */
+void
+judge_depends(Judgement *j, const StatementRule *rule)
+{
+	AlterObjectDependsStmt *stmt = castNode(AlterObjectDependsStmt, j->stmt);
+	ObjectAddress address = fact_address(stmt->objectType, stmt->object, stmt->relation);
+
+	j->found = address.classId == RelationRelationId && fact_relation(address.objectId, &j->rel);
+	judge_object(j, &address);
+	if (j->found)
+	{
+		j->verdict->relid = j->rel.relid;
+		j->verdict->namespace = j->rel.namespace;
+		j->verdict->object = j->rel.name;
+		j->verdict->lock = AccessExclusiveLock;
+	}
+	judge_add(j, rule->class, rule->rule, rule->reason);
 }

@@ -35,7 +35,7 @@ static const StatementRule statement_rules[] = {
 	[T_PrepareStmt] = {.rule = "prepare",.judge = judge_prepare},
 	[T_ExecuteStmt] = {.rule = "execute",.judge = judge_execute},
 	[T_DeclareCursorStmt] = {.rule = "cursor",.judge = judge_cursor},
-	[T_FetchStmt] = {.rule = "cursor"},
+	[T_FetchStmt] = {.rule = "cursor",.judge = judge_fetch},
 	[T_ClosePortalStmt] = {.rule = "cursor"},
 	[T_DeallocateStmt] = {.rule = "session"},
 
@@ -191,7 +191,7 @@ static const StatementRule statement_rules[] = {
 	[T_RenameStmt] = {.rule = "rename",.lock = AccessExclusiveLock,.judge = judge_rename},
 	[T_AlterObjectSchemaStmt] = {.rule = "set-schema",.lock = AccessExclusiveLock,.judge = judge_set_schema},
 	[T_AlterOwnerStmt] = {.rule = "owner",.judge = judge_owner},
-	[T_AlterObjectDependsStmt] = {.rule = "depends-on-extension",.class = CLASS_ADDITIVE},
+	[T_AlterObjectDependsStmt] = {.rule = "depends-on-extension",.class = CLASS_ADDITIVE,.judge = judge_depends},
 	[T_CommentStmt] = {.rule = "comment",.class = CLASS_ADDITIVE,.judge = judge_comment},
 	[T_SecLabelStmt] = {
 		.rule = "security-label",.class = CLASS_SECURITY,.reason = "a security label is changed",

@@ -298,6 +298,9 @@ judge_create_index(Judgement *j, const StatementRule *rule)
 
 	if (j->rel.temporary)
 		return;
+	j->verdict->concurrent = stmt->concurrent;
+	if (stmt->concurrent)
+		j->verdict->lock = ShareUpdateExclusiveLock;
 	if (stmt->idxname != NULL && j->found)
 	{
 		Oid			index = fact_relname_relid(stmt->idxname, j->rel.namespace);
@@ -314,9 +317,6 @@ judge_create_index(Judgement *j, const StatementRule *rule)
 		blocks.deed = psprintf("create an index on table %s", table);
 	unique.deed = blocks.deed;
 
-	j->verdict->concurrent = stmt->concurrent;
-	if (stmt->concurrent)
-		j->verdict->lock = ShareUpdateExclusiveLock;
 	if (stmt->concurrent && j->found)
 		j->scans = TRI_YES;
 	judge_add(j, CLASS_ADDITIVE, rule->rule, NULL);

@@ -95,6 +95,15 @@
 #define MG_AT_FROM_17(rule)
 #endif
 
+/* sub-commands that look after what inherits, beside those that always did */
+#if PG_VERSION_NUM >= 170000
+#define MG_AT_RECURSES AT_SetExpression,
+#define MG_AT_RECURSES_IN_PARTITIONS AT_AddIdentity, AT_SetIdentity, AT_DropIdentity,
+#else
+#define MG_AT_RECURSES
+#define MG_AT_RECURSES_IN_PARTITIONS
+#endif
+
 /* 18: generated columns may be virtual, constraints not enforced */
 #if PG_VERSION_NUM >= 180000
 #define mg_generated_stored(constraint) \

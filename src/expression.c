@@ -76,6 +76,7 @@ static bool type_in_subxact(void *arg);
 static bool not_null_in_subxact(void *arg);
 static bool attach_in_subxact(void *arg);
 static Tristate attach_scans(Relation parent, Relation partition, List *bound);
+static Tristate rows_are_tested(Relation partition, List *quals);
 static bool default_scans(Relation parent, List *bound);
 static Relation index_if_free(Oid relid);
 static bool lacks_index(Relation parent, Relation partition);
@@ -450,31 +451,55 @@ attach_in_subxact(void *arg)
 	if (parent->rd_rel->relkind != RELKIND_PARTITIONED_TABLE)
 		return false;
 	bound = transformPartitionBound(make_parsestate(NULL), parent, copyObject(q->bound));
-	quals = bound->is_default ? NIL : get_qual_from_partbound(parent, bound);
+	quals = get_qual_from_partbound(parent, bound);
 	if (OidIsValid(q->partition))
 		partition = relation_open(q->partition, NoLock);
-	q->answer = attach_scans(parent, partition, quals);
+	q->answer = !bound->is_default && default_scans(parent, quals) ? TRI_YES :
+		partition == NULL ? TRI_NO : attach_scans(parent, partition, quals);
 	return false;
 }
 
 static Tristate
 attach_scans(Relation parent, Relation partition, List *bound)
 {
-	List	   *quals;
+	List	   *quals = list_concat_copy(bound, RelationGetPartitionQual(parent));
 
-	if (default_scans(parent, bound))
-		return TRI_YES;
-	if (partition == NULL)
-		return TRI_NO;
 	if (lacks_index(parent, partition) || fact_referenced(RelationGetRelid(parent), NULL, InvalidAttrNumber) != NIL)
-		return TRI_YES;
-	quals = (List *) eval_const_expressions(NULL, (Node *) list_concat_copy(bound, RelationGetPartitionQual(parent)));
+		return partition->rd_rel->relkind == RELKIND_FOREIGN_TABLE ? TRI_NO : TRI_YES;
+	quals = (List *) eval_const_expressions(NULL, (Node *) quals);
 	if (quals == NIL)
-		return bound == NIL ? TRI_UNKNOWN : TRI_NO;
-	quals = map_partition_varattnos(quals, 1, partition, parent);
+		return TRI_NO;
+	return rows_are_tested(partition, map_partition_varattnos(quals, 1, partition, parent));
+}
+
+/*
+ * Are the rows of a partition (or of its own partitions) read, because its
+ * constraints do not prove where they belong?
+ */
+static Tristate
+rows_are_tested(Relation partition, List *quals)
+{
+	PartitionDesc parts;
+	Tristate	answer = TRI_NO;
+
 	if (PartConstraintImpliedByRelConstraint(partition, quals))
 		return TRI_NO;
-	return partition->rd_rel->relkind == RELKIND_RELATION ? TRI_YES : TRI_UNKNOWN;
+	if (partition->rd_rel->relkind == RELKIND_RELATION)
+		return TRI_YES;
+	if (partition->rd_rel->relkind != RELKIND_PARTITIONED_TABLE)
+		return TRI_NO;
+	parts = RelationGetPartitionDesc(partition, true);
+	for (int i = 0; i < parts->nparts && answer == TRI_NO; i++)
+	{
+		Relation	part;
+
+		if (!ConditionalLockRelationOid(parts->oids[i], AccessShareLock))
+			return TRI_UNKNOWN;
+		part = relation_open(parts->oids[i], NoLock);
+		answer = rows_are_tested(part, map_partition_varattnos(quals, 1, part, partition));
+		relation_close(part, NoLock);
+	}
+	return answer;
 }
 
 /* Is there a default partition whose constraints do not keep such rows out? */

@@ -129,6 +129,7 @@ extern void judge_refresh(Judgement *j, const StatementRule *rule);
 extern void judge_vacuum(Judgement *j, const StatementRule *rule);
 extern void judge_cluster(Judgement *j, const StatementRule *rule);
 extern void judge_reindex(Judgement *j, const StatementRule *rule);
+extern void judge_depends(Judgement *j, const StatementRule *rule);
 extern void judge_comment(Judgement *j, const StatementRule *rule);
 
 /* classify_data.c: rows, queries, and statements around statements */
@@ -145,6 +146,7 @@ extern void judge_explain(Judgement *j, const StatementRule *rule);
 extern void judge_prepare(Judgement *j, const StatementRule *rule);
 extern void judge_execute(Judgement *j, const StatementRule *rule);
 extern void judge_cursor(Judgement *j, const StatementRule *rule);
+extern void judge_fetch(Judgement *j, const StatementRule *rule);
 extern void judge_query(Judgement *j, const StatementRule *rule);
 
 /* classify_alter.c: ALTER TABLE and its sub-commands */

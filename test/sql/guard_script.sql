@@ -72,6 +72,14 @@ SELECT migmgr.set_environment('staging') IS NOT NULL AS set;
 SELECT state, message FROM public.caught('ALTER TABLE t DROP COLUMN c, DISABLE TRIGGER ALL');
 SELECT state, message FROM public.caught('ALTER TABLE t DROP COLUMN c');
 
+-- a base type goes before its own functions, whose arguments are not known then
+CREATE EXTENSION citext;
+CREATE TABLE names (n citext);
+SELECT state, message FROM public.caught('DROP EXTENSION citext CASCADE');
+CREATE EXTENSION citext;
+SELECT status FROM migmgr.apply('003', 'three', 'DROP EXTENSION citext');
+SELECT count(*) AS left FROM pg_extension WHERE extname = 'citext';
+
 \set ECHO none
 \connect postgres
 DROP DATABASE regress_migmgr_guard_script;
