@@ -245,7 +245,7 @@ PREPARE TRANSACTION 'holder';
 \\warn :$i waits
 SET log_lock_waits = on;
 SET client_min_messages = log;
-SET lock_timeout = '60ms';
+SET lock_timeout = '40ms';
 $sql;
 RESET lock_timeout;
 RESET log_lock_waits;
