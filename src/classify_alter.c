@@ -24,6 +24,7 @@
 
 #include "judge.h"
 #include "neteffect.h"
+#include "recipe.h"
 
 #define HAS_ROWS(relkind) \
 	((relkind) == RELKIND_RELATION || (relkind) == RELKIND_MATVIEW)
@@ -401,6 +402,9 @@ judge_attach(Judgement *j, AlterTableCmd *cmd, const AlterRule *rule)
 	if (cmd->subtype == AT_DetachPartition)
 	{
 		j->verdict->concurrent = partition->concurrent;
+		if (!partition->concurrent)
+			finding.hint = psprintf("To keep nobody from the other partitions meanwhile: ALTER TABLE %s DETACH PARTITION %s CONCURRENTLY;"
+									" outside a transaction.", j->rel.name, found ? rel.name : partition->name->relname);
 		judge_find(j, found ? &rel : &j->rel, &finding);
 		return;
 	}
@@ -414,7 +418,8 @@ judge_attach(Judgement *j, AlterTableCmd *cmd, const AlterRule *rule)
 		finding.class = CLASS_ADDITIVE;
 		finding.reason = "constraints prove that all rows belong there";
 	}
-	finding.hint = "Add a CHECK with the bounds NOT VALID and validate it first.";
+	if (found && finding.scans != TRI_NO)
+		finding.hint = recipe_attach(&j->rel, &rel, partition->bound);
 	judge_add(j, CLASS_ADDITIVE, rule->rule, NULL);
 	if (found)
 	{

@@ -189,6 +189,7 @@ judge_truncate(Judgement *j, const StatementRule *rule)
 		Finding		finding = {
 			.class = CLASS_DESTRUCTIVE,.rule = rule->rule,.reason = "every row is lost",
 			.rewrites = TRI_YES,
+			.hint = "Keep the rows (CREATE TABLE ... AS, or a dump), and empty it with a waiver.",
 		};
 
 		if (!fact_relation(fact_relid(lfirst_node(RangeVar, lc)), &rel))
@@ -248,6 +249,7 @@ judge_lock(Judgement *j, const StatementRule *rule)
 		Finding		finding = {
 			.class = CLASS_BLOCKING,.rule = rule->rule,
 			.reason = "others wait until the end of the transaction",
+			.hint = "Leave it out: each statement takes the lock that it needs.",
 		};
 
 		if (!fact_relation(fact_relid(lfirst_node(RangeVar, lc)), &rel))
@@ -328,8 +330,14 @@ judge_refresh(Judgement *j, const StatementRule *rule)
 	judge_add(j, CLASS_ADDITIVE, rule->rule, NULL);
 	if (stmt->skipData)
 	{
+		Finding		finding = {
+			.class = CLASS_DESTRUCTIVE,.rule = "refresh-with-no-data",
+			.reason = "it cannot be read until it is refreshed again",
+			.hint = "Refresh it with data, CONCURRENTLY where it has a unique index.",
+		};
+
 		j->rewrites = TRI_YES;
-		judge_add(j, CLASS_DESTRUCTIVE, "refresh-with-no-data", "it cannot be read until it is refreshed again");
+		judge_find(j, j->found ? &j->rel : NULL, &finding);
 	}
 	else if (stmt->concurrent)
 		j->scans = TRI_YES;
@@ -338,7 +346,7 @@ judge_refresh(Judgement *j, const StatementRule *rule)
 		Finding		finding = {
 			.class = CLASS_BLOCKING,.rule = rule->rule,.rewrites = TRI_YES,.scans = TRI_YES,
 			.reason = "readers wait until it is refreshed",
-			.hint = "Use REFRESH MATERIALIZED VIEW CONCURRENTLY, which needs a unique index.",
+			.hint = "REFRESH MATERIALIZED VIEW CONCURRENTLY, which needs a unique index over plain columns and lets others read.",
 		};
 
 		judge_find(j, &j->rel, &finding);
@@ -367,6 +375,7 @@ judge_vacuum(Judgement *j, const StatementRule *rule)
 	Finding		finding = {
 		.class = CLASS_REWRITING,.rule = "vacuum-full",.rewrites = TRI_YES,.scans = TRI_YES,
 		.reason = "every row is written again under an exclusive lock",
+		.hint = "VACUUM without FULL makes the space usable again.  To shrink the file with a short lock, use pg_repack.",
 	};
 
 	j->passes_own = true;
@@ -396,6 +405,7 @@ judge_cluster(Judgement *j, const StatementRule *rule)
 	Finding		finding = {
 		.class = CLASS_REWRITING,.rule = rule->rule,.rewrites = TRI_YES,.scans = TRI_YES,
 		.reason = "every row is written again under an exclusive lock",
+		.hint = "To do it with a short lock, use pg_repack.",
 	};
 
 	j->passes_own = true;
@@ -410,7 +420,7 @@ judge_reindex(Judgement *j, const StatementRule *rule)
 	Finding		finding = {
 		.class = CLASS_BLOCKING,.rule = rule->rule,.scans = TRI_YES,
 		.reason = "writers wait, and most readers, until it is done",
-		.hint = "Use REINDEX CONCURRENTLY.",
+		.hint = "REINDEX (CONCURRENTLY) ...; outside a transaction.  If it fails, drop the invalid index (..._ccnew) that it leaves.",
 	};
 	ListCell   *lc;
 

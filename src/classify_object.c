@@ -23,6 +23,7 @@
 #include "judge.h"
 #include "overlay.h"
 #include "protect.h"
+#include "recipe.h"
 
 static void judge_dropped(Judgement *j, DropStmt *stmt, Node *object);
 static void name_commented(Judgement *j, CommentStmt *stmt);
@@ -62,6 +63,11 @@ judge_dropped(Judgement *j, DropStmt *stmt, Node *object)
 	j->verdict->object = is_relation ? rel.name : fact_identity(&address);
 	finding.deed = psprintf("drop %s %s", kind != NULL ? kind->word : "object", j->verdict->object);
 	finding.reason = finding.definition ? "what uses it breaks" : "what it holds is lost";
+	finding.hint = stmt->removeType == OBJECT_TABLE && is_relation ? recipe_drop_table(&rel) :
+		stmt->removeType == OBJECT_INDEX && !stmt->concurrent ?
+		psprintf("To keep nobody waiting: DROP INDEX CONCURRENTLY %s; outside a transaction.", j->verdict->object) :
+		stmt->removeType == OBJECT_VIEW || stmt->removeType == OBJECT_FUNCTION ?
+		"CREATE OR REPLACE it, or leave the old one until nothing uses it." : NULL;
 	if (stmt->concurrent)
 		j->verdict->lock = ShareUpdateExclusiveLock;
 	if (!is_relation && fresh_is_new(address.classId, address.objectId, address.objectSubId))
@@ -115,7 +121,9 @@ judge_rename(Judgement *j, const StatementRule *rule)
 		.class = kind != NULL ? kind->rename_class : CLASS_DESTRUCTIVE,
 		.rule = kind != NULL ? kind->rename_rule : "rename",
 		.reason = "code that uses the old name breaks",
-		.hint = "Add the new name beside the old one (a view, a column), move the code, then drop the old one.",
+		.hint = stmt->renameType == OBJECT_COLUMN ?
+		"Add a column of the new name, keep both alike by a trigger, move the code, then drop the old one." :
+		"Leave the old name beside the new one in the same migration (for a table, CREATE VIEW old AS SELECT * FROM new), and move the code.",
 	};
 
 	/* a domain stands alone where COMMENT and DROP have a pair */
@@ -170,6 +178,7 @@ judge_set_schema(Judgement *j, const StatementRule *rule)
 	Finding		finding = {
 		.class = CLASS_DESTRUCTIVE,.rule = rule->rule,
 		.reason = "code that uses the old name breaks",
+		.hint = "Leave a view under the old name, in the same migration.",
 	};
 
 	j->found = address.classId == RelationRelationId && fact_relation(address.objectId, &j->rel);

@@ -123,11 +123,28 @@
 #define mg_attribute_map(indesc, outdesc) build_attrmap_by_name(indesc, outdesc)
 #endif
 
-/* 18: a NOT NULL constraint may be NOT VALID */
+/*
+ * Recipes that differ.  18: a NOT NULL constraint may be NOT VALID, generated
+ * columns need no storage, a foreign key of a partitioned table may be NOT VALID.
+ * The arguments of MG_RECIPE_NOT_NULL: table, constraint, column; table,
+ * constraint; table, column; table, constraint.
+ */
 #if PG_VERSION_NUM >= 180000
-#define MG_NOT_NULL_FIRST "ADD CONSTRAINT ... NOT NULL column NOT VALID"
+#define MG_RECIPE_NOT_NULL \
+	"ALTER TABLE %s ADD CONSTRAINT %s NOT NULL %s NOT VALID; then, in a migration of its own: " \
+	"ALTER TABLE %s VALIDATE CONSTRAINT %s;%.0s%.0s%.0s%.0s"
+#define MG_RECIPE_GENERATED \
+	"Make it VIRTUAL instead of STORED, which writes nothing.  If it has to be stored: add it to %s as an ordinary column %s, " \
+	"fill it by a trigger and old rows in batches."
+#define mg_partitioned_fk_not_valid true
 #else
-#define MG_NOT_NULL_FIRST "ADD CONSTRAINT ... CHECK (column IS NOT NULL) NOT VALID"
+#define MG_RECIPE_NOT_NULL \
+	"ALTER TABLE %s ADD CONSTRAINT %s CHECK (%s IS NOT NULL) NOT VALID; then, in a migration of its own: " \
+	"ALTER TABLE %s VALIDATE CONSTRAINT %s; then ALTER TABLE %s ALTER COLUMN %s SET NOT NULL; " \
+	"ALTER TABLE %s DROP CONSTRAINT %s;"
+#define MG_RECIPE_GENERATED \
+	"Add it to %s as an ordinary column %s, fill it by a trigger and old rows in batches."
+#define mg_partitioned_fk_not_valid false
 #endif
 
 #endif							/* MIGMGR_COMPAT_H */

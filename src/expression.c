@@ -45,6 +45,7 @@
 #include "utils/partcache.h"
 #include "utils/rel.h"
 #include "utils/relcache.h"
+#include "utils/ruleutils.h"
 #include "utils/syscache.h"
 #include "utils/timestamp.h"
 #include "utils/typcache.h"
@@ -65,6 +66,8 @@ typedef struct Question
 	ColumnDef  *def;
 	Oid			partition;
 	PartitionBoundSpec *bound;
+	MemoryContext context;		/* for text */
+	char	   *text;
 	Tristate	answer;
 	bool		redoes;			/* rebuilds an index or checks a constraint */
 } Question;
@@ -75,6 +78,7 @@ static bool volatile_in_subxact(void *arg);
 static bool type_in_subxact(void *arg);
 static bool not_null_in_subxact(void *arg);
 static bool attach_in_subxact(void *arg);
+static bool bounds_in_subxact(void *arg);
 static Tristate attach_scans(Relation parent, Relation partition, List *bound);
 static Tristate rows_are_tested(Relation partition, List *quals);
 static bool default_scans(Relation parent, List *bound);
@@ -126,6 +130,23 @@ expression_attach_scans(Oid parent, Oid partition, PartitionBoundSpec *bound)
 	Question	q = {.relid = parent,.partition = partition,.bound = bound};
 
 	return ask(attach_in_subxact, &q);
+}
+
+/*
+ * The condition that holds for every row of a partition with these bounds, as
+ * it would be written for a table; NULL when there is none, or none can be told.
+ */
+char *
+expression_partition_check(Oid parent, Oid partition, const PartitionBoundSpec *bound)
+{
+	MemoryContext caller = CurrentMemoryContext;
+	Question	q = {.relid = parent,.partition = partition,.bound = unconstify(PartitionBoundSpec *, bound),.context = caller};
+
+	if (bound == NULL || !OidIsValid(parent) || !OidIsValid(partition) ||
+		overlay_made_by(parent) != 0 || overlay_made_by(partition) != 0)
+		return NULL;
+	(void) ask(bounds_in_subxact, &q);
+	return q.text;
 }
 
 /* Do validated CHECK constraints already prove that a column is not null? */
@@ -500,6 +521,34 @@ rows_are_tested(Relation partition, List *quals)
 		relation_close(part, NoLock);
 	}
 	return answer;
+}
+
+static bool
+bounds_in_subxact(void *arg)
+{
+	Question   *q = arg;
+	Relation	parent;
+	Relation	partition;
+	List	   *quals;
+
+	if (!ConditionalLockRelationOid(q->relid, AccessShareLock) || !ConditionalLockRelationOid(q->partition, AccessShareLock))
+		return false;
+	parent = relation_open(q->relid, NoLock);
+	partition = relation_open(q->partition, NoLock);
+	if (parent->rd_rel->relkind != RELKIND_PARTITIONED_TABLE)
+		return false;
+	quals = get_qual_from_partbound(parent, transformPartitionBound(make_parsestate(NULL), parent, copyObject(q->bound)));
+	quals = (List *) eval_const_expressions(NULL, (Node *) quals);
+	if (quals == NIL)
+		return false;
+	quals = map_partition_varattnos(quals, 1, partition, parent);
+	q->text = MemoryContextStrdup(q->context,
+								  deparse_expression((Node *) make_ands_explicit(quals),
+													 deparse_context_for(RelationGetRelationName(partition), q->partition),
+													 false, false));
+	relation_close(partition, NoLock);
+	relation_close(parent, NoLock);
+	return false;
 }
 
 /* Is there a default partition whose constraints do not keep such rows out? */

@@ -176,6 +176,7 @@ extern void judge_constraint_columns(Judgement *j, const Constraint *constraint,
 extern Tristate expression_volatile(Node *raw, TypeName *type);
 extern Tristate expression_type_rewrites(Oid relid, AttrNumber attnum, ColumnDef *def, bool *redoes);
 extern Tristate expression_attach_scans(Oid parent, Oid partition, PartitionBoundSpec *bound);
+extern char *expression_partition_check(Oid parent, Oid partition, const PartitionBoundSpec *bound);
 extern Tristate expression_proves_not_null(Oid relid, const char *column);
 
 #endif							/* MIGMGR_JUDGE_H */
