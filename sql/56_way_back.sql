@@ -20,10 +20,10 @@ BEGIN
      AND (l.detail::pg_catalog.jsonb OPERATOR(pg_catalog.->>) 'label') OPERATOR(pg_catalog.=) version_or_tag;
   IF target IS NULL THEN
     SELECT l.seq INTO target
-      FROM (SELECT r.seq, r.event FROM migmgr.ledger AS r
-             WHERE r.version OPERATOR(pg_catalog.=) version_or_tag AND r.event IN ('applied', 'rolled back', 'baseline', 'marked applied', 'marked reverted')
+      FROM (SELECT COALESCE((r.detail::pg_catalog.jsonb OPERATOR(pg_catalog.->>) 'origin')::pg_catalog.int8, r.seq) AS seq, r.event FROM migmgr.ledger AS r
+             WHERE r.version OPERATOR(pg_catalog.=) version_or_tag AND r.event IN ('applied', 'baseline', 'captured', 'imported', 'marked applied', 'renamed', 'superseded', 'rolled back', 'marked reverted', 'renamed away')
              ORDER BY r.seq DESC LIMIT 1) AS l
-     WHERE l.event IN ('applied', 'baseline', 'marked applied');
+     WHERE l.event NOT IN ('rolled back', 'marked reverted', 'renamed away');
     IF target IS NULL THEN
       RAISE EXCEPTION USING ERRCODE = 'MG007',
         MESSAGE = pg_catalog.format('there is no applied version and no tag "%s" to go back to', version_or_tag),
@@ -31,10 +31,11 @@ BEGIN
     END IF;
   END IF;
   SELECT pg_catalog.array_agg(l.version ORDER BY l.seq DESC) INTO versions
-    FROM (SELECT DISTINCT ON (r.version) r.version, r.seq, r.event FROM migmgr.ledger AS r
-           WHERE r.version IS NOT NULL AND r.event IN ('applied', 'rolled back', 'baseline', 'marked applied', 'marked reverted')
+    FROM (SELECT DISTINCT ON (r.version) r.version, r.event,
+                 COALESCE((r.detail::pg_catalog.jsonb OPERATOR(pg_catalog.->>) 'origin')::pg_catalog.int8, r.seq) AS seq FROM migmgr.ledger AS r
+           WHERE r.version IS NOT NULL AND r.event IN ('applied', 'baseline', 'captured', 'imported', 'marked applied', 'renamed', 'superseded', 'rolled back', 'marked reverted', 'renamed away')
            ORDER BY r.version, r.seq DESC) AS l
-   WHERE l.event OPERATOR(pg_catalog.=) 'applied' AND l.seq OPERATOR(pg_catalog.>) target;
+   WHERE l.event IN ('applied', 'renamed') AND l.seq OPERATOR(pg_catalog.>) target;
 
   BEGIN
     FOR i IN 1 .. COALESCE(pg_catalog.cardinality(versions), 0) LOOP

@@ -25,7 +25,7 @@ CREATE FUNCTION migmgr.schedule(task text, schedule text, seconds integer = NULL
   AS 'MODULE_PATHNAME', 'migmgr_schedule';
 REVOKE ALL ON FUNCTION migmgr.schedule(text, text, integer) FROM PUBLIC;
 COMMENT ON FUNCTION migmgr.schedule(text, text, integer)
-  IS 'have pg_cron run a task (sweep, verify, purge, seal) as the caller; seconds: how long each sweep run goes on, sweeping every five seconds';
+  IS 'have pg_cron run a task (sweep, verify, purge, seal, checks) as the caller; seconds: how long each sweep run goes on, sweeping every five seconds';
 
 CREATE FUNCTION migmgr.unschedule(task text)
   RETURNS TABLE (task text, schedule text, command text, jobid bigint, status text, environment text)

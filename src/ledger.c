@@ -544,7 +544,8 @@ Datum
 migmgr_ledger_append(PG_FUNCTION_ARGS)
 {
 	static const char *const reserved[] = {
-		"applied", "rolled back", "epoch", "resume", "unprotect",
+		"applied", "rolled back", "epoch", "resume", "unprotect", "baseline", "captured", "checksum accepted",
+		"imported", "marked applied", "marked reverted", "renamed", "renamed away", "superseded",
 	};
 	LedgerEntry entry = {0};
 

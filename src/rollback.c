@@ -88,9 +88,17 @@ check_applied(const char *version, const VersionState *state)
 				 errmsg("version \"%s\" is not known here", version),
 				 errdetail("The ledger has no entry for it."),
 				 errhint("SELECT version, name, status FROM migmgr.history;")));
-	if (strcmp(state->event, "applied") != 0)
+	if (!state->done)
 		ereport(ERROR,
 				(errcode(ERRCODE_MG_NOT_APPLIED),
-				 errmsg("version \"%s\" is not applied: it was rolled back", version),
-				 errdetail("Rolled back %s by %s.", state->at, state->role)));
+				 errmsg("version \"%s\" is not applied: it was %s", version, state->event),
+				 errdetail("It was %s %s by %s.", state->event, state->at, state->role)));
+	if (strcmp(state->event, "applied") != 0 && strcmp(state->event, "renamed") != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_MG_NO_ROLLBACK),
+				 errmsg("version \"%s\" did not run here: it is %s", version, state->event),
+				 errdetail("It counts as applied since %s by %s; what it did, and the way back, are not recorded.",
+						   state->at, state->role),
+				 errhint("To record that it no longer counts: SELECT * FROM migmgr.mark_reverted(ARRAY[%s], 'reason');",
+						 quote_literal_cstr(version))));
 }

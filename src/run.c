@@ -26,6 +26,7 @@
 
 #include "archive.h"
 #include "budget.h"
+#include "check.h"
 #include "errors.h"
 #include "flag.h"
 #include "guc.h"
@@ -58,9 +59,7 @@ static bool worth_a_retry(const Run *run, const ErrorData *error);
 static bool wait_before_retry(void *arg);
 static void run_tell(const Run *run);
 static RunRow *run_failed(Run *run, ErrorData *error);
-static RunRow *run_row(const Run *run, const char *status, const char *detail);
 static char *run_detail(const Run *run, bool with_counts);
-static char *object_list(const List *objects, bool with_counts);
 
 void
 run_init(void)
@@ -218,6 +217,8 @@ run_in_subxact(void *arg)
 	run->verify = request->verify == NULL ? NULL :
 		script_parse(request->verify, psprintf("the verify SQL of %s", run->what));
 
+	if (request->action == RUN_APPLY)
+		checks_around("before", request->version, true, run->environment);
 	if (request->action == RUN_ROLLBACK && request->on_data == ON_DATA_ARCHIVE)
 		archive_store(run);
 	run_watched(run);
@@ -266,6 +267,7 @@ run_fenced(Run *run)
 		archive_bring_back(run);
 	run_verify(run);
 	run_effect(run);
+	checks_around("after", run->request->version, run->request->action == RUN_APPLY, run->environment);
 	if (!run->request->dry_run)
 		own_lock(LOCK_CHAIN, budget_left());
 	AtEOXact_GUC(false, nestlevel);
@@ -596,7 +598,8 @@ add_detail(ErrorData *error, const char *line)
 	error->detail = error->detail == NULL ? pstrdup(line) : psprintf("%s\n%s", error->detail, line);
 }
 
-static RunRow *
+/* The row of a run; status and detail are the caller's to choose. */
+RunRow *
 run_row(const Run *run, const char *status, const char *detail)
 {
 	RunRow	   *row = palloc0(sizeof(RunRow));
@@ -628,7 +631,7 @@ run_detail(const Run *run, bool with_counts)
 }
 
 /* "created 6: table public.job_dlq, index ..., and 3 more" */
-static char *
+char *
 object_list(const List *objects, bool with_counts)
 {
 	StringInfoData text;
