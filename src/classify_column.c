@@ -36,6 +36,7 @@ typedef struct ColumnParts
 	Node	   *fallback;		/* DEFAULT expression */
 	bool		not_null;
 	bool		generated;		/* stored */
+	bool		computed;		/* when it is read */
 	bool		filled;			/* identity, generated, serial: never missing */
 	bool		identity;
 	bool		unique;
@@ -90,6 +91,7 @@ column_parts(ColumnDef *def)
 		else if (constraint->contype == CONSTR_GENERATED)
 		{
 			parts.generated = mg_generated_stored(constraint);
+			parts.computed = !parts.generated;
 			parts.filled = true;
 		}
 		else if (constraint->contype == CONSTR_IDENTITY)
@@ -184,6 +186,10 @@ judge_add_column(Judgement *j, AlterTableCmd *cmd, const AlterRule *rule)
 					   psprintf("Give it a DEFAULT, which costs nothing when it is the same for all rows.  Or: %s",
 								recipe_add_column(&j->rel, def, psprintf("fill it; %s", recipe_not_null(&j->rel, def->colname)))));
 	}
+	if (parts.computed && parts.not_null)
+		find_in_column(j, def, CLASS_BLOCKING, "add-column-not-null",
+					   "every row is computed under an exclusive lock, to see that none is NULL",
+					   recipe_add_column(&j->rel, def, recipe_not_null(&j->rel, def->colname)));
 	if (parts.unique)
 		find_in_column(j, def, CLASS_BLOCKING, "add-column-unique",
 					   "the table is scanned for its index under an exclusive lock",
@@ -470,6 +476,8 @@ judge_set_not_null(Judgement *j, AlterTableCmd *cmd, const AlterRule *rule)
 		.reason = "rows with NULL will be refused",
 	};
 
+	if (there && fact_not_null_invalid(j->rel.relid, column.attnum))
+		column.not_null = false;
 	finding.deed = psprintf("set NOT NULL on column %s.%s", j->rel.name, quote_identifier(cmd->name));
 	if (!there || column.not_null)
 	{

@@ -325,6 +325,7 @@ static const StatementRule statement_rules[] = {
 	{ \
 		.rule = "set-expression",.class = CLASS_REWRITING,.column = true, \
 		.deed = "change the expression of column",.rewrites = TRI_YES,.scans = TRI_YES, \
+		.judge = judge_set_expression, \
 		.reason = "every row is written again under an exclusive lock", \
 		.hint = "Add a column with the new expression (on 18 a VIRTUAL one costs nothing), move readers, drop the old one." \
 	}
@@ -392,7 +393,8 @@ static const AlterRule alter_rules[] = {
 	[AT_ReAddConstraint] = INTERNAL,
 	[AT_ReAddDomainConstraint] = INTERNAL,
 	[AT_AlterConstraint] = {
-		.rule = "alter-constraint",.class = CLASS_RELAXING,.reason = "it is checked at another time, or not at all"
+		.rule = "alter-constraint",.class = CLASS_RELAXING,.reason = "it is checked at another time, or not at all",
+		.judge = judge_alter_constraint
 	},
 	[AT_ValidateConstraint] = {.rule = "validate-constraint",.class = CLASS_ADDITIVE,.scans = TRI_YES,.judge = judge_validate},
 	[AT_AddIndexConstraint] = INTERNAL,

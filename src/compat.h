@@ -135,6 +135,29 @@
 #define MG_AT_RECURSES_IN_PARTITIONS
 #endif
 
+/*
+ * 18: NOT NULL is a constraint, which need not be valid.  A key looks after that
+ * of its partitions in any case; what is not NOT NULL is not looked after.
+ */
+#if PG_VERSION_NUM >= 180000
+#define mg_not_null_is_constraint true
+#define mg_not_null_constraint(relid, attnum) findNotNullConstraintAttnum(relid, attnum)
+#else
+#define mg_not_null_is_constraint false
+#define mg_not_null_constraint(relid, attnum) NULL
+#endif
+
+/* 18: ALTER CONSTRAINT has a node of its own, and may enforce a constraint or stop to */
+#if PG_VERSION_NUM >= 180000
+#define mg_altered_constraint(cmd) castNode(ATAlterConstraint, (cmd)->def)->conname
+#define mg_alters_enforced(cmd) castNode(ATAlterConstraint, (cmd)->def)->alterEnforceability
+#define mg_becomes_enforced(cmd) castNode(ATAlterConstraint, (cmd)->def)->is_enforced
+#else
+#define mg_altered_constraint(cmd) castNode(Constraint, (cmd)->def)->conname
+#define mg_alters_enforced(cmd) false
+#define mg_becomes_enforced(cmd) false
+#endif
+
 /* 18: generated columns may be virtual, constraints not enforced */
 #if PG_VERSION_NUM >= 180000
 #define mg_generated_stored(constraint) \

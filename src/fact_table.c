@@ -23,6 +23,7 @@
 #include "utils/rel.h"
 #include "utils/syscache.h"
 
+#include "compat.h"
 #include "facts.h"
 #include "overlay.h"
 
@@ -220,4 +221,13 @@ fact_viewed(Oid view)
 	systable_endscan(scan);
 	table_close(catalog, AccessShareLock);
 	return result;
+}
+
+/* Is a NOT NULL of a column not known to hold for rows that are there? */
+bool
+fact_not_null_invalid(Oid relid, AttrNumber attnum)
+{
+	HeapTuple	tuple = attnum > 0 && overlay_made_by(relid) == 0 ? mg_not_null_constraint(relid, attnum) : NULL;
+
+	return HeapTupleIsValid(tuple) && !((Form_pg_constraint) GETSTRUCT(tuple))->convalidated;
 }

@@ -73,6 +73,7 @@ extern List *fact_typed_tables(Oid relid);
 extern bool fact_parts_have_index(Oid relid, const IndexStmt *stmt);
 extern bool fact_parts_have_key(Oid relid, const Constraint *constraint);
 extern bool fact_parts_have_foreign_key(Oid relid, const Constraint *constraint);
+extern bool fact_not_null_invalid(Oid relid, AttrNumber attnum);
 extern bool fact_row_trigger(Oid relid, const char *name, bool internal);
 extern List *fact_viewed(Oid view);
 extern List *fact_published(Oid publication);

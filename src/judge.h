@@ -154,6 +154,8 @@ extern void judge_alter_table(Judgement *j, const StatementRule *rule);
 extern void judge_column_default(Judgement *j, AlterTableCmd *cmd, const AlterRule *rule);
 extern void judge_drop_column(Judgement *j, AlterTableCmd *cmd, const AlterRule *rule);
 extern void judge_drop_constraint(Judgement *j, AlterTableCmd *cmd, const AlterRule *rule);
+extern void judge_set_expression(Judgement *j, AlterTableCmd *cmd, const AlterRule *rule);
+extern void judge_alter_constraint(Judgement *j, AlterTableCmd *cmd, const AlterRule *rule);
 extern void judge_alter_owner(Judgement *j, AlterTableCmd *cmd, const AlterRule *rule);
 extern void judge_persistence(Judgement *j, AlterTableCmd *cmd, const AlterRule *rule);
 extern void judge_access_method(Judgement *j, AlterTableCmd *cmd, const AlterRule *rule);

@@ -345,6 +345,8 @@ lock_in_children(const RelFacts *rel, const AlterTableCmd *cmd, LOCKMODE lock)
 		if (constraint->contype != CONSTR_PRIMARY && constraint->contype != CONSTR_UNIQUE &&
 			constraint->contype != CONSTR_EXCLUSION)
 			return constraint->contype == CONSTR_FOREIGN && !partitioned ? NoLock : lock;
+		if (partitioned && constraint->contype == CONSTR_PRIMARY && mg_not_null_is_constraint)
+			return lock;
 		/* a key makes its columns NOT NULL; the index of a partition is built as any */
 		foreach(lc, constraint->contype == CONSTR_PRIMARY ? constraint->keys : NIL)
 		{
@@ -354,6 +356,12 @@ lock_in_children(const RelFacts *rel, const AlterTableCmd *cmd, LOCKMODE lock)
 				return lock;
 		}
 		return partitioned ? ShareLock : NoLock;
+	}
+	if (cmd->subtype == AT_DropNotNull && mg_not_null_is_constraint)
+	{
+		ColumnFacts column;
+
+		return fact_column(rel->relid, cmd->name, &column) && column.not_null ? lock : NoLock;
 	}
 	if (cmd->subtype >= AT_EnableTrig && cmd->subtype <= AT_DisableTrigUser)
 		return partitioned && fact_row_trigger(rel->relid, cmd->name, cmd->subtype != AT_EnableTrigUser &&
@@ -442,6 +450,9 @@ detail_alter_command(const RelFacts *rel, AlterTableCmd *cmd, const Verdict *ver
 		detail_drop_column(relid, cmd, detail);
 	else if (cmd->subtype == AT_DropConstraint)
 		detail_drop_constraint(relid, cmd, detail);
+	else if (cmd->subtype == AT_AlterConstraint && mg_alters_enforced(cmd))
+		note_locks(detail, fact_referenced(relid, mg_altered_constraint(cmd), InvalidAttrNumber),
+				   mg_becomes_enforced(cmd) ? ShareRowExclusiveLock : AccessExclusiveLock);
 	else if (cmd->subtype == AT_ValidateConstraint)
 		note_locks(detail, fact_referenced(relid, cmd->name, InvalidAttrNumber), RowShareLock);
 	else if ((cmd->subtype == AT_AttachPartition || cmd->subtype == AT_DetachPartition) &&

@@ -39,6 +39,13 @@ SQL
 my $fixture = slurp_file("$FindBin::RealBin/../accuracy/tables.sql");
 $fixture =~ s/\{columns (\w)\}/columns($1)/ge;
 
+$fixture .= <<'SQL' if $major >= 18;
+CREATE TABLE unenforced (a int, b int, vv int GENERATED ALWAYS AS (a + 1) VIRTUAL,
+  CONSTRAINT un_ref FOREIGN KEY (a) REFERENCES fkp NOT ENFORCED);
+INSERT INTO unenforced SELECT g, g FROM generate_series(1, 20) AS g;
+ALTER TABLE unenforced ADD CONSTRAINT un_nn NOT NULL b NOT VALID;
+SQL
+
 my @part = map {
 	my $t = $_;
 	<<"SQL" } qw(t e p);
