@@ -1033,6 +1033,10 @@ BEGIN
       step.phase := 22;
       step.sql := migmgr_internal.undo_rename(p.kind, schema || rest, parent, f, p.swap);
       RETURN NEXT step;
+      IF p.kind = 'type' AND f ->> 'type' = 'r' THEN
+        step.sql := format('ALTER TYPE %s RENAME TO %s', substring(f ->> 'body' FROM 'MULTIRANGE_TYPE_NAME = (.*)\)$'), p.swap || '_multi');
+        RETURN NEXT step;
+      END IF;
       CONTINUE;
     END IF;
     IF p.kind = 'schema' THEN
