@@ -83,11 +83,15 @@ CREATE FUNCTION migmgr_internal.check_setting(rule text, value text) RETURNS voi
   LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
   AS $$
 BEGIN
-  IF value IS NULL OR rule <> 'window' OR value = 'always' THEN
+  IF rule = 'naming' AND value NOT IN ('any', 'snake_case') THEN
+    PERFORM 'x' ~ value;
+  ELSIF value IS NULL OR rule <> 'window' OR value = 'always' THEN
     RETURN;
   ELSIF NOT EXISTS (SELECT FROM migmgr_internal.window_openings(value, clock_timestamp() - interval '1 year', clock_timestamp())) THEN
     RAISE EXCEPTION USING ERRCODE = 'MG006', MESSAGE = format('the window "%s" never opens', value), DETAIL = 'All its dates are past.';
   END IF;
+EXCEPTION WHEN invalid_regular_expression THEN
+  RAISE EXCEPTION USING ERRCODE = 'MG006', MESSAGE = format('"%s" is not a rule for names', value), DETAIL = 'It is any, snake_case, or a regular expression.';
 END
 $$;
 REVOKE ALL ON FUNCTION migmgr_internal.check_setting(text, text) FROM PUBLIC;
@@ -171,6 +175,31 @@ END
 $$;
 REVOKE ALL ON FUNCTION migmgr_internal.gate_staging(text, text[], timestamptz) FROM PUBLIC;
 COMMENT ON FUNCTION migmgr_internal.gate_staging(text, text[], timestamptz) IS 'has this text run in staging; asked only where policy says so';
+
+-- Policies, triggers and constraints have names that are read by people.
+CREATE FUNCTION migmgr_internal.bad_names(types text[], identities text[]) RETURNS text
+  LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+  AS $$
+DECLARE
+  rule text := migmgr_internal.policy_value('naming');
+BEGIN
+  IF rule = 'any' THEN
+    RETURN NULL;
+  END IF;
+  RETURN (SELECT string_agg(format('%s %s: the name "%s" is not %s', o.type, o.identity, o.name, CASE rule WHEN 'snake_case' THEN rule ELSE 'like ' || rule END), E'\n' ORDER BY o.n)
+            FROM (SELECT t.type, t.identity, t.n, (parse_ident(regexp_replace(t.identity, '\(.*$', '')))[cardinality(parse_ident(regexp_replace(t.identity, '\(.*$', '')))] AS name
+                    FROM (SELECT u.type, u.identity, u.n FROM unnest(types, identities) WITH ORDINALITY AS u(type, identity, n)
+                          UNION ALL
+                          SELECT 'table column', concat(u.identity, '.', quote_ident(a.attname)), u.n + a.attnum / 10000.0
+                            FROM unnest(types, identities) WITH ORDINALITY AS u(type, identity, n)
+                            JOIN pg_attribute AS a ON a.attrelid = to_regclass(u.identity) AND a.attnum > 0 AND NOT a.attisdropped
+                           WHERE u.type IN ('table', 'foreign table')) AS t
+                   WHERE t.type IN ('table', 'table column', 'foreign table', 'view', 'materialized view', 'index', 'sequence', 'type', 'function', 'procedure')) AS o
+           WHERE o.name !~ CASE rule WHEN 'snake_case' THEN '^[a-z][a-z0-9_]*$' ELSE rule END);
+END
+$$;
+REVOKE ALL ON FUNCTION migmgr_internal.bad_names(text[], text[]) FROM PUBLIC;
+COMMENT ON FUNCTION migmgr_internal.bad_names(text[], text[]) IS 'names of new objects that policy naming does not allow, a line for each';
 
 -- What the run room asks, once, before anything of a script runs.
 CREATE FUNCTION migmgr_internal.gate(version text, checksums text[], action text, login text, at timestamptz)
