@@ -29,7 +29,7 @@ INSERT INTO t VALUES (1);
 SELECT status FROM migmgr.run_checks('schedule') LIMIT 1;
 SELECT public.fingerprint() AS before \gset
 SELECT * FROM public.rows('001');
-SELECT regexp_replace(detail, '\d+ ok', 'N ok') AS detail FROM (SELECT detail FROM migmgr.preflight('001') LIMIT 1) AS summary;
+SELECT regexp_replace(detail, '\d+ (ok|warnings)', 'N \1', 'g') AS detail FROM (SELECT detail FROM migmgr.preflight('001') LIMIT 1) AS summary;
 SELECT public.fingerprint() = :'before' AS unchanged;
 SELECT public.mask(detail) AS detail FROM public.caught($$SELECT * FROM migmgr.apply('001')$$);
 
