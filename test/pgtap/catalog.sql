@@ -44,6 +44,7 @@ INSERT INTO unpinned VALUES
   ('migmgr.watch(regclass,interval,regclass,text,jsonb,jsonb,integer,integer,boolean)'),
   ('migmgr.unwatch(text)'),
   ('migmgr.add_check(text,text,text,text[],text,text[])'),
+  ('migmgr.preflight(text)'),
   ('migmgr.heartbeat(regclass,text,jsonb,integer)'),
   ('migmgr.heartbeat(regclass,uuid,jsonb,integer)'),
   ('migmgr.heartbeat(regclass,bigint,jsonb,integer)'),
@@ -93,6 +94,7 @@ INSERT INTO definer VALUES
   ('migmgr.approve(text,text,text,text,text,text,interval)'), ('migmgr.reject(text,text,text,text)'),
   ('migmgr.record_backup(text,timestamp with time zone,bigint,text,boolean)'), ('migmgr.receipt(text)'),
   ('migmgr_internal.approval_rows(timestamp with time zone,text)'), ('migmgr_internal.seen_backups()'),
+  ('migmgr_internal.preflight_rows(text,text,jsonb)'), ('migmgr_internal.pending_script(text)'),
   ('migmgr_internal.seal_record(text,bigint)'), ('migmgr_internal.seal_batch(bigint)'), ('migmgr_internal.status_rows(text)'),
   ('migmgr_internal.guard_login()'), ('migmgr.schema_fingerprint(text[])'), ('migmgr.snapshot(text,text[])'), ('migmgr.diff(text,text)'), ('migmgr.schema_text(text[])'),
   ('migmgr_internal.cron_status()'), ('migmgr_internal.watch_checks(timestamp with time zone)');
