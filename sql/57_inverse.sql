@@ -80,7 +80,8 @@ CREATE FUNCTION migmgr_internal.made_keep(entry bigint, before jsonb, after json
     FROM jsonb_to_recordset(after) AS a(kind text, identity text, parent text, definition text, classid oid, objid oid)
     LEFT JOIN jsonb_to_recordset(before) AS b(kind text, identity text, parent text, definition text)
            ON b.kind = a.kind AND b.identity = a.identity AND b.parent IS NOT DISTINCT FROM a.parent
-   CROSS JOIN LATERAL pg_identify_object_as_address(a.classid, a.objid, 0) AS w
+    LEFT JOIN pg_class AS c ON a.classid = 'pg_class'::regclass AND c.oid = a.objid AND c.relkind = 'c'
+   CROSS JOIN LATERAL pg_identify_object_as_address(CASE WHEN c.oid IS NULL THEN a.classid ELSE 'pg_type'::regclass END, COALESCE(c.reltype, a.objid), 0) AS w
    WHERE a.definition IS DISTINCT FROM b.definition
 $$;
 REVOKE ALL ON FUNCTION migmgr_internal.made_keep(bigint, jsonb, jsonb) FROM PUBLIC;

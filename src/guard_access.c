@@ -233,7 +233,7 @@ access_dropped(Oid classid, Oid objid, int32 subid, int flags)
 		statement->drops_seen = true;
 	if ((flags & PERFORM_DELETION_INTERNAL) != 0)
 		return;
-	image_drop(classid, objid);
+	image_drop(classid, objid, subid);
 	if (fresh_is_new(classid, objid, subid))
 		return;
 	rule = drop_rule(classid, objid, subid);

@@ -12,39 +12,21 @@
  */
 #include "postgres.h"
 
-#include "access/relation.h"
+#include "access/htup_details.h"
 #include "catalog/catalog.h"
 #include "catalog/dependency.h"
-#include "catalog/namespace.h"
-#include "catalog/objectaccess.h"
 #include "catalog/pg_amop.h"
 #include "catalog/pg_amproc.h"
 #include "catalog/pg_attrdef.h"
-#include "catalog/pg_authid.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_constraint.h"
-#include "catalog/pg_database.h"
-#include "catalog/pg_default_acl.h"
-#include "catalog/pg_enum.h"
-#include "catalog/pg_extension.h"
-#include "catalog/pg_inherits.h"
-#include "catalog/pg_largeobject.h"
-#include "catalog/pg_namespace.h"
-#include "catalog/pg_opfamily.h"
 #include "catalog/pg_policy.h"
 #include "catalog/pg_proc.h"
-#include "catalog/pg_publication.h"
-#include "catalog/pg_publication_namespace.h"
-#include "catalog/pg_publication_rel.h"
 #include "catalog/pg_rewrite.h"
 #include "catalog/pg_statistic_ext.h"
-#include "catalog/pg_tablespace.h"
 #include "catalog/pg_trigger.h"
 #include "catalog/pg_type.h"
-#include "catalog/pg_user_mapping.h"
 #include "commands/extension.h"
-#include "commands/tablecmds.h"
-#include "storage/lmgr.h"
 #include "utils/builtins.h"
 #include "utils/hsearch.h"
 #include "utils/lsyscache.h"
@@ -167,9 +149,14 @@ image_statement(Node *parsetree)
 
 /* Before an object is dropped; it and its whole are still there. */
 void
-image_drop(Oid classid, Oid objid)
+image_drop(Oid classid, Oid objid, int32 subid)
 {
+	ImageEntry *entry;
+
 	if (images() == NULL)
+		return;
+	entry = image_find(classid, objid, subid);
+	if (entry != NULL && entry->state == IMAGE_CREATED)
 		return;
 	image_want(classid, objid);
 	take_wanted();
@@ -181,7 +168,7 @@ image_created(Oid classid, Oid objid, int32 subid)
 	MemoryContext old;
 
 	/* a default goes with its column, or was set by a statement that is seen */
-	if (images() == NULL || classid == AttrDefaultRelationId || image_find(classid, objid, subid) != NULL)
+	if (images() == NULL || classid == AttrDefaultRelationId || !is_objectclass_supported(classid) || image_find(classid, objid, subid) != NULL)
 		return;
 	old = MemoryContextSwitchTo(guard_script->context);
 	guard_script->images->created = lappend(guard_script->images->created,
@@ -252,16 +239,16 @@ whole_of(Oid classid, Oid objid, bool self)
 		if (!OidIsValid(other) && classid == ConstraintRelationId && (row = fact_row(classid, objid, self)) != NULL)
 			ObjectAddressSet(whole, TypeRelationId, ((Form_pg_constraint) GETSTRUCT(row))->contypid);
 	}
-	else if (classid == StatisticExtRelationId && (row = fact_row(classid, objid, self)) != NULL)
-		other = ((Form_pg_statistic_ext) GETSTRUCT(row))->stxrelid;
-	else if (classid == PublicationRelRelationId && (row = fact_row(classid, objid, self)) != NULL)
-		ObjectAddressSet(whole, PublicationRelationId, ((Form_pg_publication_rel) GETSTRUCT(row))->prpubid);
-	else if (classid == PublicationNamespaceRelationId && (row = fact_row(classid, objid, self)) != NULL)
-		ObjectAddressSet(whole, PublicationRelationId, ((Form_pg_publication_namespace) GETSTRUCT(row))->pnpubid);
-	else if (classid == AccessMethodOperatorRelationId && (row = fact_row(classid, objid, self)) != NULL)
-		ObjectAddressSet(whole, OperatorFamilyRelationId, ((Form_pg_amop) GETSTRUCT(row))->amopfamily);
-	else if (classid == AccessMethodProcedureRelationId && (row = fact_row(classid, objid, self)) != NULL)
-		ObjectAddressSet(whole, OperatorFamilyRelationId, ((Form_pg_amproc) GETSTRUCT(row))->amprocfamily);
+	else if (classid == StatisticExtRelationId)
+	{
+		row = fact_row(classid, objid, self);
+		if (HeapTupleIsValid(row))
+			other = ((Form_pg_statistic_ext) GETSTRUCT(row))->stxrelid;
+	}
+	else if (!is_objectclass_supported(classid) || classid == AccessMethodOperatorRelationId ||
+			 classid == AccessMethodProcedureRelationId)
+		/* members of publications and families: their statements are seen */
+		return InvalidObjectAddress;
 	else if (classid == TypeRelationId)
 	{
 		Oid			relid = get_typ_typrelid(objid);
@@ -596,19 +583,12 @@ image_result(char **before, char **after)
 	current->busy = false;
 }
 
-int
-image_mark(void)
-{
-	return list_length(guard_script->images->created);
-}
-
 /*
- * See image.h.  What was made before the mark must be gone; what was made
- * since is part of what is described, unless it is a part of something that
- * has no image.
+ * See image.h.  For a script that has only made things; else what is described
+ * tells.
  */
 List *
-image_left_over(int mark)
+image_left_over(void)
 {
 	List	   *lines = NIL;
 	ListCell   *lc;
@@ -623,12 +603,25 @@ image_left_over(int mark)
 		if (access_is_implicit(key->classid, key->objid, key->subid, false) ||
 			(identity = identity_of(key)) == NULL)
 			continue;
-		if (foreach_current_index(lc) < mark ||
-			(!is_whole(key) && state_of_whole(key->classid, key->objid) == IMAGE_ADDED) ||
-			(is_whole(key) && guard_script->images->before == NIL))
-			add_line(&lines, psprintf("%s %s would be left over", getObjectTypeDescription(&address, false), identity));
+		add_line(&lines, psprintf("%s %s would be left over", getObjectTypeDescription(&address, false), identity));
 	}
 	return lines;
+}
+
+/* See image.h. */
+void
+image_pause(bool pause)
+{
+	guard_script->images->busy = pause;
+}
+
+/* Has the script made this object? */
+bool
+image_is_made(Oid classid, Oid objid)
+{
+	ImageEntry *entry = image_find(classid, objid, 0);
+
+	return entry != NULL && entry->state == IMAGE_CREATED;
 }
 
 /* See image.h. */

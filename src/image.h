@@ -16,7 +16,7 @@ extern void image_begin(void);
 
 /* From the guard: before a statement, before a drop, after a change. */
 extern void image_statement(Node *parsetree);
-extern void image_drop(Oid classid, Oid objid);
+extern void image_drop(Oid classid, Oid objid, int32 subid);
 extern void image_created(Oid classid, Oid objid, int32 subid);
 extern void image_altered(Oid classid, Oid objid, int32 subid);
 
@@ -28,6 +28,7 @@ extern void image_miss(const char *what);
 
 extern void image_add(Oid classid, Oid objid);
 extern void image_tangle(Oid classid, Oid objid);
+extern bool image_is_made(Oid classid, Oid objid);
 
 /* an object that the script has made and that is still there */
 typedef struct ImageMade
@@ -50,6 +51,12 @@ extern List *image_made(bool *simple);
 /* What it has changed and nobody can describe: a List of char *. */
 extern List *image_missed(void);
 
+/*
+ * Take none for a while: what runs is known to drop nothing but what the
+ * script has made.  false also after an error while images were looked at.
+ */
+extern void image_pause(bool pause);
+
 /* Has it touched more than it has made? */
 extern bool image_any(void);
 
@@ -57,10 +64,9 @@ extern bool image_any(void);
 extern void image_result(char **before, char **after);
 
 /*
- * After a way back: what is left of what was made, as a List of char *.  mark
- * is what image_mark() said before it.
+ * After the way back of a script that has only made things: what is left of
+ * them, as a List of char *.
  */
-extern int	image_mark(void);
-extern List *image_left_over(int mark);
+extern List *image_left_over(void);
 
 #endif							/* MIGMGR_IMAGE_H */

@@ -13,6 +13,7 @@
 #include "catalog/namespace.h"
 #include "catalog/objectaddress.h"
 #include "catalog/pg_class.h"
+#include "catalog/pg_constraint.h"
 #include "catalog/pg_inherits.h"
 #include "catalog/pg_namespace.h"
 #include "catalog/pg_proc.h"
@@ -38,6 +39,7 @@ static void want_functions(List *names);
 static bool recurses(AlterTableType type);
 static bool needs_nothing(AlterTableType type);
 static bool adds(const AlterTableCmd *cmd);
+static bool drops_made(Oid relid, const AlterTableCmd *cmd);
 static void add_to(Oid relid, LOCKMODE mode);
 static void see_named(ObjectType type, Node *object);
 static void see_alter_table(Node *stmt);
@@ -264,6 +266,19 @@ adds(const AlterTableCmd *cmd)
 		 constraint->contype == CONSTR_UNIQUE || constraint->contype == CONSTR_EXCLUSION);
 }
 
+/*
+ * Does a sub-command only drop?  A column is shown again before it goes, and
+ * what the script has made needs no image.
+ */
+static bool
+drops_made(Oid relid, const AlterTableCmd *cmd)
+{
+	if (cmd->subtype == AT_DropColumn)
+		return true;
+	return cmd->subtype == AT_DropConstraint &&
+		image_is_made(ConstraintRelationId, get_relation_constraint_oid(relid, cmd->name, true));
+}
+
 static void
 see_alter_table(Node *node)
 {
@@ -284,7 +299,7 @@ see_alter_table(Node *node)
 	{
 		AlterTableCmd *cmd = lfirst_node(AlterTableCmd, lc);
 
-		only_adds &= adds(cmd);
+		only_adds &= adds(cmd) || drops_made(relid, cmd);
 		harmless &= adds(cmd) || needs_nothing(cmd->subtype);
 		below |= stmt->relation->inh && recurses(cmd->subtype);
 		if (cmd->def != NULL && IsA(cmd->def, PartitionCmd))

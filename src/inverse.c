@@ -23,6 +23,7 @@
 #include "inverse.h"
 #include "ledger.h"
 #include "spi_util.h"
+#include "subxact.h"
 
 /* kinds that are dropped by their name, and nothing else */
 static const char *const plain_kinds[] = {
@@ -32,7 +33,8 @@ static const char *const plain_kinds[] = {
 static char *drop_made(const List *made);
 static char *drop_one(const ImageMade *one);
 static bool goes_with_another(const List *made, int position);
-static void derive_script(Inverse *inverse);
+static void derive(Run *run);
+static bool derive_script(void *arg);
 static void note_data(const Run *run, Inverse *inverse);
 static bool made_here(const Run *run, const char *identity);
 static char *joined(const List *words);
@@ -65,11 +67,13 @@ inverse_derive(Run *run)
 
 		inverse->reasons = image_missed();
 		inverse->script = simple ? drop_made(made) : NULL;
+		inverse->only_drops = inverse->script != NULL;
+		run->inverse = inverse;
 		if (inverse->script == NULL)
-			derive_script(inverse);
+			derive(run);
+		else if (inverse->script[0] != '\0')
+			run->down = script_parse(inverse->script, "the derived way back");
 		note_data(run, inverse);
-		if (inverse->script[0] != '\0')
-			run->down = script_parse(inverse->script, psprintf("the derived way back of %s", run->what));
 	}
 	run->inverse = inverse;
 	proof_run(run);
@@ -171,10 +175,32 @@ goes_with_another(const List *made, int position)
 	return true;
 }
 
-/* The statements of the way back, and what they cannot do. */
+/*
+ * A migration does not fail because its way back cannot be found: then there
+ * is none, and it says why.
+ */
 static void
-derive_script(Inverse *inverse)
+derive(Run *run)
 {
+	Inverse    *inverse = run->inverse;
+	ErrorData  *error = subxact_run(derive_script, run);
+
+	image_pause(false);
+	if (error == NULL)
+		return;
+	if (error->sqlerrcode == ERRCODE_QUERY_CANCELED || error->sqlerrcode == ERRCODE_ADMIN_SHUTDOWN)
+		ReThrowError(error);
+	inverse->script = "";
+	inverse->after = NULL;
+	inverse->reasons = lappend(inverse->reasons, psprintf("it was not found: %s", error->message));
+}
+
+/* The statements of the way back, and what they cannot do. */
+static bool
+derive_script(void *arg)
+{
+	Run		   *run = arg;
+	Inverse    *inverse = run->inverse;
 	MemoryContext context = CurrentMemoryContext;
 	const char *args[2];
 	StringInfoData script;
@@ -204,6 +230,9 @@ derive_script(Inverse *inverse)
 	record_end(&scope);
 	SPI_finish();
 	inverse->script = script.data;
+	if (script.len > 0)
+		run->down = script_parse(script.data, "the derived way back");
+	return true;
 }
 
 /* Rows of older tables that the script has changed stay as they are. */

@@ -15,6 +15,7 @@ typedef struct Inverse
 	char	   *script;			/* derived; NULL when the author gave one, "" for
 								 * nothing to do */
 	List	   *reasons;		/* of char *: what it cannot bring back */
+	bool		only_drops;		/* it drops what was made, and nothing else */
 	bool		proved;
 	char	   *not_proved;		/* why it was not tried, or NULL */
 	List	   *differences;	/* of char *: what the proof has found */

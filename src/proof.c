@@ -31,6 +31,7 @@
 #include "image.h"
 #include "inverse.h"
 #include "ledger.h"
+#include "protect.h"
 #include "spi_util.h"
 #include "subxact.h"
 
@@ -38,10 +39,10 @@
 
 static char *too_much(const Run *run);
 static char *too_much_of(const Run *run, const Verdict *verdict);
-static char *referenced_lock(void);
+static char *lock_of_made(void);
 static bool holds(Oid relid, LOCKMODE mode);
 static bool way_back_in_subxact(void *arg);
-static void compare(Inverse *inverse, int mark);
+static void compare(Inverse *inverse);
 
 /* See inverse.h. */
 void
@@ -60,6 +61,7 @@ proof_run(Run *run)
 		return;
 	error = subxact_run(way_back_in_subxact, run);
 	run->proving = false;
+	image_pause(false);
 	guard_derived(false);
 	run->done = done;
 	run->class = class;
@@ -97,7 +99,7 @@ static char *
 too_much(const Run *run)
 {
 	ListCell   *lc;
-	char	   *reason = referenced_lock();
+	char	   *reason = lock_of_made();
 
 	foreach(lc, run->down->statements)
 	{
@@ -128,31 +130,41 @@ too_much_of(const Run *run, const Verdict *verdict)
 }
 
 /*
- * A foreign key that the script has made goes again, and locks the table that
- * it references.
+ * What the script has made on an older relation goes again, which locks it;
+ * and a foreign key the table that it references, too.
  */
 static char *
-referenced_lock(void)
+lock_of_made(void)
 {
 	ListCell   *lc;
 
 	foreach(lc, guard_script->touched)
 	{
 		const Touched *touched = lfirst(lc);
+		Oid			relids[2] = {InvalidOid, InvalidOid};
 		HeapTuple	row;
-		Oid			relid = InvalidOid;
-		RelFacts	rel;
 
-		if (touched->classid != ConstraintRelationId || strcmp(touched->action, "created") != 0)
+		if (strcmp(touched->action, "created") != 0)
 			continue;
-		row = SearchSysCache1(CONSTROID, ObjectIdGetDatum(touched->objid));
-		if (!HeapTupleIsValid(row))
-			continue;
-		if (((Form_pg_constraint) GETSTRUCT(row))->contype == CONSTRAINT_FOREIGN)
-			relid = ((Form_pg_constraint) GETSTRUCT(row))->confrelid;
-		ReleaseSysCache(row);
-		if (fact_relation(relid, &rel) && !rel.is_new && !holds(relid, AccessExclusiveLock))
-			return psprintf("it would lock %s in AccessExclusiveLock", rel.name);
+		if (touched->classid == RelationRelationId)
+			relids[0] = touched->objsubid != 0 ? touched->objid : fact_index_table(touched->objid);
+		else
+			relids[0] = protect_relation_of(touched->classid, touched->objid, false);
+		row = touched->classid != ConstraintRelationId ? NULL :
+			SearchSysCache1(CONSTROID, ObjectIdGetDatum(touched->objid));
+		if (HeapTupleIsValid(row))
+		{
+			if (((Form_pg_constraint) GETSTRUCT(row))->contype == CONSTRAINT_FOREIGN)
+				relids[1] = ((Form_pg_constraint) GETSTRUCT(row))->confrelid;
+			ReleaseSysCache(row);
+		}
+		for (int i = 0; i < lengthof(relids); i++)
+		{
+			RelFacts	rel;
+
+			if (fact_relation(relids[i], &rel) && !rel.is_new && !rel.temporary && !holds(relids[i], AccessExclusiveLock))
+				return psprintf("it would lock %s in AccessExclusiveLock", rel.name);
+		}
 	}
 	return NULL;
 }
@@ -178,15 +190,15 @@ way_back_in_subxact(void *arg)
 {
 	Run		   *run = arg;
 	ConstraintsSetStmt *constraints = makeNode(ConstraintsSetStmt);
-	int			mark = image_mark();
 
 	constraints->deferred = false;
 	AfterTriggerSetState(constraints);
 	run->proving = true;
 	guard_derived(true);
+	image_pause(run->inverse->only_drops);
 	budget_begin(PROOF_WAIT_MS);
 	run_statements(run, run->down, "way back, statement");
-	compare(run->inverse, mark);
+	compare(run->inverse);
 	return false;
 }
 
@@ -195,7 +207,7 @@ way_back_in_subxact(void *arg)
  * has only made things has led back when these are gone.
  */
 static void
-compare(Inverse *inverse, int mark)
+compare(Inverse *inverse)
 {
 	MemoryContext context = GetMemoryChunkContext(inverse);
 	const char *args[2];
@@ -205,7 +217,7 @@ compare(Inverse *inverse, int mark)
 	ListCell   *lc;
 	MemoryContext old = MemoryContextSwitchTo(context);
 
-	inverse->differences = image_left_over(mark);
+	inverse->differences = image_any() ? NIL : image_left_over();
 	foreach(lc, image_missed())
 		inverse->differences = lappend(inverse->differences, lfirst(lc));
 	MemoryContextSwitchTo(old);

@@ -52,13 +52,15 @@ migmgr_rollback(PG_FUNCTION_ARGS)
 						   state->reversible ? state->reversible : "no"),
 				 errhint("Write the way back as a new migration and apply that.")));
 
-	request.up = nothing_to_take_back(state) ? "" :
+	request.up = nothing_to_take_back(state) ? "SELECT 'nothing to take back'" :
 		script_text(request.derived ? state->derived : state->down, &redacted);
 	if (redacted)
 		ereport(ERROR,
 				(errcode(ERRCODE_MG_NO_ROLLBACK),
 				 errmsg("the rollback script of \"%s\" was stored without its passwords, so it cannot be run", request.version),
 				 errhint("Write the way back as a new migration and apply that.")));
+	if (request.derived && state->reversible != NULL)
+		request.caveat = strstr(state->reversible, ", but");
 	request.name = state->name;
 	request.text = request.up;
 	request.checksum = state->checksum;

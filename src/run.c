@@ -629,6 +629,8 @@ run_detail(const Run *run, bool with_counts)
 	char	   *objects = run->effect->objects == NIL ? NULL : object_list(run->effect->objects, with_counts);
 	char	   *data = archive_words(run->archive);
 
+	if (run->request->caveat != NULL)
+		objects = psprintf("%s%s", objects == NULL ? "done" : objects, run->request->caveat);
 	if (data == NULL)
 		return objects;
 	data = run->request->action == RUN_APPLY ? psprintf("brought back %s", data) :

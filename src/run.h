@@ -78,6 +78,7 @@ typedef struct RunRequest
 	OnData		on_data;
 	int64		undoes;			/* rollback: seq of the entry it undoes */
 	bool		derived;		/* rollback: by a script that migmgr made */
+	const char *caveat;			/* ... and what it does not bring back */
 	bool		commits;		/* came by the door that owns its transactions */
 	RunOptions	options;
 } RunRequest;
