@@ -29,35 +29,46 @@ CREATE VIEW migmgr.history WITH (security_invoker = false) AS
            f.checksum AS failed_checksum, f.ms AS failed_ms, f.message, COALESCE(f.failures, 0) AS failures
       FROM last AS l FULL JOIN failure AS f ON f.version = l.version
       LEFT JOIN LATERAL (SELECT l.detail::jsonb AS detail) AS d ON true
+  ), told AS (
+    SELECT n.version,
+           CASE WHEN n.failed THEN n.failed_name ELSE n.name END AS name,
+           CASE WHEN n.failed THEN 'failed' ELSE n.event END AS status,
+           CASE WHEN n.failed THEN n.failed_at ELSE n.at END AS applied_at,
+           CASE WHEN n.failed THEN n.failed_role || CASE WHEN n.failed_session_role <> n.failed_role
+                  THEN ' (logged in as ' || n.failed_session_role || ')' ELSE '' END
+                ELSE n.by END AS applied_by,
+           CASE WHEN n.failed THEN NULL ELSE n.detail ->> 'environment' END AS environment,
+           CASE WHEN n.failed THEN NULL ELSE n.detail ->> 'class' END AS class,
+           CASE WHEN n.failed THEN NULL ELSE (n.detail ->> 'statements')::integer END AS statements,
+           CASE WHEN n.failed THEN n.failed_ms ELSE (n.detail ->> 'ms')::bigint END AS ms,
+           CASE WHEN n.failed THEN NULL ELSE n.detail ->> 'reversible' END AS reversible,
+           (n.failures + COALESCE((n.detail ->> 'attempts')::bigint, CASE WHEN n.event IN ('applied', 'rolled back') THEN 1 ELSE 0 END))::integer AS attempts,
+           CASE WHEN n.failed THEN n.failed_checksum ELSE n.checksum END AS checksum,
+           CASE WHEN n.failed THEN n.message ELSE COALESCE(m.detail::jsonb ->> 'note', n.detail ->> 'note', n.detail ->> 'reason') END AS note
+      FROM now AS n
+      LEFT JOIN (SELECT DISTINCT ON (l.version) l.version, l.at, l.detail FROM migmgr.ledger AS l
+                  WHERE l.event = 'note' AND l.event NOT IN ('applied', 'rolled back')
+                  ORDER BY l.version, l.seq DESC) AS m ON m.version = n.version AND m.at > n.at
+  ), t AS (
+    SELECT COALESCE(d.version, o.version) AS version, COALESCE(o.name, d.name) AS name, COALESCE(o.status, d.status) AS status,
+           COALESCE(o.stopped_at, o.started_at, o.requested_at, d.applied_at) AS applied_at,
+           COALESCE(o.role || CASE WHEN o.session_role <> o.role THEN ' (logged in as ' || o.session_role || ')' ELSE '' END, d.applied_by) AS applied_by,
+           d.environment, d.class, COALESCE(o.statements, d.statements) AS statements, d.ms, d.reversible, COALESCE(d.attempts, 0) AS attempts,
+           COALESCE(o.checksum, d.checksum) AS checksum, CASE WHEN o.version IS NULL THEN d.note ELSE o.message END AS note
+      FROM told AS d FULL JOIN migmgr_internal.online_state AS o ON o.version = d.version
   )
-  SELECT n.version,
-         CASE WHEN n.failed THEN n.failed_name ELSE n.name END AS name,
-         CASE WHEN n.failed THEN 'failed' ELSE n.event END AS status,
-         CASE WHEN n.failed THEN n.failed_at ELSE n.at END AS applied_at,
-         CASE WHEN n.failed THEN n.failed_role || CASE WHEN n.failed_session_role <> n.failed_role
-                THEN ' (logged in as ' || n.failed_session_role || ')' ELSE '' END
-              ELSE n.by END AS applied_by,
-         CASE WHEN n.failed THEN NULL ELSE n.detail ->> 'environment' END AS environment,
-         CASE WHEN n.failed THEN NULL ELSE n.detail ->> 'class' END AS class,
-         CASE WHEN n.failed THEN NULL ELSE (n.detail ->> 'statements')::integer END AS statements,
-         CASE WHEN n.failed THEN n.failed_ms ELSE (n.detail ->> 'ms')::bigint END AS ms,
-         CASE WHEN n.failed THEN NULL ELSE n.detail ->> 'reversible' END AS reversible,
-         (n.failures + COALESCE((n.detail ->> 'attempts')::bigint, CASE WHEN n.event IN ('applied', 'rolled back') THEN 1 ELSE 0 END))::integer AS attempts,
-         CASE WHEN n.failed THEN n.failed_checksum ELSE n.checksum END AS checksum,
-         CASE WHEN n.failed THEN n.message ELSE COALESCE(m.detail::jsonb ->> 'note', n.detail ->> 'note', n.detail ->> 'reason') END AS note
-    FROM now AS n
-    LEFT JOIN (SELECT DISTINCT ON (l.version) l.version, l.at, l.detail FROM migmgr.ledger AS l
-                WHERE l.event = 'note' AND l.event NOT IN ('applied', 'rolled back')
-                ORDER BY l.version, l.seq DESC) AS m ON m.version = n.version AND m.at > n.at
+  SELECT t.version, t.name, t.status, t.applied_at, t.applied_by, t.environment, t.class, t.statements, t.ms, t.reversible,
+         t.attempts, t.checksum, t.note
+    FROM t
    ORDER BY (SELECT string_agg(CASE WHEN p.digits IS NULL THEN p.run
                                     ELSE concat(length(length(p.digits)::text), length(p.digits), p.digits) END, '' ORDER BY p.place)
                FROM (SELECT m.run[1] AS run, m.place,
                             CASE WHEN m.run[1] ~ '^[0-9]' THEN COALESCE(NULLIF(ltrim(m.run[1], '0'), ''), '0') END AS digits
-                       FROM regexp_matches(CASE WHEN n.version ~ '^[0-9]{8,13}$' THEN rpad(n.version, 14, '0') ELSE n.version END,
+                       FROM regexp_matches(CASE WHEN t.version ~ '^[0-9]{8,13}$' THEN rpad(t.version, 14, '0') ELSE t.version END,
                                            '[0-9]+|[^0-9]+', 'g') WITH ORDINALITY AS m(run, place)) AS p)
-            || chr(1) || n.version COLLATE "C";
+            || chr(1) || t.version COLLATE "C";
 COMMENT ON VIEW migmgr.history IS 'one row per version: where it stands and how it got there, in the order of versions';
-COMMENT ON COLUMN migmgr.history.status IS 'applied, rolled back or failed (only failures since it was last there); imported, baseline, captured, superseded, marked applied, marked reverted, renamed: nothing ran';
+COMMENT ON COLUMN migmgr.history.status IS 'applied, rolled back or failed (only failures since it was last there); queued, running, partly applied: online; imported, baseline, captured, superseded, marked applied, marked reverted, renamed: nothing ran';
 COMMENT ON COLUMN migmgr.history.applied_at IS 'when the status was reached: applied, rolled back, or last tried; of an imported version what the other tool has recorded';
 COMMENT ON COLUMN migmgr.history.applied_by IS 'role in effect, and the role that logged in where it is another';
 COMMENT ON COLUMN migmgr.history.reversible IS 'is there a way back: by script (its author''s) or derived, proved or why not, and what it would not bring back; or no, because';

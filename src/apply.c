@@ -13,6 +13,7 @@
 #include "guc.h"
 #include "ledger.h"
 #include "lock.h"
+#include "online.h"
 #include "run.h"
 
 PG_FUNCTION_INFO_V1(migmgr_apply);
@@ -137,6 +138,7 @@ migmgr_run(PG_FUNCTION_ARGS)
 					   PG_ARGISNULL(4) ? NULL : PG_GETARG_JSONB_P(4));
 	request.dry_run = bool_arg(fcinfo, 2);
 	request.note = text_arg(fcinfo, 3);
+	request.background = request.online;
 	return run_call(fcinfo, &request, apply_locked);
 }
 
@@ -159,12 +161,6 @@ apply_file_request(RunRequest *request, const char *function, const char *call, 
 	request->action = RUN_APPLY;
 	request->text = script_canonical(sql);
 	parts = script_file(file, request->text);
-	if (parts->online)
-		ereport(ERROR,
-				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("file \"%s\" is marked -- migmgr:online, which %s cannot run", file, function),
-				 errdetail("Its statements refuse a transaction block; a function always runs in one."),
-				 errhint("Run these statements by themselves outside a transaction; take the marker out where a plain CREATE INDEX is good enough.")));
 
 	request->file = file;
 	request->sent = sql;
@@ -177,6 +173,9 @@ apply_file_request(RunRequest *request, const char *function, const char *call, 
 	request->flags = parts->flags;
 	request->replaces = parts->replaces;
 	run_options(&request->options, options);
+	if (options != NULL)
+		request->options_text = JsonbToCString(NULL, &options->root, 0);
+	request->online = parts->online || script_needs_online(request->up);
 	if (parts->lock_timeout != NULL)
 		run_option(&request->options, "lock_timeout", parts->lock_timeout);
 }
@@ -211,6 +210,8 @@ apply_locked(RunRequest *request)
 	if (row != NULL)
 		return row;
 	check_divergence(request);
+	if (request->online || request->background)
+		return online_request(request);
 	check_order(request);
 	return run_request(request);
 }

@@ -53,7 +53,13 @@
 #define ERRCODE_MG_ROLLBACK_CHANGED		MAKE_SQLSTATE('M','G','2','1','6')
 #define ERRCODE_MG_DIVERGED				MAKE_SQLSTATE('M','G','2','2','5')
 #define ERRCODE_MG_REPLACES				MAKE_SQLSTATE('M','G','2','2','6')
+#define ERRCODE_MG_FOREIGN				MAKE_SQLSTATE('M','G','2','2','7')
 #define ERRCODE_MG_NEEDS_TOP_LEVEL		MAKE_SQLSTATE('M','G','2','3','0')
+#define ERRCODE_MG_NEEDS_WORKER			MAKE_SQLSTATE('M','G','2','3','5')
+#define ERRCODE_MG_NO_WORKER			MAKE_SQLSTATE('M','G','2','3','6')
+#define ERRCODE_MG_WORKER_ENDED			MAKE_SQLSTATE('M','G','2','3','7')
+#define ERRCODE_MG_FOREIGN_INDEX		MAKE_SQLSTATE('M','G','2','3','8')
+#define ERRCODE_MG_NOT_SUBMITTED		MAKE_SQLSTATE('M','G','2','3','9')
 
 /* MG25x: what must surround a migration */
 #define ERRCODE_MG_NOT_APPROVED			MAKE_SQLSTATE('M','G','2','5','0')

@@ -53,6 +53,7 @@ PG_FUNCTION_INFO_V1(migmgr_guard_rewrite);
 GuardScript *guard_script = NULL;
 
 static List *statements = NIL;	/* of GuardStatement *, innermost first */
+static bool admit_next = false;
 
 static EventTriggerData *event_data(FunctionCallInfo fcinfo);
 static Verdict *known_verdict(Node *parsetree);
@@ -237,7 +238,7 @@ guard_leave(Node *parsetree)
 	if (statement == NULL)
 		return;
 
-	if (guard_script == NULL && !guard_steps_aside() && !creating_extension)
+	if (guard_script == NULL && !statement->admitted && !guard_steps_aside() && !creating_extension)
 		ddl_log_add(statement->verdict, statement->action);
 	else if (guard_script != NULL)
 		neteffect_statement_end(statement);
@@ -426,6 +427,12 @@ judge_alone(Verdict *verdict, GuardStatement *statement)
 {
 	PolicyAction direct = is_upkeep(statement->parsetree) ? ACTION_ALLOW : policy_direct_ddl(verdict);
 
+	if (admit_next)
+	{
+		admit_next = false;
+		statement->admitted = true;
+		return;
+	}
 	statement->action = policy_action(verdict);
 	if (direct >= ACTION_ASK)
 		refuse_direct(verdict, direct);
@@ -513,6 +520,13 @@ guard_owned(const char *type, const char *identity)
 			return true;
 	}
 	return false;
+}
+
+/* See guard.h. */
+void
+guard_admit(bool admit)
+{
+	admit_next = admit;
 }
 
 void

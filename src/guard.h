@@ -71,6 +71,12 @@ extern void guard_statement(Verdict *verdict);
 /* net effect of the script so far; result lives in the current context */
 extern GuardResult *guard_result(void);
 
+/*
+ * The next statement outside a script is migmgr's own, judged already: neither
+ * held against policy nor logged.  False takes it back.
+ */
+extern void guard_admit(bool admit);
+
 /* stop watching; safe to call when nothing is watched */
 extern void guard_end(void);
 

@@ -60,6 +60,7 @@ typedef struct GuardStatement
 	int			nestlevel;		/* transaction nesting level it began in */
 	int			touched;		/* length of the script's lists at its start */
 	bool		drops_seen;		/* the access hook was called for a drop */
+	bool		admitted;		/* migmgr's own, judged before it ran */
 } GuardStatement;
 
 /* changes a verdict before it is held against policy */

@@ -153,6 +153,18 @@ own_int64(OwnTable *table, const char *column)
 	return isnull ? 0 : DatumGetInt64(value);
 }
 
+/* A column of the row that is not null; it lives until the next row. */
+Datum
+own_datum(OwnTable *table, const char *column)
+{
+	bool		isnull;
+	Datum		value = slot_getattr(table->slot, column_number(table, column), &isnull);
+
+	if (isnull)
+		elog(ERROR, "column \"%s\" is null", column);
+	return value;
+}
+
 /* Is there any row in this relation to key? */
 bool
 own_any(const char *schema, const char *name, const char *index,

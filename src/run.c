@@ -60,9 +60,7 @@ static bool worth_a_retry(const Run *run, const ErrorData *error);
 static bool wait_before_retry(void *arg);
 static void run_tell(const Run *run);
 static RunRow *run_failed(Run *run, ErrorData *error);
-static RunRow *run_row(const Run *run, const char *status, const char *detail);
 static char *run_detail(const Run *run, bool with_counts);
-static char *object_list(const List *objects, bool with_counts);
 
 void
 run_init(void)
@@ -605,7 +603,8 @@ add_detail(ErrorData *error, const char *line)
 	error->detail = error->detail == NULL ? pstrdup(line) : psprintf("%s\n%s", error->detail, line);
 }
 
-static RunRow *
+/* The row of a run; status and detail are the caller's to choose. */
+RunRow *
 run_row(const Run *run, const char *status, const char *detail)
 {
 	RunRow	   *row = palloc0(sizeof(RunRow));
@@ -639,7 +638,7 @@ run_detail(const Run *run, bool with_counts)
 }
 
 /* "created 6: table public.job_dlq, index ..., and 3 more" */
-static char *
+char *
 object_list(const List *objects, bool with_counts)
 {
 	StringInfoData text;

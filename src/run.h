@@ -80,6 +80,10 @@ typedef struct RunRequest
 	bool		derived;		/* rollback: by a script that migmgr made */
 	const char *caveat;			/* ... and what it does not bring back */
 	bool		commits;		/* came by the door that owns its transactions */
+	bool		online;			/* its statements run by themselves */
+	bool		background;		/* a worker runs it */
+	int64		ticket;			/* of its job, 0 when it has none */
+	const char *options_text;	/* options as given */
 	RunOptions	options;
 } RunRequest;
 
@@ -93,6 +97,7 @@ typedef struct RunStatement
 	const char *class;
 	const char *rule;
 	const char *text;
+	const char *shape;			/* of a statement read back: its hash */
 	double		ms;
 	int64		rows;			/* -1: a utility statement */
 	List	   *notices;		/* of char * */
@@ -177,6 +182,8 @@ extern void run_init(void);
 /* run.c */
 extern RunRow *run_request(const RunRequest *request);
 extern void run_begin(const char *function);
+extern RunRow *run_row(const Run *run, const char *status, const char *detail);
+extern char *object_list(const List *objects, bool with_counts);
 extern Datum run_return(FunctionCallInfo fcinfo, const RunRow *row);
 extern void run_watched(Run *run);
 extern void run_row_values(const RunRow *row, Datum *values, bool *nulls);
@@ -235,6 +242,8 @@ extern List *run_judge(Run *run, Script *script);
 /* run_record.c */
 extern void run_record(Run *run);
 extern const char *write_script(const char *text, List **stored);
+extern Datum run_numeric(double ms);
+extern Datum run_text_array(const List *texts);
 
 /* evidence.c */
 typedef struct Attempt

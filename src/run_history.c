@@ -15,6 +15,7 @@
 #include "errors.h"
 #include "ledger.h"
 #include "migmgr.h"
+#include "online.h"
 #include "own_table.h"
 #include "run.h"
 #include "spi_util.h"
@@ -121,6 +122,7 @@ check_order(const RunRequest *request)
 {
 	OrderAnswer answer = {0};
 
+	online_check_order(request);
 	if (order_in_doubt(request))
 		ask_order(request, &answer);
 	answer.missing = remembered_missing(request);
@@ -196,7 +198,7 @@ ask_order(const RunRequest *request, OrderAnswer *answer)
 			 "   WHERE a.action = 'apply' AND NOT $3::pg_catalog.jsonb OPERATOR(pg_catalog.?) a.version"
 			 "   AND migmgr_internal.version_key(a.version) < migmgr_internal.version_key($1)"
 			 "   AND NOT EXISTS (SELECT FROM migmgr.ledger AS l WHERE l.at > a.at AND (l.version = a.version"
-			 "     AND l.event IN (" DONE_EVENTS ", " UNDONE_EVENTS ") OR l.event IN (" DONE_EVENTS ")"
+			 "     AND l.event IN (" DONE_EVENTS ", " UNDONE_EVENTS ", 'withdrawn') OR l.event IN (" DONE_EVENTS ")"
 			 "     AND migmgr_internal.version_key(l.version) > migmgr_internal.version_key(a.version)))"
 			 "   ORDER BY migmgr_internal.version_key(a.version), a.at DESC LIMIT 1) AS f ON true",
 			 SPI_OK_SELECT, 3, args);

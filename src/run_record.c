@@ -13,6 +13,7 @@
 #include "utils/json.h"
 
 #include "archive.h"
+#include "foreign.h"
 #include "inverse.h"
 #include "ledger.h"
 #include "migmgr.h"
@@ -26,8 +27,6 @@ static void json_int(StringInfo json, const char *key, int64 value);
 static void json_list(StringInfo json, const char *key, const List *values);
 static void write_statements(const Run *run);
 static void write_objects(const Run *run);
-static Datum numeric_of(double ms);
-static Datum text_array(const List *texts);
 static char *entry_detail(const Run *run, const char *down, const char *derived, const char *verify, const List *stored);
 static void json_archive(StringInfo json, const char *key, const Archive *archive);
 static void json_lost(StringInfo json, const List *objects);
@@ -91,6 +90,7 @@ run_record(Run *run)
 			   *verify = NULL;
 	List	   *stored = NIL;
 
+	foreign_mirror(request);
 	SPI_connect();
 	record_begin(&scope);
 	(void) write_script(request->text, &stored);
@@ -170,12 +170,12 @@ write_statements(const Run *run)
 		own_set_text(table, "object", done->object);
 		own_set_text(table, "class", done->class);
 		own_set_text(table, "rule", done->rule);
-		own_set(table, "ms", numeric_of(done->ms));
+		own_set(table, "ms", run_numeric(done->ms));
 		if (done->rows >= 0)
 			own_set(table, "row_count", Int64GetDatum(done->rows));
 		own_set_text(table, "sql", script_redact(done->text, &redacted));
 		if (done->notices != NIL)
-			own_set(table, "notices", text_array(done->notices));
+			own_set(table, "notices", run_text_array(done->notices));
 		own_insert(table);
 	}
 	own_close(table);
@@ -205,16 +205,16 @@ write_objects(const Run *run)
 }
 
 /* Milliseconds with three places, as a numeric. */
-static Datum
-numeric_of(double ms)
+Datum
+run_numeric(double ms)
 {
 	return DirectFunctionCall3(numeric_in, CStringGetDatum(psprintf("%.3f", ms)),
 							   ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1));
 }
 
 /* A List of char * as an array of text. */
-static Datum
-text_array(const List *texts)
+Datum
+run_text_array(const List *texts)
 {
 	Datum	   *values = palloc(sizeof(Datum) * list_length(texts));
 	ListCell   *lc;
