@@ -270,7 +270,8 @@ image_want(Oid classid, Oid objid)
 	MemoryContext old;
 	ObjectAddress *address;
 
-	if (!OidIsValid(objid) || access_is_implicit(classid, objid, 0, false))
+	/* without its rule a view has no text any more */
+	if (!OidIsValid(objid) || (classid != RewriteRelationId && access_is_implicit(classid, objid, 0, false)))
 		return;
 	/* itself made here, as an index on an older table can be */
 	entry = image_find(classid, objid, 0);

@@ -252,8 +252,10 @@ note_data(const Run *run, Inverse *inverse)
 		else if (done->rows > 0 && (strcmp(done->command, "INSERT") == 0 || strcmp(done->command, "UPDATE") == 0 ||
 									strcmp(done->command, "DELETE") == 0 || strcmp(done->command, "MERGE") == 0))
 			inverse->reasons = lappend(inverse->reasons,
-									   psprintf(INT64_FORMAT " %s of %s stay as %s left them", done->rows,
-												done->rows == 1 ? "row" : "rows", done->object, done->command));
+									   psprintf(INT64_FORMAT " %s of %s %s as %s left %s", done->rows,
+												done->rows == 1 ? "row" : "rows", done->object,
+												done->rows == 1 ? "stays" : "stay", done->command,
+												done->rows == 1 ? "it" : "them"));
 	}
 }
 

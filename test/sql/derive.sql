@@ -98,7 +98,32 @@ EXCEPTION WHEN OTHERS THEN
   error := SQLERRM;
   RETURN NEXT;
 END $$;
-SELECT s.n, b.* FROM script AS s, LATERAL pg_temp.both_ways(s.n, s.sql) AS b ORDER BY s.n;
+SELECT s.n, split_part(b.reversible, ':', 1) AS reversible, b.back, b.again, b.error FROM script AS s, LATERAL pg_temp.both_ways(s.n, s.sql) AS b ORDER BY s.n;
+
+-- the migrations of the runbook, without their way back
+RESET client_min_messages;
+SET client_min_messages = warning;
+CREATE SCHEMA auth;
+CREATE FUNCTION auth.uid() RETURNS uuid LANGUAGE sql STABLE AS 'SELECT NULL::uuid';
+CREATE TABLE profiles (id uuid PRIMARY KEY, role text, organisation_id uuid);
+CREATE TABLE qc_jobs (id uuid PRIMARY KEY DEFAULT gen_random_uuid(), status text, organisation_id uuid, started_at timestamptz, error_message text, completed_at timestamptz);
+INSERT INTO qc_jobs (status) SELECT 'running' FROM generate_series(1, 1000);
+SELECT migmgr.set_environment('production') \gset
+\set first `sed '/^-- migmgr:down/,$d; s/service_role/regress_derive_a/' test/demo/migrations/001_create_job_dlq.sql`
+\set second `sed '/^-- migmgr:down/,$d; s/service_role/regress_derive_a/' test/demo/migrations/002_add_heartbeat_column.sql`
+SELECT migmgr.schema_fingerprint() AS before \gset
+SELECT status, reversible FROM migmgr.apply_file('001_create_job_dlq.sql', :'first', options => '{"allow_out_of_order": true}');
+SELECT status, reversible FROM migmgr.apply_file('002_add_heartbeat_column.sql', :'second', options => '{"allow_out_of_order": true}');
+SELECT migmgr.schema_fingerprint() AS after \gset
+SELECT s.text FROM migmgr.ledger AS l JOIN migmgr_internal.script AS s ON s.checksum = l.detail::jsonb ->> 'derived' WHERE l.version IN ('001', '002') ORDER BY l.seq;
+UPDATE qc_jobs SET last_heartbeat_at = now() WHERE status = 'running';
+SELECT state, detail FROM public.caught($$SELECT * FROM migmgr.rollback('002')$$);
+SELECT status FROM migmgr.rollback('002', 'not needed', on_data => 'archive');
+SELECT status FROM migmgr.rollback('001', 'not needed');
+SELECT migmgr.schema_fingerprint() = :'before' AS back;
+SELECT status, reversible FROM migmgr.apply_file('001_create_job_dlq.sql', :'first', options => '{"allow_out_of_order": true}');
+SELECT status, reversible, split_part(detail, ';', 1) AS detail FROM migmgr.apply_file('002_add_heartbeat_column.sql', :'second', options => '{"allow_out_of_order": true}');
+SELECT migmgr.schema_fingerprint() = :'after' AS again;
 \connect postgres
 DROP DATABASE regress_migmgr_derive;
 DROP ROLE regress_derive_a, regress_derive_b;
