@@ -85,7 +85,7 @@ INSERT INTO definer VALUES
   ('migmgr.compare_files(text,boolean)'), ('migmgr.compare_files(jsonb,boolean)'), ('migmgr.mark_applied(text[],text)'),
   ('migmgr.mark_reverted(text[],text)'), ('migmgr.mark_renamed(text,text,text)'), ('migmgr.accept_checksum(text,text,text)'),
   ('migmgr.baseline(text,text)'), ('migmgr.export(text[])'), ('migmgr.set_environment(text)'), ('migmgr.set_policy(text,text,text,text,text)'),
-  ('migmgr.tag(text)'), ('migmgr.note(text,text)'), ('migmgr.waive(text,text,interval,text)'), ('migmgr.grant_access(text,text)'), ('migmgr.revoke_access(text)'),
+  ('migmgr.tag(text)'), ('migmgr.note(text,text)'), ('migmgr.rollback_guide(text)'), ('migmgr.waive(text,text,interval,text)'), ('migmgr.grant_access(text,text)'), ('migmgr.revoke_access(text)'),
   ('migmgr_internal.metric_rows()'),
   ('migmgr.set_flag(text,integer,text)'), ('migmgr.set_mode(text,text,timestamp with time zone)'), ('migmgr_internal.flag_list(bigint)'),
   ('migmgr.run_checks(text)'),
