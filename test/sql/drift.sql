@@ -1,0 +1,83 @@
+-- drift(), accept_drift(), capture(): what was done by hand, against what was recorded.
+\set test drift
+\set ECHO none
+\i test/include/database.sql
+\set ECHO all
+SET TimeZone = 'UTC';
+CREATE TABLE before_migmgr (id int);
+SELECT migmgr.set_environment('development') IS NOT NULL AS free;
+CREATE VIEW public.seen AS SELECT object, drift, public.mask(detail) AS detail, regexp_replace(changed_by, ' by .*', ' by ROLE') AS changed_by FROM migmgr.drift();
+
+-- nothing recorded yet: what was there before is not drift, what is made since is
+SELECT * FROM public.seen;
+SELECT version, status FROM migmgr.apply_file('001_shop.sql', $q$
+CREATE TABLE orders (id bigint PRIMARY KEY, amount numeric NOT NULL CHECK (amount > 0), note text DEFAULT 'none');
+ALTER TABLE orders ENABLE ROW LEVEL SECURITY;
+CREATE POLICY mine ON orders USING (true);
+CREATE INDEX orders_amount ON orders (amount);
+CREATE VIEW totals AS SELECT sum(amount) AS total FROM orders;
+CREATE FUNCTION one() RETURNS int LANGUAGE sql AS 'SELECT 1';
+CREATE TYPE mood AS ENUM ('ok');
+CREATE SEQUENCE counter;
+$q$);
+SELECT version, status FROM migmgr.apply('002', 'more', 'ALTER TABLE orders ADD COLUMN due date; CREATE OR REPLACE FUNCTION one() RETURNS int LANGUAGE sql AS ''SELECT 2''; ALTER TYPE mood ADD VALUE ''sad'';', 'ALTER TABLE orders DROP COLUMN due;');
+SELECT object, drift FROM migmgr.drift();
+-- what migrations change, rename, drop and take back is no drift
+SELECT version, status FROM migmgr.apply('003', 'rename', 'ALTER TABLE orders RENAME TO purchases; ALTER VIEW totals RENAME COLUMN total TO sum; DROP SEQUENCE counter; ALTER TABLE purchases RENAME COLUMN note TO remark');
+SELECT object, drift FROM migmgr.drift();
+SELECT version, status FROM migmgr.apply('004', 'gone', 'CREATE TABLE short (id int PRIMARY KEY); CREATE INDEX ON short (id)', 'DROP TABLE short');
+SELECT version, status FROM migmgr.rollback('004', 'too short');
+SELECT object, drift FROM migmgr.drift();
+
+-- by hand, in all the ways: extra, different, missing
+CREATE TABLE "By Hand" (id int PRIMARY KEY, t text);
+ALTER TABLE purchases ADD COLUMN extra int;
+DO $$BEGIN EXECUTE 'ALTER TABLE purchases ALTER COLUMN due SET DEFAULT ''2026-01-01'''; END$$;
+CREATE OR REPLACE FUNCTION one() RETURNS int LANGUAGE sql AS 'SELECT 3';
+ALTER TYPE mood ADD VALUE 'glad';
+DROP VIEW totals;
+SET client_min_messages = error;
+DROP INDEX orders_amount;
+ALTER TABLE purchases DISABLE ROW LEVEL SECURITY;
+SET client_min_messages = warning;
+SELECT * FROM public.seen;
+SELECT object, undo_sql FROM migmgr.drift() WHERE drift = 'different' OR object LIKE '%extra' \gx
+SELECT object, accept_sql FROM migmgr.drift() WHERE object IN ('view public.totals', 'table public."By Hand"');
+SELECT check_name, object, status, public.mask(detail) AS detail FROM migmgr.verify() WHERE check_name IN ('changed', 'row security', 'state', 'objects');
+
+-- bad input changes nothing
+SELECT public.fingerprint() AS before \gset
+SELECT c.state, c.message, c.hint FROM (VALUES (1, $$accept_drift(NULL, 'r')$$), (2, $$accept_drift('', 'r')$$), (3, $$accept_drift('table public.nope', 'r')$$), (4, $$accept_drift('table public."By Hand"', ' ')$$),
+  (5, $$capture(NULL)$$), (6, $$capture('no_version.sql')$$), (7, $$capture('002_more.sql')$$), (8, $$capture('001.5_between.sql')$$)) AS t(n, call), LATERAL public.caught('SELECT * FROM migmgr.' || t.call) AS c ORDER BY t.n;
+SELECT public.fingerprint() = :'before' AS unchanged;
+
+-- accept one, undo one, capture the rest
+SELECT * FROM migmgr.accept_drift('table public."By Hand"', 'a scratch table');
+SELECT undo_sql FROM migmgr.drift() WHERE object = 'table public.purchases' \gexec
+SELECT * FROM public.seen;
+SELECT regexp_replace(regexp_replace(sql, '\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC', 'TIME', 'g'), ' by \w+', ' by ROLE', 'g') AS sql FROM migmgr.capture('005_by_hand.sql', 'the night of the incident') \gx
+SELECT object, drift FROM migmgr.drift();
+SELECT version, name, status, note FROM migmgr.history;
+SELECT version, status FROM migmgr.apply_file('005_by_hand.sql', (SELECT sql FROM migmgr.export('{005}')));
+SELECT state, message FROM public.caught($$SELECT * FROM migmgr.capture('006_nothing.sql')$$);
+SELECT version, checksum = migmgr.checksum(sql) AS equal FROM migmgr.export('{005}');
+
+-- a baseline records everything: from then on all that is unknown is extra
+SELECT baseline, status FROM migmgr.baseline('100', 'start');
+SELECT detail::jsonb ->> 'fingerprint' = migmgr.schema_fingerprint() AS fingerprint FROM migmgr.ledger WHERE event = 'baseline';
+SELECT * FROM public.seen;
+DROP TABLE before_migmgr;
+SELECT * FROM public.seen;
+SELECT accepted FROM migmgr.accept_drift('*', 'as it is');
+SELECT * FROM public.seen;
+
+-- what is compared with is under the chain
+SELECT check_name, status FROM migmgr.verify() WHERE check_name IN ('chain', 'state', 'changed');
+SELECT state, message FROM public.caught('UPDATE migmgr_internal.state SET described = NULL');
+\i test/include/chain.sql
+SELECT public.row_guard('D');
+\connect
+UPDATE migmgr_internal.state SET described = jsonb_set(described, '{definition}', '"edited"') WHERE recording = 1 AND n = 1;
+SELECT check_name, object, status FROM migmgr.verify() WHERE check_name = 'state';
+\connect postgres
+DROP DATABASE regress_migmgr_drift;
