@@ -12,6 +12,7 @@
 #include "utils/json.h"
 #include "utils/memutils.h"
 
+#include "inverse.h"
 #include "run.h"
 #include "spi_util.h"
 
@@ -62,6 +63,11 @@ run_state(const Run *run)
 	args[0] = classids.data;
 	args[1] = objids.data;
 	args[2] = gone.data;
+	if (run->inverse != NULL && run->inverse->after != NULL)
+	{
+		args[3] = run->inverse->before;
+		args[4] = run->inverse->after;
+	}
 	spi_exec("SELECT migmgr_internal.state_detail(k.recording, k.hash, false)::pg_catalog.text AS detail"
 			 " FROM migmgr_internal.state_keep($1::pg_catalog.oid[], $2::pg_catalog.oid[], $3::pg_catalog.jsonb,"
 			 " $4::pg_catalog.jsonb, $5::pg_catalog.jsonb) AS k"
