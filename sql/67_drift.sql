@@ -318,6 +318,17 @@ $$;
 REVOKE ALL ON FUNCTION migmgr.accept_drift(text, text) FROM PUBLIC;
 COMMENT ON FUNCTION migmgr.accept_drift(text, text) IS 'record an object as it is, although no migration made it so; ''*'' records the whole schema';
 
+-- What undo() never needs: values that were added to an enum.
+CREATE FUNCTION migmgr_internal.added_labels(identity text, before jsonb, after jsonb) RETURNS text
+  LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
+  AS $$
+  SELECT string_agg(concat('ALTER TYPE ', identity, ' ADD VALUE ', a.label, CASE WHEN a.n > 1 THEN concat(' AFTER ', after ->> (a.n::integer - 2)) ELSE concat(' BEFORE ', before ->> 0) END, ';'), E'\n' ORDER BY a.n)
+    FROM jsonb_array_elements_text(after) WITH ORDINALITY AS a(label, n)
+   WHERE jsonb_array_length(before) > 0 AND NOT before ? a.label
+$$;
+REVOKE ALL ON FUNCTION migmgr_internal.added_labels(text, jsonb, jsonb) FROM PUBLIC;
+COMMENT ON FUNCTION migmgr_internal.added_labels(text, jsonb, jsonb) IS 'SQL that adds the values that an enum has got';
+
 -- A migration out of what was done by hand: it leads from the recorded state
 -- to the present one, and back.
 CREATE FUNCTION migmgr_internal.capture_text(OUT script text, OUT lacking text)
@@ -331,10 +342,11 @@ DECLARE
 BEGIN
   SELECT jsonb_agg(r.recorded) FILTER (WHERE r.recorded IS NOT NULL) AS recorded, jsonb_agg(r.present) FILTER (WHERE r.present IS NOT NULL) AS present,
          array_agg(r.identity) || array_agg(migmgr_internal.parent_identity(r.parent)) AS objects,
-         jsonb_agg(jsonb_build_object('kind', r.kind, 'identity', r.identity)) FILTER (WHERE r.drift = 'different') AS changed
+         jsonb_agg(jsonb_build_object('kind', r.kind, 'identity', r.identity)) FILTER (WHERE r.drift = 'different' AND r.changed <> '{labels}') AS changed,
+         string_agg(migmgr_internal.added_labels(r.identity, r.recorded -> 'facts' -> 'labels', r.present -> 'facts' -> 'labels'), E'\n' ORDER BY r.identity) AS labels
     INTO drifted FROM migmgr_internal.drift_rows() AS r
    WHERE r.drift <> 'not recorded';
-  up := migmgr_internal.drift_sql(drifted.recorded, drifted.present, false);
+  up := concat_ws(E'\n', drifted.labels, migmgr_internal.drift_sql(drifted.recorded, drifted.present, false));
   down := migmgr_internal.drift_sql(drifted.recorded, drifted.present, true);
   IF drifted.recorded IS NULL AND drifted.present IS NULL THEN
     RETURN;
