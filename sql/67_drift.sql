@@ -140,6 +140,18 @@ CREATE FUNCTION migmgr_internal.parent_identity(parent text) RETURNS text
 REVOKE ALL ON FUNCTION migmgr_internal.parent_identity(text) FROM PUBLIC;
 COMMENT ON FUNCTION migmgr_internal.parent_identity(text) IS 'the identity in ''kind identity'' of a parent';
 
+-- An object as the DDL log names it: without arguments and quotes; what it has
+-- no name for, by the command that makes it.
+CREATE FUNCTION migmgr_internal.logged_name(kind text, identity text) RETURNS text
+  LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+  AS $$
+  SELECT CASE WHEN kind IN ('function', 'procedure', 'aggregate', 'operator') THEN replace(regexp_replace(identity, '\([^()]*\)$', ''), '"', '')
+              WHEN kind = 'cast' THEN 'CREATE CAST' WHEN kind = 'default acl' THEN 'ALTER DEFAULT PRIVILEGES'
+              ELSE replace(identity, '"', '') END
+$$;
+REVOKE ALL ON FUNCTION migmgr_internal.logged_name(text, text) FROM PUBLIC;
+COMMENT ON FUNCTION migmgr_internal.logged_name(text, text) IS 'what the DDL log calls an object';
+
 -- Every difference, parts of what is extra or missing included.  Without a
 -- recording of everything, an object that nobody recorded is extra only if the
 -- DDL log shows that it was made since; otherwise it was there before.
@@ -156,7 +168,7 @@ CREATE FUNCTION migmgr_internal.drift_rows()
     SELECT EXISTS (SELECT FROM migmgr.ledger AS l WHERE l.event IN ('baseline', 'drift accepted') AND l.event NOT IN ('applied', 'rolled back')
                       AND l.detail::jsonb -> 'state' ? 'complete') AS yes
   ), logged AS MATERIALIZED (
-    SELECT DISTINCT d.object FROM migmgr_internal.ddl_log AS d
+    SELECT DISTINCT replace(COALESCE(d.object, d.command), '"', '') AS object FROM migmgr_internal.ddl_log AS d
   ), paired AS MATERIALIZED (
     SELECT COALESCE(n.kind, r.kind) AS kind, COALESCE(n.identity, r.identity) AS identity, COALESCE(n.parent, r.parent) AS parent,
            r.described AS recorded, r.facts AS recorded_facts, r.at, n.kind IS NOT NULL AS present, n.facts, n.definition, n.classid, n.objid, n.objsubid
@@ -169,8 +181,8 @@ CREATE FUNCTION migmgr_internal.drift_rows()
                      ELSE 'not recorded' END AS drift,
            CASE WHEN p.present AND p.recorded IS NOT NULL THEN migmgr_internal.fact_changes(p.recorded_facts, p.facts) END AS changed
       FROM paired AS p CROSS JOIN complete AS c
-      LEFT JOIN logged AS l ON l.object = p.identity
-      LEFT JOIN logged AS m ON m.object = migmgr_internal.parent_identity(p.parent)
+      LEFT JOIN logged AS l ON l.object = migmgr_internal.logged_name(p.kind, p.identity)
+      LEFT JOIN logged AS m ON m.object = replace(migmgr_internal.parent_identity(p.parent), '"', '')
       LEFT JOIN recorded AS o ON concat(o.kind, ' ', o.identity) = p.parent
   )
   SELECT j.kind, j.identity, j.parent, j.drift, j.changed, j.recorded,
@@ -207,7 +219,7 @@ BEGIN
   WITH row AS MATERIALIZED (
     SELECT r.* FROM migmgr_internal.drift_rows() AS r
   ), shown AS MATERIALIZED (
-    SELECT r.*, migmgr_internal.parent_identity(r.parent) AS of_what, p.parts, p.recorded_rows, p.present_rows,
+    SELECT r.*, migmgr_internal.logged_name(r.kind, r.identity) AS logged, replace(migmgr_internal.parent_identity(r.parent), '"', '') AS of_what, p.parts, p.recorded_rows, p.present_rows,
            row_number() OVER (ORDER BY concat(r.kind, ' ', r.identity) COLLATE "C") AS place
       FROM row AS r
       JOIN (SELECT CASE WHEN g.whole THEN concat(g.kind, ' ', g.identity) ELSE g.parent END AS object, count(*) - 1 AS parts,
@@ -234,8 +246,8 @@ BEGIN
                               ELSE array_to_string(h.changed, ', ') END,
                  h.recorded ->> 'definition', h.present ->> 'definition',
                  (SELECT format('%s by %s, %s', d.command, d.role, migmgr_internal.moment(d.at)) FROM migmgr_internal.ddl_log AS d
-                   WHERE d.object IN (h.identity, h.of_what) AND d.at > COALESCE(h.recorded_at, '-infinity')
-                   ORDER BY d.object = h.identity AND h.of_what IS NOT NULL DESC,
+                   WHERE replace(COALESCE(d.object, d.command), '"', '') IN (h.logged, h.of_what) AND d.at > COALESCE(h.recorded_at, '-infinity')
+                   ORDER BY replace(d.object, '"', '') = h.logged AND h.of_what IS NOT NULL DESC,
                             COALESCE(strpos(lower(d.sql), lower(COALESCE(h.present, h.recorded) -> 'facts' ->> 'name')) > 0, false) DESC, d.id DESC LIMIT 1),
                  format('SELECT * FROM migmgr.accept_drift(%L, ''reason'');', concat(h.kind, ' ', h.identity)),
                  CASE WHEN h.place <= 100 THEN migmgr_internal.drift_sql(h.recorded_rows, h.present_rows, true) END
@@ -341,7 +353,7 @@ DECLARE
   said text;
 BEGIN
   SELECT jsonb_agg(r.recorded) FILTER (WHERE r.recorded IS NOT NULL) AS recorded, jsonb_agg(r.present) FILTER (WHERE r.present IS NOT NULL) AS present,
-         array_agg(r.identity) || array_agg(migmgr_internal.parent_identity(r.parent)) AS objects,
+         array_agg(migmgr_internal.logged_name(r.kind, r.identity)) || array_agg(replace(migmgr_internal.parent_identity(r.parent), '"', '')) AS objects,
          jsonb_agg(jsonb_build_object('kind', r.kind, 'identity', r.identity)) FILTER (WHERE r.drift = 'different' AND r.changed <> '{labels}') AS changed,
          string_agg(migmgr_internal.added_labels(r.identity, r.recorded -> 'facts' -> 'labels', r.present -> 'facts' -> 'labels'), E'\n' ORDER BY r.identity) AS labels
     INTO drifted FROM migmgr_internal.drift_rows() AS r
@@ -354,11 +366,11 @@ BEGIN
   SELECT string_agg(concat(c.kind, ' ', c.identity), ', ' ORDER BY c.kind, c.identity) INTO lacking
     FROM jsonb_to_recordset(drifted.changed) AS c(kind text, identity text)
    WHERE NOT EXISTS (SELECT FROM migmgr_internal.undo(drifted.present, drifted.recorded) AS u WHERE u.kind = c.kind AND u.identity = c.identity AND u.sql IS NOT NULL);
-  SELECT string_agg(format('--   %s %s by %s, %s', d.command, d.object, d.role, migmgr_internal.moment(d.at)), E'\n' ORDER BY d.id) INTO said
+  SELECT string_agg(format('--   %s by %s, %s', concat_ws(' ', d.command, d.object), d.role, migmgr_internal.moment(d.at)), E'\n' ORDER BY d.id) INTO said
     FROM migmgr_internal.ddl_log AS d
    WHERE d.at > (SELECT COALESCE(max(s.at), '-infinity') FROM migmgr_internal.state AS s JOIN migmgr.ledger AS l
                     ON l.event = 'captured' AND (l.detail::jsonb -> 'state' ->> 'recording')::bigint = s.recording)
-     AND d.object = ANY (drifted.objects);
+     AND replace(COALESCE(d.object, d.command), '"', '') = ANY (drifted.objects);
   script := concat(format(E'-- Made by hand in database %s, captured %s.\n', quote_ident(current_database()), migmgr_internal.moment(now())), said || E'\n', '-- Not in this text, add it by hand: ' || lacking || E'\n', up, E'\n\n-- migmgr:down\n' || down || E'\n');
 END
 $$;

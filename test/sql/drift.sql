@@ -2,13 +2,14 @@
 \set test drift
 \set ECHO none
 \i test/include/database.sql
+SELECT count(a.*) FROM migmgr.drift() AS d, LATERAL migmgr.accept_drift(d.object, 'helpers of the test') AS a WHERE d.object LIKE 'function %' \gset ignored_
 \set ECHO all
 SET TimeZone = 'UTC';
 CREATE TABLE before_migmgr (id int);
 SELECT migmgr.set_environment('development') IS NOT NULL AS free;
 CREATE TEMP VIEW seen AS SELECT object, drift, public.mask(detail) AS detail, regexp_replace(changed_by, ' by .*', ' by ROLE') AS changed_by FROM migmgr.drift();
 
--- nothing recorded yet: what was there before is not drift, what is made since is
+-- what nobody recorded and was made since migmgr is there is drift
 SELECT * FROM seen;
 SELECT version, status FROM migmgr.apply_file('001_shop.sql', $q$
 CREATE TABLE orders (id bigint PRIMARY KEY, amount numeric NOT NULL CHECK (amount > 0), note text DEFAULT 'none');
@@ -79,5 +80,24 @@ SELECT public.row_guard('D');
 \connect
 UPDATE migmgr_internal.state SET described = jsonb_set(described, '{definition}', '"edited"') WHERE recording = 1 AND n = 1;
 SELECT check_name, object, status FROM migmgr.verify() WHERE check_name = 'state';
+\connect postgres
+DROP DATABASE regress_migmgr_drift;
+
+-- what was there before migmgr is not drift, until everything is recorded
+CREATE DATABASE regress_migmgr_drift;
+\connect regress_migmgr_drift
+CREATE TABLE old (id int);
+CREATE FUNCTION old() RETURNS int LANGUAGE sql AS 'SELECT 1';
+CREATE EXTENSION migmgr;
+CREATE FUNCTION new(a int, b text[]) RETURNS int LANGUAGE sql AS 'SELECT 1';
+CREATE OPERATOR === (LEFTARG = int, RIGHTARG = int, PROCEDURE = int4eq);
+CREATE TYPE "Pair" AS (a int, b int);
+CREATE CAST ("Pair" AS text) WITH INOUT;
+SELECT object, drift, detail, regexp_replace(changed_by, ' by .*', '') AS changed_by FROM migmgr.drift();
+SELECT undo_sql FROM migmgr.drift() WHERE drift = 'extra';
+SELECT accepted, detail FROM migmgr.accept_drift('*', 'as we found it');
+SELECT object, drift, detail FROM migmgr.drift();
+CREATE FUNCTION other() RETURNS int LANGUAGE sql AS 'SELECT 1';
+SELECT object, drift, detail FROM migmgr.drift();
 \connect postgres
 DROP DATABASE regress_migmgr_drift;
