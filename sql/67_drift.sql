@@ -53,14 +53,34 @@ $$;
 REVOKE ALL ON FUNCTION migmgr_internal.state_now() FROM PUBLIC;
 COMMENT ON FUNCTION migmgr_internal.state_now() IS 'every object as it was recorded last, without those that went';
 
+-- The whole object that a name of the ledger is, or is part of.
+CREATE FUNCTION migmgr_internal.named_address(kind text, identity text, OUT classid oid, OUT objid oid)
+  LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+  AS $$
+  SELECT CASE WHEN kind IN ('function', 'procedure', 'aggregate') THEN 'pg_proc'::regclass WHEN kind = 'type' THEN 'pg_type'::regclass
+              WHEN kind = 'schema' THEN 'pg_namespace'::regclass ELSE 'pg_class'::regclass END,
+         CASE WHEN kind IN ('function', 'procedure', 'aggregate') THEN to_regprocedure(identity)::oid WHEN kind = 'type' THEN to_regtype(identity)::oid
+              WHEN kind = 'schema' THEN to_regnamespace(identity)::oid
+              WHEN kind LIKE '% column' THEN to_regclass(regexp_replace(identity, '\.("([^"]|"")+"|[^."]+)$', ''))::oid
+              WHEN kind IN ('policy', 'trigger', 'rule', 'table constraint') THEN to_regclass(regexp_replace(identity, '^.* on ', ''))::oid
+              WHEN kind IN ('table', 'index', 'view', 'materialized view', 'foreign table', 'sequence') THEN to_regclass(identity)::oid END
+$$;
+REVOKE ALL ON FUNCTION migmgr_internal.named_address(text, text) FROM PUBLIC;
+COMMENT ON FUNCTION migmgr_internal.named_address(text, text) IS 'address of an object that an online migration made in a transaction before; objid is NULL when it is not found';
+
 -- A recording of what a run made of some objects: of those that differ, where
 -- it is known what they were before.  What is gone takes its parts along; what
 -- was recorded under the same address with another name was renamed (addresses
 -- count only since this ledger has this home).
-CREATE FUNCTION migmgr_internal.state_keep(classids oid[], objids oid[], gone jsonb, before jsonb, after jsonb, OUT recording bigint, OUT hash text)
+CREATE FUNCTION migmgr_internal.state_keep(classids oid[], objids oid[], named jsonb, gone jsonb, before jsonb, after jsonb, OUT recording bigint, OUT hash text)
   LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
   AS $$
 BEGIN
+  IF named <> '[]' THEN
+    SELECT classids || array_agg(a.classid), objids || array_agg(a.objid) INTO classids, objids
+      FROM jsonb_to_recordset(named) AS n(kind text, identity text) CROSS JOIN LATERAL migmgr_internal.named_address(n.kind, n.identity) AS a
+     WHERE a.objid IS NOT NULL;
+  END IF;
   after := COALESCE(after, (SELECT jsonb_agg(to_jsonb(d)) FROM migmgr_internal.describe(classids, objids) AS d), '[]');
   recording := (SELECT COALESCE(max(s.recording), 0) + 1 FROM migmgr_internal.state AS s);
   INSERT INTO migmgr_internal.state (recording, n, kind, identity, parent, objid, objsubid, described)
@@ -97,8 +117,8 @@ BEGIN
   hash := migmgr_internal.state_hash(recording);
 END
 $$;
-REVOKE ALL ON FUNCTION migmgr_internal.state_keep(oid[], oid[], jsonb, jsonb, jsonb) FROM PUBLIC;
-COMMENT ON FUNCTION migmgr_internal.state_keep(oid[], oid[], jsonb, jsonb, jsonb) IS 'record some objects as they are, and others as gone; hash is NULL when there was nothing to record';
+REVOKE ALL ON FUNCTION migmgr_internal.state_keep(oid[], oid[], jsonb, jsonb, jsonb, jsonb) FROM PUBLIC;
+COMMENT ON FUNCTION migmgr_internal.state_keep(oid[], oid[], jsonb, jsonb, jsonb, jsonb) IS 'record some objects as they are, and others as gone; hash is NULL when there was nothing to record';
 
 CREATE FUNCTION migmgr_internal.state_keep_all(OUT recording bigint, OUT hash text, OUT objects bigint)
   LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp

@@ -30,6 +30,9 @@ SELECT version, status FROM migmgr.apply('004', 'gone', 'CREATE TABLE short (id 
 SELECT version, status FROM migmgr.rollback('004', 'too short');
 SELECT object, drift FROM migmgr.drift();
 
+CALL migmgr.run('004.5_online.sql', E'-- migmgr:online\nCREATE INDEX CONCURRENTLY orders_due ON purchases (due);\nALTER TABLE purchases ADD COLUMN online int;\n') \gset ignored_
+SELECT object, drift FROM migmgr.drift();
+
 -- by hand, in all the ways: extra, different, missing
 CREATE TABLE "By Hand" (id int PRIMARY KEY, t text);
 ALTER TABLE purchases ADD COLUMN extra int;
