@@ -222,9 +222,9 @@ run_in_subxact(void *arg)
 	run->verify = request->verify == NULL ? NULL :
 		script_parse(request->verify, psprintf("the verify SQL of %s", run->what));
 
+	run->not_ready = gate_check(request, run->environment);
 	if (request->derived)
 		inverse_check(run);
-	run->not_ready = gate_check(request, run->environment);
 	if (request->action == RUN_ROLLBACK && request->on_data == ON_DATA_ARCHIVE)
 		archive_store(run);
 	run_watched(run);
