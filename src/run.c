@@ -325,6 +325,7 @@ run_effect(Run *run)
 				 verdict->hint ? errhint("%s", verdict->hint) : 0));
 	}
 
+	run_counts(run);
 	if (run->request->action == RUN_ROLLBACK)
 	{
 		check_rollback_watches(run);

@@ -84,7 +84,7 @@ INSERT INTO definer VALUES
   ('migmgr.head()'), ('migmgr.version()'), ('migmgr.verify(text)'), ('migmgr.health()'), ('migmgr.seal()'),
   ('migmgr.compare_files(text,boolean)'), ('migmgr.compare_files(jsonb,boolean)'), ('migmgr.mark_applied(text[],text)'),
   ('migmgr.mark_reverted(text[],text)'), ('migmgr.mark_renamed(text,text,text)'), ('migmgr.accept_checksum(text,text,text)'),
-  ('migmgr.baseline(text,text)'), ('migmgr.export(text[])'), ('migmgr.set_environment(text)'), ('migmgr.set_policy(text,text,text,text,text)'),
+  ('migmgr.baseline(text,text)'), ('migmgr.export(text[])'), ('migmgr_internal.object_size(text,text)'), ('migmgr.drift()'), ('migmgr.accept_drift(text,text)'), ('migmgr.capture(text,text)'), ('migmgr.report(text)'), ('migmgr.set_environment(text)'), ('migmgr.set_policy(text,text,text,text,text)'),
   ('migmgr.tag(text)'), ('migmgr.note(text,text)'), ('migmgr.rollback_guide(text)'), ('migmgr.waive(text,text,interval,text)'), ('migmgr.grant_access(text,text)'), ('migmgr.revoke_access(text)'),
   ('migmgr_internal.metric_rows()'),
   ('migmgr.set_flag(text,integer,text)'), ('migmgr.set_mode(text,text,timestamp with time zone)'), ('migmgr_internal.flag_list(bigint)'),
