@@ -121,6 +121,13 @@ ROLLBACK;
 SELECT migmgr.flag_enabled('x'), count(*) FROM migmgr.history;
 RESET ROLE;
 SELECT public.fingerprint() = :'before' AS nothing_happened;
+-- and for who has nothing to do with migmgr
+CREATE ROLE regress_migmgr_stranger;
+GRANT ALL ON t TO regress_migmgr_stranger;
+SET ROLE regress_migmgr_stranger;
+SELECT count(*) FROM t;
+SELECT state FROM says('INSERT INTO t VALUES (2)');
+RESET ROLE;
 -- operators go on, and nobody is taken for dead who was not let speak
 SET ROLE regress_migmgr_dba;
 INSERT INTO t VALUES (4);
@@ -147,4 +154,4 @@ SELECT levels FROM migmgr.revoke_access('regress_migmgr_app');
 SELECT levels FROM migmgr.revoke_access('regress_migmgr_dba');
 \connect postgres
 DROP DATABASE regress_migmgr_mode;
-DROP ROLE regress_migmgr_app, regress_migmgr_dba;
+DROP ROLE regress_migmgr_app, regress_migmgr_dba, regress_migmgr_stranger;
