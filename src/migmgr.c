@@ -21,6 +21,7 @@
 #include "fmgr.h"
 
 #include "flag.h"
+#include "gate.h"
 #include "guard.h"
 #include "guc.h"
 #include "ledger.h"
@@ -46,6 +47,7 @@ _PG_init(void)
 	policy_init();
 	flag_init();
 	mode_init();
+	gate_init();
 	run_init();
 	online_init();
 	guard_init();
