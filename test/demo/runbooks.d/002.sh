@@ -67,7 +67,7 @@ say "It is a section of the file, and is tried whenever the file is applied: up,
   "down, and the schema must be what it was."
 sql "\\set sql \`cat hotdash/$demo_file\`
 SELECT version, status, reversible FROM migmgr.apply_file('$demo_file', :'sql', dry_run => true);"
-says "proved"
+says "by script"
 line 85-86 "[ ] RLS tests passing locally  [ ] Data integrity queries prepared"
 as postgres
 sql "SELECT migmgr.add_check('facts of one project only', \$\$SELECT count(*) FROM public.facts WHERE project <> 'occ'\$\$,
@@ -143,7 +143,7 @@ as dba
 outside 195,199 "[ ] DevOps notified  [ ] Incident response team on standby" "people; LISTEN migmgr tells programs"
 line 196 "[ ] Rollback script tested on staging"
 PGDATABASE=hotdash_staging sql "SELECT version, status, reversible FROM migmgr.history WHERE version = '$demo_version';"
-says "proved"
+says "by script"
 line 197 "[ ] Rollback decision criteria defined"
 as postgres
 sql "SELECT migmgr.add_check('error rate', \$\$SELECT count(*) FILTER (WHERE level = 'ERROR')::numeric / greatest(count(*), 1)

@@ -7,3 +7,6 @@ CREATE TABLE social_posts (
 CREATE INDEX social_posts_user_id ON social_posts (user_id);
 ALTER TABLE social_posts ENABLE ROW LEVEL SECURITY;
 CREATE POLICY own_posts ON social_posts USING (user_id = current_setting('app.user_id', true)::integer);
+
+-- migmgr:down
+DROP TABLE social_posts;

@@ -24,3 +24,11 @@ CREATE TRIGGER local_class_order BEFORE INSERT ON local_classes FOR EACH ROW EXE
 
 -- migmgr:verify
 SELECT (SELECT count(*) FROM objects) = 120 AND (SELECT count(*) FROM local_classes) = 9;
+
+-- migmgr:down
+DROP TRIGGER local_class_order ON local_classes;
+DROP FUNCTION local_class_order();
+DROP FUNCTION swap_local_class_sort_order(integer, integer);
+DROP POLICY own_account ON accounts;
+ALTER TABLE accounts DISABLE ROW LEVEL SECURITY;
+DROP INDEX media_object_id;
