@@ -89,7 +89,6 @@ INSERT INTO definer VALUES
   ('migmgr_internal.metric_rows()'),
   ('migmgr.set_flag(text,integer,text)'), ('migmgr.set_mode(text,text,timestamp with time zone)'), ('migmgr_internal.flag_list(bigint)'),
   ('migmgr.run_checks(text)'),
-  ('migmgr.set_flag(text,integer,text)'), ('migmgr_internal.flag_list(bigint)'),
   ('migmgr.run_checks(text)'), ('migmgr.require_approval(text,text,text,boolean)'),
   ('migmgr.approve(text,text,text,text,text,text,interval)'), ('migmgr.reject(text,text,text,text)'),
   ('migmgr.record_backup(text,timestamp with time zone,bigint,text,boolean)'), ('migmgr.receipt(text)'),
