@@ -84,6 +84,23 @@ SELECT sql, action, object FROM unnest('{"TRUNCATE parts.one, t","TRUNCATE t, pa
   migmgr.plan(sql, 'production');
 SELECT migmgr.set_environment('staging') IS NOT NULL AS set;
 
+-- the DDL log takes its numbers without becoming what lastval() tells of
+CREATE TABLE numbered (id serial, n text);
+CREATE ROLE regress_migmgr_nobody;
+GRANT ALL ON numbered, numbered_id_seq TO regress_migmgr_nobody;
+GRANT CREATE ON SCHEMA public TO regress_migmgr_nobody;
+SET ROLE regress_migmgr_nobody;
+INSERT INTO numbered (n) VALUES ('x'), ('y');
+CREATE TABLE later (i integer);
+CREATE TABLE latest (i integer);
+SELECT lastval();
+DROP TABLE later, latest;
+RESET ROLE;
+SELECT count(DISTINCT id) = count(*) AS unique_ids, count(*) FILTER (WHERE object IN ('public.later', 'public.latest')) AS logged
+  FROM migmgr_internal.ddl_log;
+DROP OWNED BY regress_migmgr_nobody;
+DROP ROLE regress_migmgr_nobody;
+
 -- a base type goes before its own functions, whose arguments are not known then
 CREATE EXTENSION citext;
 CREATE TABLE names (n citext);
