@@ -347,7 +347,11 @@ lock_in_children(const RelFacts *rel, const AlterTableCmd *cmd, LOCKMODE lock)
 			return constraint->contype == CONSTR_FOREIGN && !partitioned ? NoLock : lock;
 		if (partitioned && constraint->contype == CONSTR_PRIMARY && mg_not_null_is_constraint)
 			return lock;
-		/* a key makes its columns NOT NULL; the index of a partition is built as any */
+
+		/*
+		 * a key makes its columns NOT NULL; the index of a partition is built
+		 * as any
+		 */
 		foreach(lc, constraint->contype == CONSTR_PRIMARY ? constraint->keys : NIL)
 		{
 			ColumnFacts column;
@@ -540,7 +544,7 @@ detail_drop_relation(Oid relid, bool concurrent, PlanDetail *detail)
 	say(detail, "%s: %s", rel.name, amount(relid));
 	note_lock(detail, fact_partition_parent(relid), AccessExclusiveLock);
 	note_locks(detail, list_concat_unique_oid(fact_referenced(relid, NULL, InvalidAttrNumber),
-											 fact_referencing(relid, InvalidAttrNumber)), AccessExclusiveLock);
+											  fact_referencing(relid, InvalidAttrNumber)), AccessExclusiveLock);
 }
 
 static void
