@@ -279,7 +279,8 @@ say_dependents(PlanDetail *detail, const ObjectAddress *address, bool cascade)
 	{
 		if (foreach_current_index(lc) == MAX_NAMES)
 		{
-			appendStringInfo(&names, " and %d more", list_length(dependents.names) - MAX_NAMES);
+			appendStringInfo(&names, " and %s%d more", dependents.more ? "at least " : "",
+							 list_length(dependents.names) - MAX_NAMES);
 			break;
 		}
 		appendStringInfo(&names, "%s%s", names.len > 0 ? ", " : "", (char *) lfirst(lc));
