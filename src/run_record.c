@@ -27,7 +27,8 @@ static void json_int(StringInfo json, const char *key, int64 value);
 static void json_list(StringInfo json, const char *key, const List *values);
 static void write_statements(const Run *run);
 static void write_objects(const Run *run);
-static char *entry_detail(const Run *run, const char *down, const char *derived, const char *verify, const List *stored);
+static char *entry_detail(const Run *run, const char *down, const char *derived, const char *verify,
+						  const List *stored);
 static void json_archive(StringInfo json, const char *key, const Archive *archive);
 static void json_lost(StringInfo json, const List *objects);
 
@@ -226,7 +227,8 @@ run_text_array(const List *texts)
 
 /* The detail of the ledger entry, a JSON object. */
 static char *
-entry_detail(const Run *run, const char *down, const char *derived, const char *verify, const List *stored)
+entry_detail(const Run *run, const char *down, const char *derived, const char *verify,
+			 const List *stored)
 {
 	const RunRequest *request = run->request;
 	StringInfoData json;
