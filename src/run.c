@@ -12,10 +12,8 @@
 #include "common/pg_prng.h"
 #include "funcapi.h"
 #include "miscadmin.h"
-#include "pgstat.h"
 #include "portability/instr_time.h"
 #include "storage/latch.h"
-#include "tcop/tcopprot.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
 #include "utils/memutils.h"
@@ -29,6 +27,7 @@
 #include "ledger.h"
 #include "lock.h"
 #include "notices.h"
+#include "progress.h"
 #include "run.h"
 #include "spi_util.h"
 #include "subxact.h"
@@ -70,7 +69,6 @@ RunRow *
 run_request(const RunRequest *request)
 {
 	Run		   *run = palloc0(sizeof(Run));
-	const char *activity = debug_query_string;
 	ErrorData  *error;
 	instr_time	start,
 				duration;
@@ -89,6 +87,7 @@ run_request(const RunRequest *request)
 		run->touched = version_objects(request->undoes, true);
 	}
 
+	run->started = GetCurrentTimestamp();
 	INSTR_TIME_SET_CURRENT(start);
 	for (;;)
 	{
@@ -121,7 +120,7 @@ run_request(const RunRequest *request)
 	INSTR_TIME_SET_CURRENT(duration);
 	INSTR_TIME_SUBTRACT(duration, start);
 	run->ms = INSTR_TIME_GET_MILLISEC(duration);
-	pgstat_report_activity(STATE_RUNNING, activity);
+	progress_end();
 
 	if (error != NULL)
 		return run_failed(run, error);
@@ -490,6 +489,11 @@ wait_before_retry(void *arg)
 	if (!run->request->commits)
 		cap = Min(cap, MAX_TOTAL_WAIT_MS - run->waited);
 	nap = 1 + (int) (pg_prng_double(&pg_global_prng_state) * cap);
+	progress_state(run->what, psprintf("attempt %d of %d comes after %d ms", run->attempts + 1,
+									   run->request->options.max_retries + 1, nap));
+	progress_tell(true, "%s: %s  Attempt %d of %d comes after %d ms.", run->what,
+				  run->waits == NIL ? "a lock was not to be had." : (char *) llast(run->waits),
+				  run->attempts + 1, run->request->options.max_retries + 1, nap);
 	while (!TimestampDifferenceExceeds(start, GetCurrentTimestamp(), nap))
 	{
 		CHECK_FOR_INTERRUPTS();

@@ -22,6 +22,7 @@
 #include "script.h"
 #include "utils/elog.h"
 #include "utils/jsonb.h"
+#include "utils/timestamp.h"
 
 typedef enum RunAction
 {
@@ -103,6 +104,7 @@ typedef struct Run
 	GuardResult *effect;
 	MigClass	class;
 	int			attempts;
+	TimestampTz started;
 	int			waited;			/* ms between attempts */
 	List	   *waits;			/* of char *: what the last attempts waited
 								 * for, and behind whom; with queries ... */

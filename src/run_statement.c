@@ -18,7 +18,6 @@
 #include "miscadmin.h"
 #include "nodes/makefuncs.h"
 #include "parser/analyze.h"
-#include "pgstat.h"
 #include "portability/instr_time.h"
 #include "tcop/dest.h"
 #include "tcop/tcopprot.h"
@@ -27,13 +26,17 @@
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
+#include "utils/timestamp.h"
 
 #include "budget.h"
 #include "compat.h"
 #include "errors.h"
 #include "notices.h"
+#include "progress.h"
 #include "run.h"
 #include "subxact.h"
+
+#define TELL_AFTER_MS 1000		/* then somebody begins to wonder */
 
 /* receives the rows of a verify statement; only the first value matters */
 typedef struct VerifyReceiver
@@ -47,7 +50,7 @@ typedef struct VerifyReceiver
 static void run_one(Run *run, ScriptStatement *statement, Script *script, Verdict *verdict);
 static int64 execute_raw(RawStmt *raw, const char *text, DestReceiver *dest);
 static int64 execute_planned(PlannedStmt *planned, const char *text, DestReceiver *dest);
-static void report_activity(const Run *run, const ScriptStatement *statement, int total);
+static void tell_done(const Run *run, const ScriptStatement *statement, const Script *script);
 static PolicyAction judge(const Run *run, const Verdict *verdict);
 static bool exempt_in_rollback(const Run *run, const Verdict *verdict);
 static bool verify_in_subxact(void *arg);
@@ -101,7 +104,7 @@ run_statements(Run *run, Script *script, const char *part)
 
 		CHECK_FOR_INTERRUPTS();
 		run->current = statement;
-		report_activity(run, statement, list_length(script->statements));
+		progress_show(run->what, run->attempts, part, statement->number, list_length(script->statements), statement->text);
 
 		/* nothing has run since the first one was judged */
 		if (lc == list_head(script->statements) && script == run->script)
@@ -128,6 +131,7 @@ run_statements(Run *run, Script *script, const char *part)
 		guard_statement(verdict);
 		MemoryContextSwitchTo(scratch);
 		run_one(run, statement, script, verdict);
+		tell_done(run, statement, script);
 		MemoryContextSwitchTo(context);
 		MemoryContextReset(scratch);
 	}
@@ -165,6 +169,18 @@ run_one(Run *run, ScriptStatement *statement, Script *script, Verdict *verdict)
 	done->notices = notices_take();
 	run->done = lappend(run->done, done);
 	MemoryContextSwitchTo(scratch);
+}
+
+/* "migration "001": statement 3 of 12, 40 ms: ALTER TABLE ..." */
+static void
+tell_done(const Run *run, const ScriptStatement *statement, const Script *script)
+{
+	const RunStatement *done = llast(run->done);
+	char	   *brief = script_brief(statement->text);
+
+	progress_tell(TimestampDifferenceExceeds(run->started, GetCurrentTimestamp(), TELL_AFTER_MS),
+				  "%s: %s %d of %d, %.0f ms: %.*s", run->what, run->current_part, statement->number,
+				  list_length(script->statements), done->ms, pg_mbcliplen(brief, strlen(brief), 80), brief);
 }
 
 /*
@@ -272,17 +288,6 @@ execute_planned(PlannedStmt *planned, const char *text, DestReceiver *dest)
 	return rows;
 }
 
-/* Shows in pg_stat_activity what runs now. */
-static void
-report_activity(const Run *run, const ScriptStatement *statement, int total)
-{
-	char text[	256];
-
-	snprintf(text, sizeof(text), "migmgr: %s, %s %d of %d: %.120s", run->what,
-			 run->current_part, statement->number, total, statement->text);
-	pgstat_report_activity(STATE_RUNNING, text);
-}
-
 /*
  * The error of a run as its caller is to see it: which statement of which
  * script, at what line, with the caret under that statement's own text.  The
@@ -353,6 +358,8 @@ verify_in_subxact(void *arg)
 	{
 		CHECK_FOR_INTERRUPTS();
 		run->current = lfirst(lc);
+		progress_show(run->what, run->attempts, run->current_part, run->current->number,
+					  list_length(run->verify->statements), run->current->text);
 		verify_statement(run, run->current, run->verify);
 	}
 	return false;

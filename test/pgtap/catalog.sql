@@ -70,6 +70,7 @@ SELECT is_empty($$SELECT signature FROM routine WHERE prosecdef AND signature IN
 
 CREATE TEMP TABLE definer (signature text);
 INSERT INTO definer VALUES
+  ('migmgr_internal.progress_rows()'),
   ('migmgr.head()'), ('migmgr.version()'), ('migmgr.verify(text)'), ('migmgr.health()'), ('migmgr.seal()'),
   ('migmgr.compare_files(text,boolean)'), ('migmgr.set_environment(text)'), ('migmgr.set_policy(text,text,text,text,text)'),
   ('migmgr.waive(text,text,interval,text)'), ('migmgr.grant_access(text,text)'), ('migmgr.revoke_access(text)'),
