@@ -22,7 +22,7 @@ PG_CONFIG ?= pg_config
 
 # These bring their own server and install what the machine lacks, so they
 # must work where there is no PGXS yet.
-TOOL_TARGETS = test test-matrix demo bench lint
+TOOL_TARGETS = test test-matrix demo bench peers lint
 
 ifneq ($(filter-out $(TOOL_TARGETS),$(or $(MAKECMDGOALS),all)),)
 PGXS := $(shell $(PG_CONFIG) --pgxs 2>/dev/null)
@@ -54,6 +54,10 @@ demo:
 
 bench:
 	@$(TOOL_ENV) test/tools/sandbox test/bench/run $(ONLY)
+
+# By themselves: they download what they need before they go into the sandbox.
+peers:
+	@$(TOOL_ENV) test/peers/run $(ONLY)
 
 lint:
 	@test/tools/lint

@@ -21,7 +21,30 @@ CREATE FUNCTION migmgr_internal.policy_rules() RETURNS TABLE(place integer, rule
          WITH ORDINALITY AS r(rule, place)
 $$;
 REVOKE ALL ON FUNCTION migmgr_internal.policy_rules() FROM PUBLIC;
-COMMENT ON FUNCTION migmgr_internal.policy_rules() IS 'what set_policy() can set: the classes, and direct_ddl';
+COMMENT ON FUNCTION migmgr_internal.policy_rules() IS 'what set_policy() can set to an action: the classes, and direct_ddl';
+
+-- What set_policy() can set to something else than an action: the pattern
+-- that a value must have, in words, and what is built in.
+CREATE FUNCTION migmgr_internal.policy_settings()
+  RETURNS TABLE(place integer, rule text, pattern text, words text, development text, staging text, production text)
+  LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+  AS $$
+  VALUES
+    (20, 'soak', '^(0|\d+ (minutes?|hours?|days?))(, *(0|\d+ (minutes?|hours?|days?)))?$',
+     'how long to wait after the apply, and between two steps of a flag, such as "24 hours, 7 days"', '0', '0', '24 hours, 7 days')
+$$;
+REVOKE ALL ON FUNCTION migmgr_internal.policy_settings() FROM PUBLIC;
+COMMENT ON FUNCTION migmgr_internal.policy_settings() IS 'rules whose value is not an action';
+
+CREATE FUNCTION migmgr_internal.policy_builtin(environment text, rule text) RETURNS text
+  LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+  AS $$
+  SELECT coalesce(migmgr_internal.policy_default(environment, rule),
+                  (SELECT CASE environment WHEN 'development' THEN s.development WHEN 'staging' THEN s.staging ELSE s.production END
+                     FROM migmgr_internal.policy_settings() AS s WHERE s.rule = policy_builtin.rule))
+$$;
+REVOKE ALL ON FUNCTION migmgr_internal.policy_builtin(text, text) FROM PUBLIC;
+COMMENT ON FUNCTION migmgr_internal.policy_builtin(text, text) IS 'value that a rule has where nobody has set it';
 
 CREATE FUNCTION migmgr_internal.check_word(what text, word text, allowed text[]) RETURNS void
   LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp
@@ -59,10 +82,24 @@ CREATE FUNCTION migmgr.set_policy(environment text, rule text, value text, for_r
   LANGUAGE plpgsql VOLATILE SECURITY DEFINER PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
   AS $$
 #variable_conflict use_variable
+DECLARE
+  setting record;
 BEGIN
   PERFORM migmgr_internal.check_word('environment', environment, '{development,staging,production}');
-  PERFORM migmgr_internal.check_word('rule', rule, (SELECT array_agg(r.rule ORDER BY r.place) FROM migmgr_internal.policy_rules() AS r));
-  IF value IS NOT NULL THEN
+  PERFORM migmgr_internal.check_word('rule', rule,
+    (SELECT array_agg(r.rule ORDER BY r.place)
+       FROM (SELECT p.place, p.rule FROM migmgr_internal.policy_rules() AS p
+             UNION ALL SELECT s.place, s.rule FROM migmgr_internal.policy_settings() AS s) AS r));
+  SELECT s.* INTO setting FROM migmgr_internal.policy_settings() AS s WHERE s.rule = rule;
+  IF FOUND THEN
+    IF value !~ setting.pattern THEN
+      RAISE EXCEPTION USING ERRCODE = 'MG006', MESSAGE = format('value "%s" is not one for rule %s', value, rule),
+        DETAIL = format('It says %s.', setting.words);
+    ELSIF for_role IS NOT NULL OR in_schema IS NOT NULL THEN
+      RAISE EXCEPTION USING ERRCODE = 'MG006', MESSAGE = format('rule %s holds for the whole database', rule),
+        DETAIL = 'Only rules about classes of statements can be set for a role or a schema.';
+    END IF;
+  ELSIF value IS NOT NULL THEN
     PERFORM migmgr_internal.check_word('value', value, '{allow,warn,ask,deny}');
   END IF;
   IF rule = 'protected' THEN
@@ -77,13 +114,13 @@ BEGIN
   PERFORM migmgr_internal.ledger_append('policy', NULL,
     jsonb_build_object('environment', environment, 'rule', rule, 'value', value, 'for_role', for_role, 'in_schema', in_schema));
   RETURN format('%s in %s: %s%s%s', rule, environment,
-                coalesce(value, migmgr_internal.policy_default(environment, rule) || ', as built in'),
+                coalesce(value, migmgr_internal.policy_builtin(environment, rule) || ', as built in'),
                 ' for role ' || for_role, ' in schema ' || in_schema);
 END
 $$;
 REVOKE ALL ON FUNCTION migmgr.set_policy(text, text, text, text, text) FROM PUBLIC;
 COMMENT ON FUNCTION migmgr.set_policy(text, text, text, text, text)
-  IS 'set what a class of statements leads to (allow, warn, ask, deny; NULL: as built in), or direct_ddl; for one role or schema if named';
+  IS 'set what a class of statements leads to (allow, warn, ask, deny; NULL: as built in), or direct_ddl, for one role or schema if named; or a rule with a value of its own';
 
 CREATE FUNCTION migmgr.waive(what text, reason text, valid_for interval = '1 hour', version text = NULL) RETURNS text
   LANGUAGE plpgsql VOLATILE SECURITY DEFINER PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
@@ -92,7 +129,7 @@ CREATE FUNCTION migmgr.waive(what text, reason text, valid_for interval = '1 hou
 DECLARE
   until timestamptz := clock_timestamp() + valid_for;
 BEGIN
-  PERFORM migmgr_internal.check_word('class', what, '{data,restrictive,blocking,type_change,rewriting,security,destructive,unclassified}');
+  PERFORM migmgr_internal.check_word('class', what, '{data,restrictive,blocking,type_change,rewriting,security,destructive,unclassified,soak}');
   IF coalesce(reason, '') = '' THEN
     RAISE EXCEPTION USING ERRCODE = 'null_value_not_allowed', MESSAGE = 'waive() needs a reason',
       HINT = format('SELECT migmgr.waive(%L, ''ticket 123: ...'');', what);
@@ -102,14 +139,14 @@ BEGIN
   END IF;
   PERFORM migmgr_internal.ledger_append('waiver', version, jsonb_build_object('what', what, 'reason', reason,
     'until', to_char(until AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')));
-  PERFORM pg_notify('migmgr', format('waiver: %s in database %s until %s: %s', what, current_database(), until, left(reason, 200)));
-  RETURN format('%s statements pass in database %s (%s) until %s%s', what, current_database(), migmgr.environment(),
+  PERFORM migmgr_internal.tell('waiver', version, jsonb_build_object('what', what, 'reason', left(reason, 200), 'until', until));
+  RETURN format('%s in database %s (%s) until %s%s', CASE WHEN what = 'soak' THEN what || ' is waived' ELSE what || ' statements pass' END, current_database(), migmgr.environment(),
                 to_char(until, 'YYYY-MM-DD HH24:MI:SS TZ'), ', in migration ' || version);
 END
 $$;
 REVOKE ALL ON FUNCTION migmgr.waive(text, text, interval, text) FROM PUBLIC;
 COMMENT ON FUNCTION migmgr.waive(text, text, interval, text)
-  IS 'let statements of a class pass for a time, with a warning and a reason on record; if a version is named, in the next run of that migration only';
+  IS 'let statements of a class pass for a time, or what another rule stops, with a warning and a reason on record; if a version is named, only there, and once';
 
 CREATE FUNCTION migmgr.unprotect(reason text, valid_for interval = '10 minutes') RETURNS text
   LANGUAGE c VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
@@ -128,13 +165,16 @@ WITH set_to AS (
    ORDER BY d.detail ->> 'environment', d.detail ->> 'rule', d.detail ->> 'for_role', d.detail ->> 'in_schema', l.seq DESC
 ), every AS (
   SELECT e.environment, r.rule, NULL::text AS for_role, NULL::text AS in_schema
-    FROM unnest('{development,staging,production}'::text[]) AS e(environment), migmgr_internal.policy_rules() AS r
+    FROM unnest('{development,staging,production}'::text[]) AS e(environment),
+         (SELECT p.rule FROM migmgr_internal.policy_rules() AS p UNION ALL SELECT s.rule FROM migmgr_internal.policy_settings() AS s) AS r
   UNION
   SELECT s.detail ->> 'environment', s.detail ->> 'rule', s.detail ->> 'for_role', s.detail ->> 'in_schema'
     FROM set_to AS s WHERE s.detail ->> 'value' IS NOT NULL
 )
 SELECT v.environment, v.rule,
-       coalesce(s.detail ->> 'value', migmgr_internal.policy_default(v.environment, v.rule)) AS value,
+       coalesce(s.detail ->> 'value', migmgr_internal.policy_default(v.environment, v.rule),
+                (SELECT CASE v.environment WHEN 'development' THEN b.development WHEN 'staging' THEN b.staging ELSE b.production END
+                   FROM migmgr_internal.policy_settings() AS b WHERE b.rule = v.rule)) AS value,
        v.for_role, v.in_schema,
        CASE WHEN s.detail ->> 'value' IS NOT NULL THEN s.at END AS set_at,
        CASE WHEN s.detail ->> 'value' IS NOT NULL THEN s.role END AS set_by
@@ -144,8 +184,9 @@ SELECT v.environment, v.rule,
    AND (s.detail ->> 'in_schema') IS NOT DISTINCT FROM v.in_schema
  ORDER BY array_position('{development,staging,production}'::text[], v.environment),
           (SELECT r.place FROM migmgr_internal.policy_rules() AS r WHERE r.rule = v.rule),
+          (SELECT s.place FROM migmgr_internal.policy_settings() AS s WHERE s.rule = v.rule),
           v.for_role NULLS FIRST, v.in_schema NULLS FIRST;
-COMMENT ON VIEW migmgr.policy IS 'what each class of statements leads to in each environment, for whom and where, and who set it (nobody: built in)';
+COMMENT ON VIEW migmgr.policy IS 'what each class of statements leads to in each environment and what else is set, for whom and where, and who set it (nobody: built in)';
 
 CREATE VIEW migmgr.waivers AS
 WITH entry AS (
@@ -164,6 +205,28 @@ SELECT e.detail ->> 'what' AS what, e.version, e.detail ->> 'reason' AS reason,
  WHERE e.event = 'waiver'
  ORDER BY e.seq DESC;
 COMMENT ON VIEW migmgr.waivers IS 'exceptions that somebody has taken responsibility for, the newest first, and whether they still hold';
+
+-- For rules that are asked about in SQL; the guard has its own way.
+CREATE FUNCTION migmgr_internal.use_waiver(what text, versions text[]) RETURNS text
+  LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+  AS $$
+#variable_conflict use_variable
+DECLARE
+  waiver record;
+BEGIN
+  SELECT w.* INTO waiver FROM migmgr.waivers AS w
+   WHERE w.what = what AND w.active AND (w.version IS NULL OR w.version = ANY (versions))
+   ORDER BY w.version NULLS FIRST, w.granted_at LIMIT 1;
+  IF waiver.version IS NOT NULL THEN
+    PERFORM migmgr_internal.ledger_append('waiver used', waiver.version, jsonb_build_object('what', what, 'entry',
+      (SELECT l.seq FROM migmgr.ledger AS l
+        WHERE l.event = 'waiver' AND l.event NOT IN ('applied', 'rolled back') AND l.at = waiver.granted_at)));
+  END IF;
+  RETURN 'Waived by ' || waiver.granted_by || ': ' || waiver.reason || '.';
+END
+$$;
+REVOKE ALL ON FUNCTION migmgr_internal.use_waiver(text, text[]) FROM PUBLIC;
+COMMENT ON FUNCTION migmgr_internal.use_waiver(text, text[]) IS 'the waiver that holds now, in words, or NULL; one that names a version is used up by it';
 
 -- What the guard thinks of each statement of a text, for tests.
 CREATE FUNCTION migmgr_internal.classify(sql text)

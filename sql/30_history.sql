@@ -9,7 +9,8 @@ CREATE VIEW migmgr.history WITH (security_invoker = false) AS
     SELECT DISTINCT ON (l.version) l.*
       FROM migmgr.ledger AS l
      WHERE l.version IS NOT NULL
-       AND l.event IN ('applied', 'rolled back', 'baseline', 'marked applied', 'marked reverted')
+       AND l.event IN ('applied', 'baseline', 'captured', 'imported', 'marked applied', 'renamed', 'superseded',
+                       'rolled back', 'marked reverted', 'renamed away')
      ORDER BY l.version, l.seq DESC
   ), failure AS (
     SELECT DISTINCT ON (a.version) a.*, count(*) OVER (PARTITION BY a.version) AS failures
@@ -18,43 +19,61 @@ CREATE VIEW migmgr.history WITH (security_invoker = false) AS
      ORDER BY a.version, a.id DESC
   ), now AS (
     SELECT COALESCE(l.version, f.version) AS version,
-           l.seq IS NULL OR (l.event IN ('rolled back', 'marked reverted') AND f.at > l.at) AS failed,
-           l.name, l.event, l.at, l.session_role, l.role, l.checksum, l.detail::jsonb AS detail,
+           l.seq IS NULL OR (l.event IN ('rolled back', 'marked reverted', 'renamed away') AND f.at > l.at) AS failed,
+           COALESCE(l.name, f.name) AS name,
+           CASE l.event WHEN 'renamed' THEN d.detail ->> 'status' WHEN 'renamed away' THEN 'renamed' ELSE l.event END AS event,
+           COALESCE((d.detail ->> 'applied_at')::timestamptz, l.at) AS at,
+           COALESCE(d.detail ->> 'applied_by', l.role || CASE WHEN l.session_role <> l.role THEN ' (logged in as ' || l.session_role || ')' ELSE '' END) AS by,
+           l.checksum, d.detail,
            f.name AS failed_name, f.at AS failed_at, f.session_role AS failed_session_role, f.role AS failed_role,
            f.checksum AS failed_checksum, f.ms AS failed_ms, f.message, COALESCE(f.failures, 0) AS failures
       FROM last AS l FULL JOIN failure AS f ON f.version = l.version
+      LEFT JOIN LATERAL (SELECT l.detail::jsonb AS detail) AS d ON true
+  ), told AS (
+    SELECT n.version,
+           CASE WHEN n.failed THEN n.failed_name ELSE n.name END AS name,
+           CASE WHEN n.failed THEN 'failed' ELSE n.event END AS status,
+           CASE WHEN n.failed THEN n.failed_at ELSE n.at END AS applied_at,
+           CASE WHEN n.failed THEN n.failed_role || CASE WHEN n.failed_session_role <> n.failed_role
+                  THEN ' (logged in as ' || n.failed_session_role || ')' ELSE '' END
+                ELSE n.by END AS applied_by,
+           CASE WHEN n.failed THEN NULL ELSE n.detail ->> 'environment' END AS environment,
+           CASE WHEN n.failed THEN NULL ELSE n.detail ->> 'class' END AS class,
+           CASE WHEN n.failed THEN NULL ELSE (n.detail ->> 'statements')::integer END AS statements,
+           CASE WHEN n.failed THEN n.failed_ms ELSE (n.detail ->> 'ms')::bigint END AS ms,
+           CASE WHEN n.failed THEN NULL ELSE n.detail ->> 'reversible' END AS reversible,
+           (n.failures + COALESCE((n.detail ->> 'attempts')::bigint, CASE WHEN n.event IN ('applied', 'rolled back') THEN 1 ELSE 0 END))::integer AS attempts,
+           CASE WHEN n.failed THEN n.failed_checksum ELSE n.checksum END AS checksum,
+           CASE WHEN n.failed THEN n.message ELSE COALESCE(m.detail::jsonb ->> 'note', n.detail ->> 'note', n.detail ->> 'reason') END AS note
+      FROM now AS n
+      LEFT JOIN (SELECT DISTINCT ON (l.version) l.version, l.at, l.detail FROM migmgr.ledger AS l
+                  WHERE l.event = 'note' AND l.event NOT IN ('applied', 'rolled back')
+                  ORDER BY l.version, l.seq DESC) AS m ON m.version = n.version AND m.at > n.at
+  ), t AS (
+    SELECT COALESCE(d.version, o.version) AS version, COALESCE(o.name, d.name) AS name, COALESCE(o.status, d.status) AS status,
+           COALESCE(o.stopped_at, o.started_at, o.requested_at, d.applied_at) AS applied_at,
+           COALESCE(o.role || CASE WHEN o.session_role <> o.role THEN ' (logged in as ' || o.session_role || ')' ELSE '' END, d.applied_by) AS applied_by,
+           d.environment, d.class, COALESCE(o.statements, d.statements) AS statements, d.ms, d.reversible, COALESCE(d.attempts, 0) AS attempts,
+           COALESCE(o.checksum, d.checksum) AS checksum, CASE WHEN o.version IS NULL THEN d.note ELSE o.message END AS note
+      FROM told AS d FULL JOIN migmgr_internal.online_state AS o ON o.version = d.version
   )
-  SELECT n.version,
-         CASE WHEN n.failed THEN n.failed_name ELSE n.name END AS name,
-         CASE WHEN n.failed THEN 'failed' ELSE n.event END AS status,
-         CASE WHEN n.failed THEN n.failed_at ELSE n.at END AS applied_at,
-         CASE WHEN n.failed THEN n.failed_role ELSE n.role END
-           || CASE WHEN CASE WHEN n.failed THEN n.failed_session_role <> n.failed_role ELSE n.session_role <> n.role END
-                   THEN ' (logged in as ' || CASE WHEN n.failed THEN n.failed_session_role ELSE n.session_role END || ')'
-                   ELSE '' END AS applied_by,
-         CASE WHEN n.failed THEN NULL ELSE n.detail ->> 'environment' END AS environment,
-         CASE WHEN n.failed THEN NULL ELSE n.detail ->> 'class' END AS class,
-         CASE WHEN n.failed THEN NULL ELSE (n.detail ->> 'statements')::integer END AS statements,
-         CASE WHEN n.failed THEN n.failed_ms ELSE (n.detail ->> 'ms')::bigint END AS ms,
-         CASE WHEN n.failed THEN NULL ELSE n.detail ->> 'reversible' END AS reversible,
-         (n.failures + CASE WHEN n.event IS NULL THEN 0 ELSE COALESCE((n.detail ->> 'attempts')::bigint, 1) END)::integer AS attempts,
-         CASE WHEN n.failed THEN n.failed_checksum ELSE n.checksum END AS checksum,
-         CASE WHEN n.failed THEN n.message ELSE COALESCE(n.detail ->> 'note', n.detail ->> 'reason') END AS note
-    FROM now AS n
+  SELECT t.version, t.name, t.status, t.applied_at, t.applied_by, t.environment, t.class, t.statements, t.ms, t.reversible,
+         t.attempts, t.checksum, t.note
+    FROM t
    ORDER BY (SELECT string_agg(CASE WHEN p.digits IS NULL THEN p.run
                                     ELSE concat(length(length(p.digits)::text), length(p.digits), p.digits) END, '' ORDER BY p.place)
                FROM (SELECT m.run[1] AS run, m.place,
                             CASE WHEN m.run[1] ~ '^[0-9]' THEN COALESCE(NULLIF(ltrim(m.run[1], '0'), ''), '0') END AS digits
-                       FROM regexp_matches(CASE WHEN n.version ~ '^[0-9]{8,13}$' THEN rpad(n.version, 14, '0') ELSE n.version END,
+                       FROM regexp_matches(CASE WHEN t.version ~ '^[0-9]{8,13}$' THEN rpad(t.version, 14, '0') ELSE t.version END,
                                            '[0-9]+|[^0-9]+', 'g') WITH ORDINALITY AS m(run, place)) AS p)
-            || chr(1) || n.version COLLATE "C";
+            || chr(1) || t.version COLLATE "C";
 COMMENT ON VIEW migmgr.history IS 'one row per version: where it stands and how it got there, in the order of versions';
-COMMENT ON COLUMN migmgr.history.status IS 'applied, rolled back or failed (only failures since it was last there); baseline, marked applied, marked reverted';
-COMMENT ON COLUMN migmgr.history.applied_at IS 'when the status was reached: applied, rolled back, or last tried';
+COMMENT ON COLUMN migmgr.history.status IS 'applied, rolled back or failed (only failures since it was last there); queued, running, partly applied: online; imported, baseline, captured, superseded, marked applied, marked reverted, renamed: nothing ran';
+COMMENT ON COLUMN migmgr.history.applied_at IS 'when the status was reached: applied, rolled back, or last tried; of an imported version what the other tool has recorded';
 COMMENT ON COLUMN migmgr.history.applied_by IS 'role in effect, and the role that logged in where it is another';
 COMMENT ON COLUMN migmgr.history.reversible IS 'is there a way back: yes (proved), by script, no: reason, or not proved: reason';
 COMMENT ON COLUMN migmgr.history.attempts IS 'tries so far, failed ones included';
-COMMENT ON COLUMN migmgr.history.note IS 'note of the apply, reason of the rollback, or message of the failure';
+COMMENT ON COLUMN migmgr.history.note IS 'last note() since, note of the apply, reason of the rollback, or message of the failure';
 
 CREATE VIEW migmgr.attempts WITH (security_invoker = false) AS
   SELECT a.id, a.at, a.action, a.version, a.name, a.sqlstate, a.message, a.detail, a.hint, a.statement, a.line, a.ms,
@@ -128,10 +147,12 @@ COMMENT ON VIEW migmgr_internal.present IS 'objects that are there now, of the k
 -- object by object takes a time that grows with the square of the history.
 CREATE VIEW migmgr.objects WITH (security_invoker = false) AS
   WITH run AS (
-    SELECT DISTINCT ON (l.version) l.version, l.seq
-      FROM migmgr.ledger AS l
-     WHERE l.version IS NOT NULL AND l.event = 'applied'
-     ORDER BY l.version, l.seq DESC
+    SELECT e.version, COALESCE((e.detail::jsonb ->> 'origin')::bigint, e.seq) AS seq
+      FROM (SELECT DISTINCT ON (l.version) l.version, l.seq, l.event, l.detail
+              FROM migmgr.ledger AS l
+             WHERE l.version IS NOT NULL AND l.event IN ('applied', 'captured', 'renamed', 'renamed away')
+             ORDER BY l.version, l.seq DESC) AS e
+     WHERE e.event <> 'renamed away'
   ), made AS (
     SELECT r.version, o.*,
            CASE WHEN o.type LIKE '% column' THEN regexp_replace(o.identity, '\.("([^"]|"")+"|[^."]+)$', '')

@@ -34,6 +34,9 @@ COMMENT ON FUNCTION migmgr.rollback(text, text, text, boolean)
   IS 'take a migration back: drops only what it made, stops when data would be lost (on_data: refuse, discard)';
 
 -- In the order of versions; migmgr_internal.version_key is the script room's.
-CREATE INDEX ledger_order ON migmgr.ledger (migmgr_internal.version_key(version)) WHERE event = 'applied';
+-- The events after which a version counts as applied: DONE_EVENTS in run.h.
+CREATE INDEX ledger_order ON migmgr.ledger (migmgr_internal.version_key(version))
+  WHERE event IN ('applied', 'baseline', 'captured', 'imported', 'marked applied', 'renamed', 'superseded');
 CREATE INDEX attempt_order ON migmgr_internal.attempt (migmgr_internal.version_key(version), at DESC) WHERE action = 'apply';
-CREATE INDEX ledger_content ON migmgr.ledger (checksum) WHERE event = 'applied';
+CREATE INDEX ledger_content ON migmgr.ledger (checksum)
+  WHERE event IN ('applied', 'baseline', 'captured', 'imported', 'marked applied', 'renamed', 'superseded') AND checksum IS NOT NULL;

@@ -22,7 +22,7 @@ CREATE FUNCTION migmgr_internal.progress_rows()
            WHERE l.locktype = 'object' AND l.granted AND l.classid = 'pg_extension'::regclass
              AND l.database = (SELECT d.oid FROM pg_database AS d WHERE d.datname = current_database())
              AND l.objid = (SELECT x.oid FROM pg_extension AS x WHERE x.extname = 'migmgr')
-             AND l.objsubid IN (1, 3, 4)) AS l
+             AND l.objsubid IN (1, 3, 4, 5)) AS l
     JOIN pg_stat_activity AS a ON a.pid = l.pid
    CROSS JOIN LATERAL regexp_match(a.query,
      '^migmgr: (migration "([^"]*)"|rollback of "([^"]*)"|(?:"[^"]*"|[^",])*), (?:(?:attempt (\d+), )?((?:verify )?statement) (\d+) of (\d+): (.*)|(.*))$') AS q (part)

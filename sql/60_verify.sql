@@ -303,6 +303,29 @@ $$;
 REVOKE ALL ON FUNCTION migmgr_internal.check_indexes() FROM PUBLIC;
 COMMENT ON FUNCTION migmgr_internal.check_indexes() IS 'indexes that are invalid or were left behind';
 
+-- A worker that was cut off says nothing more, so what it left is looked for.
+CREATE FUNCTION migmgr_internal.check_online()
+  RETURNS TABLE(check_name text, object text, status text, detail text, hint text)
+  LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+  AS $$
+  SELECT 'online', 'version ' || o.version, CASE WHEN o.status IN ('running', 'queued') THEN 'warning' ELSE 'failed' END,
+         format('%s: %s of %s statements done', o.status, o.done, o.statements)
+           || CASE WHEN o.status = 'running' THEN format(', process %s is at it', o.pid)
+                   WHEN o.message IS NOT NULL THEN format('; it stopped with: %s', o.message)
+                   WHEN o.status <> 'queued' THEN '; its worker was cut off' ELSE '' END
+           || COALESCE('; left behind: ' || (SELECT string_agg(DISTINCT c.oid::regclass::text, ', ' ORDER BY c.oid::regclass::text)
+                FROM migmgr_internal.online_target AS t JOIN migmgr_internal.home AS h ON h.token = t.home
+                JOIN pg_class AS c ON c.oid = t.relid JOIN pg_index AS i ON i.indexrelid = c.oid
+               WHERE t.version = o.version AND NOT (i.indisvalid AND i.indisready AND i.indislive)), ''),
+         CASE WHEN o.status <> 'running' THEN format('CALL migmgr.run_pending(%L); goes on with it%s.', o.version,
+           CASE WHEN o.status IN ('queued', 'failed') THEN format('; SELECT migmgr.withdraw(%L, ''reason''); takes it back', o.version) ELSE '' END) END
+    FROM migmgr_internal.online_state AS o
+  UNION ALL
+  SELECT 'online', NULL, 'ok', 'no migration is half-way', NULL WHERE NOT EXISTS (SELECT FROM migmgr_internal.online_job)
+$$;
+REVOKE ALL ON FUNCTION migmgr_internal.check_online() FROM PUBLIC;
+COMMENT ON FUNCTION migmgr_internal.check_online() IS 'migrations that run online, or ran and stopped half-way';
+
 -- conenforced is new in 18: read through jsonb, where a column may be absent.
 CREATE FUNCTION migmgr_internal.check_constraints()
   RETURNS TABLE(check_name text, object text, status text, detail text, hint text)
@@ -388,7 +411,7 @@ BEGIN
       FROM (VALUES (1, 'check_chain', NULL), (2, 'check_head', head), (3, 'check_texts', NULL), (4, 'check_seals', 'attempt'),
                    (5, 'check_seals', 'ddl_log'), (6, 'check_home', NULL), (7, 'check_guard', NULL), (7, 'check_bypasses', NULL), (8, 'check_access', NULL),
                    (9, 'check_indexes', NULL), (10, 'check_constraints', NULL), (11, 'check_objects', NULL), (12, 'watch_checks', NULL),
-                   (13, 'check_library', NULL)
+                   (13, 'check_library', NULL), (14, 'check_checks', NULL), (15, 'check_online', NULL)
            ) AS c(place, function, argument)
      CROSS JOIN LATERAL migmgr_internal.run_check(c.function, c.argument) WITH ORDINALITY AS r(check_name, object, status, detail, hint, n)
      WHERE c.function <> 'check_head' OR c.argument IS NOT NULL

@@ -90,7 +90,7 @@ CREATE FUNCTION migmgr_internal.watch_advice(job_schema text, job_table text)
            (SELECT a.attnum FROM pg_attribute AS a WHERE a.attrelid = c.oid AND a.attname = w.columns ->> 'last_heartbeat_at') AS beat,
            (SELECT a.attnum FROM pg_attribute AS a WHERE a.attrelid = c.oid AND a.attname = w.columns ->> 'status') AS state,
            (SELECT a.attnum FROM pg_attribute AS a WHERE a.attrelid = c.oid AND a.attname = w.columns ->> 'id') AS id,
-           d.oid AS dlq, format('%I.%I', w.dlq_schema, w.dlq_table) AS dlq_name
+           d.oid AS dlq, d.relkind AS dlq_kind, format('%I.%I', w.dlq_schema, w.dlq_table) AS dlq_name
       FROM migmgr_internal.watch AS w
       JOIN pg_namespace AS n ON n.nspname = w.job_schema
       JOIN pg_class AS c ON c.relnamespace = n.oid AND c.relname = w.job_table
@@ -106,8 +106,9 @@ CREATE FUNCTION migmgr_internal.watch_advice(job_schema text, job_table text)
              AND d.objid = i.indexrelid AND d.refobjid = w.oid AND d.refobjsubid = w.state) AS finds_running
       FROM w JOIN pg_index AS i ON i.indrelid = w.oid AND i.indisvalid)
   SELECT 'running index',
-         format('no index finds the running jobs: CREATE INDEX CONCURRENTLY ON %s (%I) WHERE %I = %L',
-                w.name, w.columns ->> 'id', w.columns ->> 'status', w.statuses ->> 'running'),
+         -- a partitioned table has no CONCURRENTLY
+         format('no index finds the running jobs: CREATE INDEX %sON %s (%I) WHERE %I = %L',
+                CASE w.relkind WHEN 'p' THEN '' ELSE 'CONCURRENTLY ' END, w.name, w.columns ->> 'id', w.columns ->> 'status', w.statuses ->> 'running'),
          w.reltuples > 100000
     FROM w WHERE NOT EXISTS (SELECT FROM i WHERE i.finds_running)
   UNION ALL
@@ -124,10 +125,11 @@ CREATE FUNCTION migmgr_internal.watch_advice(job_schema text, job_table text)
      AND NOT EXISTS (SELECT FROM unnest(w.reloptions) AS o WHERE o LIKE 'fillfactor=%' AND o <> 'fillfactor=100')
   UNION ALL
   SELECT 'unique id', format('no unique index on %I alone: a heartbeat may count for several jobs', w.columns ->> 'id'), false
-    FROM w WHERE w.relkind = 'r' AND NOT EXISTS
+    FROM w WHERE NOT EXISTS
      (SELECT FROM i WHERE i.indisunique AND NOT i.partial AND i.indnkeyatts = 1 AND i.indkey[0] = w.id)
   UNION ALL
-  SELECT 'dlq index', format('no index on job_id of %s: CREATE INDEX CONCURRENTLY ON %s (job_id)', w.dlq_name, w.dlq_name), true
+  SELECT 'dlq index', format('no index on job_id of %s: CREATE INDEX %sON %s (job_id)', w.dlq_name,
+                CASE w.dlq_kind WHEN 'p' THEN '' ELSE 'CONCURRENTLY ' END, w.dlq_name), true
     FROM w WHERE w.dlq IS NOT NULL AND NOT EXISTS
      (SELECT FROM pg_index AS x JOIN pg_attribute AS a ON a.attrelid = x.indrelid AND a.attnum = x.indkey[0]
        WHERE x.indrelid = w.dlq AND x.indisvalid AND x.indpred IS NULL AND a.attname = 'job_id')
@@ -219,6 +221,7 @@ CREATE VIEW migmgr.watches AS
                                 WHERE n.nspname = w.job_schema AND c.relname = w.job_table) THEN 'job table is gone'
               WHEN NOT EXISTS (SELECT FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
                                 WHERE n.nspname = w.dlq_schema AND c.relname = w.dlq_table) THEN 'dead-letter queue is gone'
+              WHEN f.flags IS NOT NULL THEN 'held back by flag ' || f.flags
               ELSE 'watched' END AS status,
          l.finished_at AS last_sweep_at, l.stale AS last_stale, w.watched_at, w.watched_by,
          w.columns, w.statuses, w.batch_size, w.count_attempts
@@ -226,5 +229,12 @@ CREATE VIEW migmgr.watches AS
     LEFT JOIN LATERAL (SELECT s.finished_at, s.stale FROM migmgr_internal.sweep AS s
                         WHERE s.job_table = pg_catalog.format('%I.%I', w.job_schema, w.job_table) AND s.finished_at IS NOT NULL
                         ORDER BY s.id DESC LIMIT 1) AS l ON true
+   CROSS JOIN (SELECT pg_catalog.string_agg(f.flag, ', ' ORDER BY f.flag) AS flags
+                 FROM (SELECT DISTINCT ON (d.detail ->> 'flag') d.detail ->> 'flag' AS flag, d.detail ->> 'percent' AS percent
+                         FROM migmgr.ledger AS l, LATERAL (SELECT l.detail::pg_catalog.jsonb AS detail) AS d
+                        WHERE l.event = 'flag' AND l.event NOT IN ('applied', 'rolled back')
+                          AND d.detail ->> 'flag' IN ('DLQ_ENABLED', 'JOB_HEARTBEAT')
+                        ORDER BY d.detail ->> 'flag', l.seq DESC) AS f
+                WHERE f.percent = '0') AS f
    ORDER BY 1;
 COMMENT ON VIEW migmgr.watches IS 'the watched job tables';

@@ -25,7 +25,7 @@ CREATE FUNCTION migmgr.schedule(task text, schedule text, seconds integer = NULL
   AS 'MODULE_PATHNAME', 'migmgr_schedule';
 REVOKE ALL ON FUNCTION migmgr.schedule(text, text, integer) FROM PUBLIC;
 COMMENT ON FUNCTION migmgr.schedule(text, text, integer)
-  IS 'have pg_cron run a task (sweep, verify, purge, seal) as the caller; seconds: how long each sweep run goes on, sweeping every five seconds';
+  IS 'have pg_cron run a task (sweep, verify, purge, seal, checks) as the caller; seconds: how long each sweep run goes on, sweeping every five seconds';
 
 CREATE FUNCTION migmgr.unschedule(task text)
   RETURNS TABLE (task text, schedule text, command text, jobid bigint, status text, environment text)
@@ -108,7 +108,7 @@ CREATE FUNCTION migmgr_internal.watch_checks(now_at timestamptz = clock_timestam
               WHEN m.columns IS NOT NULL THEN format('the table has no column %s', m.columns)
               WHEN w.dlq IS NULL THEN format('its dead-letter queue %s does not exist', w.dlq_name)
               WHEN d.columns IS NOT NULL THEN format('its dead-letter queue %s has no column %s', w.dlq_name, d.columns)
-              ELSE format('dead letters go to %s', w.dlq_name) END,
+              ELSE format('dead letters go to %s%s', w.dlq_name, (SELECT '; ' || v.status FROM migmgr.watches AS v WHERE v.job_table = w.name AND v.status LIKE 'held back%')) END,
          CASE WHEN w.job IS NULL THEN format('SELECT * FROM migmgr.unwatch(%L); and watch it under its new name', w.name)
               WHEN w.dlq IS NULL OR m.columns IS NOT NULL OR d.columns IS NOT NULL
                 THEN format('put it back, or call migmgr.watch(%L, ...) with what is there now', w.name) END

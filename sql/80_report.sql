@@ -49,9 +49,11 @@ BEGIN
   RETURN QUERY
   WITH h AS MATERIALIZED (SELECT v.version, v.name, v.status, v.applied_at, v.applied_by FROM migmgr.history AS v),
   f AS (SELECT r.version, r.file FROM migmgr_internal.remembered_files() AS r
-         WHERE NOT EXISTS (SELECT FROM h WHERE h.version = r.version AND h.status IN ('applied', 'baseline', 'marked applied')))
-  SELECT 'applied', format('%s applied, %s rolled back, %s failed', count(*) FILTER (WHERE h.status IN ('applied', 'baseline', 'marked applied')),
-           count(*) FILTER (WHERE h.status IN ('rolled back', 'marked reverted')), count(*) FILTER (WHERE h.status = 'failed')),
+         WHERE migmgr_internal.version_key(r.version) COLLATE "C"
+               > COALESCE((SELECT max(migmgr_internal.version_key(h.version) COLLATE "C") FROM h WHERE h.status = 'baseline'), '')
+           AND NOT EXISTS (SELECT FROM h WHERE h.version = r.version AND h.status IN ('applied', 'baseline', 'captured', 'imported', 'marked applied', 'superseded')))
+  SELECT 'applied', format('%s applied, %s rolled back, %s failed', count(*) FILTER (WHERE h.status IN ('applied', 'baseline', 'captured', 'imported', 'marked applied', 'superseded')),
+           count(*) FILTER (WHERE h.status IN ('rolled back', 'marked reverted', 'renamed')), count(*) FILTER (WHERE h.status = 'failed')),
          CASE WHEN bool_or(h.status = 'failed') THEN 'warning' ELSE 'ok' END,
          CASE WHEN bool_or(h.status = 'failed') THEN 'SELECT * FROM migmgr.attempts;' END
     FROM h

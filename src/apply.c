@@ -13,6 +13,7 @@
 #include "guc.h"
 #include "ledger.h"
 #include "lock.h"
+#include "online.h"
 #include "run.h"
 
 PG_FUNCTION_INFO_V1(migmgr_apply);
@@ -137,6 +138,7 @@ migmgr_run(PG_FUNCTION_ARGS)
 					   PG_ARGISNULL(4) ? NULL : PG_GETARG_JSONB_P(4));
 	request.dry_run = bool_arg(fcinfo, 2);
 	request.note = text_arg(fcinfo, 3);
+	request.background = request.online;
 	return run_call(fcinfo, &request, apply_locked);
 }
 
@@ -159,16 +161,6 @@ apply_file_request(RunRequest *request, const char *function, const char *call, 
 	request->action = RUN_APPLY;
 	request->text = script_canonical(sql);
 	parts = script_file(file, request->text);
-	if (parts->online)
-		ereport(ERROR,
-				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("file \"%s\" is marked -- migmgr:online, which %s cannot run", file, function),
-				 errdetail("Its statements refuse a transaction block; a function always runs in one."),
-				 errhint("Run these statements by themselves outside a transaction; take the marker out where a plain CREATE INDEX is good enough.")));
-	if (parts->replaces != NIL)
-		ereport(ERROR,
-				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("file \"%s\" says -- migmgr:replaces, which this version of migmgr does not do", file)));
 
 	request->file = file;
 	request->sent = sql;
@@ -179,7 +171,11 @@ apply_file_request(RunRequest *request, const char *function, const char *call, 
 	request->verify = parts->verify == NULL || is_blank(parts->verify) ? NULL : parts->verify;
 	request->requires = parts->requires;
 	request->flags = parts->flags;
+	request->replaces = parts->replaces;
 	run_options(&request->options, options);
+	if (options != NULL)
+		request->options_text = JsonbToCString(NULL, &options->root, 0);
+	request->online = parts->online || script_needs_online(request->up);
 	if (parts->lock_timeout != NULL)
 		run_option(&request->options, "lock_timeout", parts->lock_timeout);
 }
@@ -197,6 +193,7 @@ RunRow *
 apply_locked(RunRequest *request)
 {
 	VersionState *state;
+	RunRow	   *row;
 
 	request->checksum = script_checksum(request->text);
 	if (strcmp(request->sent, request->text) != 0)
@@ -206,28 +203,46 @@ apply_locked(RunRequest *request)
 
 	ledger_check_snapshot();
 	state = version_state(request->version);
-	if (state->event != NULL && strcmp(state->event, "applied") == 0)
+	if (state->done)
 		return already_applied(request, state);
 	check_expected(request);
+	row = replaces_settle(request);
+	if (row != NULL)
+		return row;
+	check_divergence(request);
+	if (request->online || request->background)
+		return online_request(request);
 	check_order(request);
 	return run_request(request);
 }
 
-/* Same text: nothing to do.  Another text under the same version: MG201. */
+/*
+ * Same text, or one that was accepted for it: nothing to do.  Another text
+ * under the same version: MG201.  A version that counts as applied without a
+ * run may have no checksum to compare with.
+ */
 static RunRow *
 already_applied(const RunRequest *request, const VersionState *state)
 {
 	RunRow	   *row;
+	bool		accepted = state->checksum == NULL || strcmp(state->checksum, request->checksum) == 0 ||
+		(request->received != NULL && strcmp(state->checksum, request->received) == 0) ||
+		version_accepts(request->version, state->seq, request->checksum, request->received);
 
-	if (strcmp(state->checksum, request->checksum) != 0)
+	if (!accepted)
+	{
+		bool		same = same_shape(state->checksum, request->text);
+
 		ereport(ERROR,
 				(errcode(ERRCODE_MG_VERSION_CHANGED),
 				 errmsg("migration \"%s\" is applied already, with another text", request->version),
 				 errdetail("Applied: %s (%s by %s).\nHanded in: %s.%s",
 						   state->checksum, state->at, state->role, request->checksum,
-						   same_shape(state->checksum, request->text)
-						   ? "\nThe text changed, the meaning is the same: only comments or white space differ." : ""),
+						   same ? "\nThe text changed, the meaning is the same: only comments or white space differ." : ""),
+				 same ? errhint("Put the applied text back, or: SELECT * FROM migmgr.accept_checksum(%s, '%s', 'only comments');",
+								quote_literal_cstr(request->version), request->checksum) :
 				 errhint("Put the applied text back, and make the change a new version.")));
+	}
 
 	row = palloc0(sizeof(RunRow));
 	row->version = request->version;
@@ -238,7 +253,8 @@ already_applied(const RunRequest *request, const VersionState *state)
 	row->statements = state->statements;
 	row->ms = 0;
 	row->reversible = state->reversible;
-	row->detail = psprintf("applied %s by %s; nothing was done", state->at, state->role);
+	row->detail = psprintf("%s %s by %s%s; nothing was done", state->event, state->at, state->role,
+						   state->checksum == NULL ? ", no checksum recorded" : "");
 	return row;
 }
 

@@ -379,6 +379,7 @@ finish(Judgement *j)
 		v->hint = NULL;
 		v->drops = v->definition = false;
 		v->firm = NULL;
+		v->parts = NIL;
 	}
 	if (v->deed == NULL)
 	{
@@ -386,7 +387,11 @@ finish(Judgement *j)
 		if (v->object != NULL)
 			v->deed = psprintf("%s %s", v->deed, v->object);
 	}
-	if (v->firm != NULL && v->firm->deed == NULL)
-		v->firm->deed = v->deed;
+	if (v->firm != NULL)
+	{
+		if (v->firm->deed == NULL)
+			v->firm->deed = v->deed;
+		v->firm->parts = v->parts;
+	}
 	return v;
 }

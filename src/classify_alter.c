@@ -386,7 +386,9 @@ judge_attach(Judgement *j, AlterTableCmd *cmd, const AlterRule *rule)
 	RelFacts	rel;
 	bool		found = fact_relation(fact_relid(partition->name), &rel);
 
-	if (j->rel.relkind == RELKIND_PARTITIONED_INDEX)
+	/* without a bound it is one of an index, whatever the name stands for */
+	if (j->rel.relkind == RELKIND_PARTITIONED_INDEX ||
+		(cmd->subtype == AT_AttachPartition && partition->bound == NULL))
 	{
 		finding.class = CLASS_ADDITIVE;
 		judge_find(j, &j->rel, &finding);

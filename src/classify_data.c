@@ -74,6 +74,9 @@ mentions_relation(Node *node, void *context)
 Tristate
 judge_reads(Node *query)
 {
+	/* CREATE TABLE ... AS EXECUTE */
+	if (IsA(query, ExecuteStmt))
+		return TRI_UNKNOWN;
 	return IsA(query, Query) ? (castNode(Query, query)->rtable != NIL ? TRI_UNKNOWN : TRI_NO) :
 		mentions_relation(query, NULL) ? TRI_UNKNOWN : TRI_NO;
 }

@@ -117,6 +117,11 @@ judge_rename(Judgement *j, const StatementRule *rule)
 		.hint = "Add the new name beside the old one (a view, a column), move the code, then drop the old one.",
 	};
 
+	/* a domain stands alone where COMMENT and DROP have a pair */
+	if (stmt->renameType == OBJECT_DOMCONSTRAINT)
+		address = fact_address(OBJECT_DOMCONSTRAINT,
+							   (Node *) list_make2(makeTypeNameFromNameList(castNode(List, stmt->object)),
+												   makeString(stmt->subname)), NULL);
 	/* a schema is named where the parts of other objects are */
 	if (stmt->renameType == OBJECT_SCHEMA)
 		address = fact_address(OBJECT_SCHEMA, (Node *) makeString(stmt->subname), NULL);

@@ -28,6 +28,22 @@
 #define mg_ExecutorRun(desc, dir, count) ExecutorRun(desc, dir, count, true)
 #endif
 
+/* 18: PortalRun lost run_once */
+#if PG_VERSION_NUM >= 180000
+#define mg_PortalRun(portal, dest, qc) PortalRun(portal, FETCH_ALL, true, dest, dest, qc)
+#else
+#define mg_PortalRun(portal, dest, qc) PortalRun(portal, FETCH_ALL, true, true, dest, dest, qc)
+#endif
+
+/* 17: a worker may be of a role that cannot log in */
+#if PG_VERSION_NUM >= 170000
+#define MG_WORKER_FLAGS BGWORKER_BYPASS_ROLELOGINCHECK
+#define mg_worker_needs_login false
+#else
+#define MG_WORKER_FLAGS 0
+#define mg_worker_needs_login true
+#endif
+
 /* 16: object_ownercheck replaces one function per kind */
 #if PG_VERSION_NUM >= 160000
 #define mg_relation_ownercheck(relid, role) \
@@ -43,6 +59,21 @@
 #else
 #define mg_namespace_aclcheck(nspid, role, mode) \
 	pg_namespace_aclcheck(nspid, role, mode)
+#endif
+
+#if PG_VERSION_NUM >= 160000
+#define mg_function_aclcheck(function, role, mode) \
+	object_aclcheck(ProcedureRelationId, function, role, mode)
+#else
+#define mg_function_aclcheck(function, role, mode) \
+	pg_proc_aclcheck(function, role, mode)
+#endif
+
+/* 16: SET ROLE needs more than membership */
+#if PG_VERSION_NUM >= 160000
+#define mg_member_can_set_role(member, role) member_can_set_role(member, role)
+#else
+#define mg_member_can_set_role(member, role) is_member_of_role(member, role)
 #endif
 
 /* 17: the test for an autovacuum worker has another name */

@@ -48,7 +48,25 @@
 #define ERRCODE_MG_ROLLBACK_DEPENDS		MAKE_SQLSTATE('M','G','2','1','1')
 #define ERRCODE_MG_LOCK_TIMEOUT			MAKE_SQLSTATE('M','G','2','1','2')
 #define ERRCODE_MG_PREPARE				MAKE_SQLSTATE('M','G','2','1','3')
+#define ERRCODE_MG_ARCHIVE				MAKE_SQLSTATE('M','G','2','1','4')
+#define ERRCODE_MG_DIVERGED				MAKE_SQLSTATE('M','G','2','2','5')
+#define ERRCODE_MG_REPLACES				MAKE_SQLSTATE('M','G','2','2','6')
+#define ERRCODE_MG_FOREIGN				MAKE_SQLSTATE('M','G','2','2','7')
 #define ERRCODE_MG_NEEDS_TOP_LEVEL		MAKE_SQLSTATE('M','G','2','3','0')
+#define ERRCODE_MG_NEEDS_WORKER			MAKE_SQLSTATE('M','G','2','3','5')
+#define ERRCODE_MG_NO_WORKER			MAKE_SQLSTATE('M','G','2','3','6')
+#define ERRCODE_MG_WORKER_ENDED			MAKE_SQLSTATE('M','G','2','3','7')
+#define ERRCODE_MG_FOREIGN_INDEX		MAKE_SQLSTATE('M','G','2','3','8')
+#define ERRCODE_MG_NOT_SUBMITTED		MAKE_SQLSTATE('M','G','2','3','9')
+
+/* MG25x: what must surround a migration */
+#define ERRCODE_MG_NOT_APPROVED			MAKE_SQLSTATE('M','G','2','5','0')
+#define ERRCODE_MG_OUTSIDE_WINDOW		MAKE_SQLSTATE('M','G','2','5','1')
+#define ERRCODE_MG_NO_BACKUP			MAKE_SQLSTATE('M','G','2','5','2')
+#define ERRCODE_MG_NOT_STAGED			MAKE_SQLSTATE('M','G','2','5','3')
+#define ERRCODE_MG_CHECK_FAILED			MAKE_SQLSTATE('M','G','2','5','4')
+#define ERRCODE_MG_BAD_RECEIPT			MAKE_SQLSTATE('M','G','2','5','5')
+#define ERRCODE_MG_BAD_NAME				MAKE_SQLSTATE('M','G','2','5','6')
 
 /* MG3xx: the ledger */
 #define ERRCODE_MG_LEDGER_ROW			MAKE_SQLSTATE('M','G','3','0','1')
@@ -62,5 +80,10 @@
 #define ERRCODE_MG_NO_CRON				MAKE_SQLSTATE('M','G','4','0','4')
 #define ERRCODE_MG_CRON_ELSEWHERE		MAKE_SQLSTATE('M','G','4','0','5')
 #define ERRCODE_MG_DLQ					MAKE_SQLSTATE('M','G','4','0','6')
+
+/* MG270 to MG279: flags and modes; those without a name are raised in SQL */
+/* MG272: the flag is not known */
+/* MG273: the flag's migration is not applied */
+/* MG274: the flag has not soaked */
 
 #endif							/* MIGMGR_ERRORS_H */

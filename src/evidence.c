@@ -13,7 +13,7 @@
 #include "postgres.h"
 
 #include "access/xact.h"
-#include "commands/async.h"
+#include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "port/atomics.h"
@@ -38,6 +38,7 @@
 #include "migmgr.h"
 #include "run.h"
 #include "spi_util.h"
+#include "tell.h"
 
 #define NUM_FIELDS 16
 #define FIELD_ACTION 0
@@ -47,6 +48,7 @@
 #define COPY_WAIT_MS 2000
 #define RECORD_WAIT_MS 500
 #define MAX_FIELD 100000		/* longer texts are cut */
+#define MAX_TOLD 500			/* and so is the message for listeners */
 
 /* how far the worker is */
 #define STAGE_COPIED 1
@@ -258,18 +260,17 @@ set_stage(Envelope *envelope, uint32 stage)
 static void
 notify_failure(const char *const *fields)
 {
-	StringInfoData payload;
+	StringInfoData json;
 
-	initStringInfo(&payload);
-	appendStringInfoString(&payload, "{\"event\": \"failed\", \"action\": ");
-	escape_json(&payload, fields[FIELD_ACTION]);
-	appendStringInfoString(&payload, ", \"version\": ");
-	escape_json(&payload, fields[FIELD_VERSION] ? fields[FIELD_VERSION] : "");
-	appendStringInfoString(&payload, ", \"sqlstate\": ");
-	escape_json(&payload, fields[FIELD_SQLSTATE]);
-	appendStringInfoChar(&payload, '}');
-	if (payload.len < 7999)
-		Async_Notify("migmgr", payload.data);
+	initStringInfo(&json);
+	appendStringInfoString(&json, "{\"action\": ");
+	escape_json(&json, fields[FIELD_ACTION]);
+	appendStringInfoString(&json, ", \"sqlstate\": ");
+	escape_json(&json, fields[FIELD_SQLSTATE]);
+	appendStringInfoString(&json, ", \"message\": ");
+	escape_json(&json, pnstrdup(fields[FIELD_MESSAGE], pg_mbcliplen(fields[FIELD_MESSAGE], strlen(fields[FIELD_MESSAGE]), MAX_TOLD)));
+	appendStringInfoChar(&json, '}');
+	tell_event("failed", fields[FIELD_VERSION], json.data);
 }
 
 /*
@@ -319,8 +320,8 @@ migmgr_evidence_main(Datum arg)
 		spi_exec(attempt_insert, SPI_OK_INSERT, NUM_FIELDS, fields);
 		record_end(&scope);
 		SPI_finish();
-		PopActiveSnapshot();
 		notify_failure(fields);
+		PopActiveSnapshot();
 	}
 	CommitTransactionCommand();
 	set_stage(envelope, STAGE_RECORDED);

@@ -447,6 +447,8 @@ attach_in_subxact(void *arg)
 		(OidIsValid(q->partition) && !ConditionalLockRelationOid(q->partition, AccessShareLock)))
 		return false;
 	parent = relation_open(q->relid, NoLock);
+	if (parent->rd_rel->relkind != RELKIND_PARTITIONED_TABLE)
+		return false;
 	bound = transformPartitionBound(make_parsestate(NULL), parent, copyObject(q->bound));
 	quals = bound->is_default ? NIL : get_qual_from_partbound(parent, bound);
 	if (OidIsValid(q->partition))

@@ -256,7 +256,8 @@ by_domain_constraint(ObjectType type, Node *object)
 {
 	Oid			domain;
 
-	if (!IsA(object, List))
+	if (!IsA(object, List) || list_length(castNode(List, object)) != 2 ||
+		!IsA(linitial(castNode(List, object)), TypeName))
 		return InvalidOid;
 	domain = fact_type(linitial_node(TypeName, castNode(List, object)));
 	if (!OidIsValid(domain))

@@ -386,7 +386,7 @@ static bool
 stays_small(Relation rel, int64 *sum)
 {
 	*sum += storage_blocks(rel);
-	return *sum * (BLCKSZ / 1024) < guc_small_relation;
+	return *sum == 0 || *sum * (BLCKSZ / 1024) < guc_small_relation;
 }
 
 /*

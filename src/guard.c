@@ -52,6 +52,7 @@ PG_FUNCTION_INFO_V1(migmgr_guard_rewrite);
 GuardScript *guard_script = NULL;
 
 static List *statements = NIL;	/* of GuardStatement *, innermost first */
+static bool admit_next = false;
 
 static EventTriggerData *event_data(FunctionCallInfo fcinfo);
 static Verdict *known_verdict(Node *parsetree);
@@ -233,7 +234,7 @@ guard_leave(Node *parsetree)
 	if (statement == NULL)
 		return;
 
-	if (guard_script == NULL && !guard_steps_aside() && !creating_extension)
+	if (guard_script == NULL && !statement->admitted && !guard_steps_aside() && !creating_extension)
 		ddl_log_add(statement->verdict, statement->action);
 	else if (guard_script != NULL)
 		neteffect_statement_end(statement);
@@ -422,6 +423,12 @@ judge_alone(Verdict *verdict, GuardStatement *statement)
 {
 	PolicyAction direct = is_upkeep(statement->parsetree) ? ACTION_ALLOW : policy_direct_ddl(verdict);
 
+	if (admit_next)
+	{
+		admit_next = false;
+		statement->admitted = true;
+		return;
+	}
 	statement->action = policy_action(verdict);
 	if (direct >= ACTION_ASK)
 		refuse_direct(verdict, direct);
@@ -509,6 +516,13 @@ guard_owned(const char *type, const char *identity)
 	return false;
 }
 
+/* See guard.h. */
+void
+guard_admit(bool admit)
+{
+	admit_next = admit;
+}
+
 void
 guard_begin(GuardMode mode, List *owned)
 {
@@ -526,6 +540,14 @@ guard_begin(GuardMode mode, List *owned)
 	foreach(lc, owned)
 		guard_script->owned = lappend(guard_script->owned, pstrdup(lfirst(lc)));
 	MemoryContextSwitchTo(old);
+}
+
+/* See guard.h. */
+void
+guard_count_any(void)
+{
+	if (guard_script != NULL)
+		guard_script->count_any = true;
 }
 
 /*
@@ -584,34 +606,11 @@ guard_active(void)
 	return guard_script != NULL;
 }
 
-/*
- * A script is judged before it runs.  What it says about an object that an
- * earlier statement of it drops is about the object's successor, so that is
- * deferred too: it is judged when it runs.
- */
+/* Does the net effect of the script that is judged or runs decide, not this statement? */
 bool
 guard_deferred(const Verdict *verdict)
 {
-	MemoryContext old;
-	ListCell   *lc;
-
-	if (guard_script == NULL || verdict->class == CLASS_PROTECTED)
-		return false;
-	if (guard_script->running || verdict->object == NULL)
-		return verdict->definition;
-	if (verdict->definition)
-	{
-		old = MemoryContextSwitchTo(guard_script->context);
-		guard_script->will_drop = lappend(guard_script->will_drop, pstrdup(verdict->object));
-		MemoryContextSwitchTo(old);
-		return true;
-	}
-	foreach(lc, guard_script->will_drop)
-	{
-		if (strcmp(lfirst(lc), verdict->object) == 0)
-			return true;
-	}
-	return false;
+	return guard_script != NULL && verdict->class != CLASS_PROTECTED && verdict->definition;
 }
 
 static void

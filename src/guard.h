@@ -56,11 +56,20 @@ extern void guard_init(void);
  */
 extern void guard_begin(GuardMode mode, List *owned);
 
+/* In a rollback: whether there is any data is enough, do not count it. */
+extern void guard_count_any(void);
+
 /* the statement that runs next, already judged (NULL: verify SQL, checks) */
 extern void guard_statement(Verdict *verdict);
 
 /* net effect of the script so far; result lives in the current context */
 extern GuardResult *guard_result(void);
+
+/*
+ * The next statement outside a script is migmgr's own, judged already: neither
+ * held against policy nor logged.  False takes it back.
+ */
+extern void guard_admit(bool admit);
 
 /* stop watching; safe to call when nothing is watched */
 extern void guard_end(void);

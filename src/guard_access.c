@@ -515,7 +515,8 @@ count_lost(Oid relid, AttrNumber attnum)
 	TableScanDesc scan = table_beginscan(rel, snapshot, 0, NULL);
 	int64		count = 0;
 
-	while (table_scan_getnextslot(scan, ForwardScanDirection, slot))
+	while (!(guard_script->count_any && count > 0) &&
+		   table_scan_getnextslot(scan, ForwardScanDirection, slot))
 	{
 		CHECK_FOR_INTERRUPTS();
 		if (attnum == 0 || !slot_attisnull(slot, attnum))

@@ -26,8 +26,8 @@ typedef struct GuardScript
 	GuardMode	mode;
 	SubTransactionId subid;		/* its abort ends the watch */
 	List	   *owned;			/* of char *, in a rollback */
+	bool		count_any;		/* data: one row is enough to know */
 	bool		running;		/* its first statement has begun */
-	List	   *will_drop;		/* of char *: definitions it says it drops */
 	int			statement;
 	int			line;
 	const Verdict *next;		/* on that statement, until its first event */
@@ -58,6 +58,7 @@ typedef struct GuardStatement
 	int			nestlevel;		/* transaction nesting level it began in */
 	int			touched;		/* length of the script's lists at its start */
 	bool		drops_seen;		/* the access hook was called for a drop */
+	bool		admitted;		/* migmgr's own, judged before it ran */
 } GuardStatement;
 
 /* changes a verdict before it is held against policy */

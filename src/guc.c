@@ -13,6 +13,7 @@
 #include "progress.h"
 
 int			guc_apply_wait = 1000;
+int			guc_check_timeout = 10000;
 int			guc_lock_timeout = 2000;
 int			guc_max_script_size = 16 * 1024;
 char	   *guc_organisation_id = NULL;
@@ -36,6 +37,14 @@ guc_init(void)
 							"Then it fails and names the session that holds the lock.",
 							&guc_apply_wait,
 							1000, 0, 10000,
+							PGC_USERSET, GUC_UNIT_MS,
+							NULL, NULL, NULL);
+
+	DefineCustomIntVariable("migmgr.check_timeout",
+							"Sets how long one named check may run.",
+							"A check that runs longer is stopped, and counts as not passed.",
+							&guc_check_timeout,
+							10000, 1, 600000,
 							PGC_USERSET, GUC_UNIT_MS,
 							NULL, NULL, NULL);
 

@@ -6,6 +6,7 @@
 #define MIGMGR_GUC_H
 
 extern int	guc_apply_wait;		/* ms to wait for another apply */
+extern int	guc_check_timeout;	/* ms that one named check may run */
 extern int	guc_lock_timeout;	/* ms of lock budget for one script */
 extern int	guc_max_script_size;	/* kB */
 extern char *guc_organisation_id;	/* whose dead letters are seen; ""

@@ -231,23 +231,32 @@ ledger_state(void)
 static bool
 is_home(const char *detail)
 {
-	LOCAL_FCINFO(fcinfo, 2);
 	OwnTable   *table = own_open(MIGMGR_INTERNAL, "home", AccessShareLock);
 	char	   *home = NULL;
-	Datum		named;
+	char	   *named = ledger_field(detail, "home");
 
 	own_scan(table, "home_pkey", ForwardScanDirection, InvalidStrategy, (Datum) 0);
 	if (own_next(table))
 		home = psprintf("%s/%s", ledger_home(), own_text(table, "token"));
 	own_close(table);
 
+	return home != NULL && named != NULL && strcmp(named, home) == 0;
+}
+
+/* See ledger.h. */
+char *
+ledger_field(const char *detail, const char *key)
+{
+	LOCAL_FCINFO(fcinfo, 2);
+	Datum		value;
+
 	InitFunctionCallInfoData(*fcinfo, NULL, 2, InvalidOid, NULL, NULL);
 	fcinfo->args[0].value = CStringGetTextDatum(detail);
 	fcinfo->args[0].isnull = false;
-	fcinfo->args[1].value = CStringGetTextDatum("home");
+	fcinfo->args[1].value = CStringGetTextDatum(key);
 	fcinfo->args[1].isnull = false;
-	named = json_object_field_text(fcinfo);
-	return home != NULL && !fcinfo->isnull && strcmp(TextDatumGetCString(named), home) == 0;
+	value = json_object_field_text(fcinfo);
+	return fcinfo->isnull ? NULL : TextDatumGetCString(value);
 }
 
 /*
@@ -535,7 +544,8 @@ Datum
 migmgr_ledger_append(PG_FUNCTION_ARGS)
 {
 	static const char *const reserved[] = {
-		"applied", "rolled back", "epoch", "resume", "unprotect",
+		"applied", "rolled back", "epoch", "resume", "unprotect", "baseline", "captured", "checksum accepted",
+		"imported", "marked applied", "marked reverted", "renamed", "renamed away", "superseded",
 	};
 	LedgerEntry entry = {0};
 

@@ -45,6 +45,9 @@ extern bool ledger_recording(void);
 extern char *ledger_home(void);
 extern char *ledger_client(void);
 
+/* a member of the detail of an entry as text, or NULL */
+extern char *ledger_field(const char *detail, const char *key);
+
 /* takes CHAIN, writes the epoch first when this home has none; returns seq */
 extern int64 ledger_append(const LedgerEntry *entry);
 

@@ -12,6 +12,7 @@
  *	  entry       one row of the ledger
  *	  home        the database that a ledger belongs to
  *	  attempt     an apply or rollback that failed
+ *	  job         a migration on its way in a background worker
  *	  watch       a job table that the watchdog sweeps
  *	  sweep       one pass over a watched job table
  */
@@ -19,9 +20,11 @@
 
 #include "fmgr.h"
 
+#include "flag.h"
 #include "guard.h"
 #include "guc.h"
 #include "ledger.h"
+#include "online.h"
 #include "policy.h"
 #include "run.h"
 
@@ -40,6 +43,8 @@ _PG_init(void)
 	guc_init();
 	ledger_init();
 	policy_init();
+	flag_init();
 	run_init();
+	online_init();
 	guard_init();
 }

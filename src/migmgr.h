@@ -8,5 +8,6 @@
 #define MIGMGR_EXTENSION	"migmgr"
 #define MIGMGR_SCHEMA		"migmgr"
 #define MIGMGR_INTERNAL		"migmgr_internal"
+#define MIGMGR_ARCHIVE		"migmgr_archive_"	/* and a number */
 
 #endif							/* MIGMGR_H */

@@ -48,6 +48,26 @@ notices_begin(MemoryContext context)
 	notices = NIL;
 }
 
+/*
+ * The same for a worker, which runs nothing but its script: the threshold is
+ * set once, outside of any transaction.
+ */
+void
+notices_begin_worker(void)
+{
+	log_threshold = log_min_messages;
+	if (log_min_messages > NOTICE && log_min_messages != LOG)
+		SetConfigOption("log_min_messages", "notice", PGC_SUSET, PGC_S_OVERRIDE);
+}
+
+/* ... and where its messages are kept from here on. */
+void
+notices_keep(MemoryContext context)
+{
+	notices_context = context;
+	notices = NIL;
+}
+
 /* What was raised since the last call: a List of char *. */
 List *
 notices_take(void)

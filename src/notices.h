@@ -9,6 +9,8 @@
 
 extern void notices_init(void);
 extern void notices_begin(MemoryContext context);
+extern void notices_begin_worker(void);
+extern void notices_keep(MemoryContext context);
 extern List *notices_take(void);
 extern void notices_end(void);
 

@@ -66,6 +66,7 @@ typedef struct Overlay
 {
 	MemoryContext context;
 	int			statement;		/* whose effects are taken in */
+	bool		guesses;
 	HTAB	   *names;
 	HTAB	   *relations;
 	OverlayObject *made;		/* the first has FIRST_MADE_OID, the next one
@@ -84,8 +85,9 @@ static OverlayName *name_entry(Oid classid, Oid scope, const char *name, bool cr
 static OverlayObject *made_object(Oid objid);
 static void add_path(List **path, Oid namespace);
 
+/* Begins one; guess as overlay_each has it. */
 void
-overlay_begin(void)
+overlay_begin(bool guess)
 {
 	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "migmgr overlay",
 												  ALLOCSET_DEFAULT_SIZES);
@@ -102,6 +104,7 @@ overlay_begin(void)
 
 	overlay = MemoryContextAllocZero(context, sizeof(Overlay));
 	overlay->context = context;
+	overlay->guesses = guess;
 	overlay->names = hash_create("migmgr names", 256, &names, HASH_ELEM | HASH_STRINGS | HASH_CONTEXT);
 	overlay->relations = hash_create("migmgr relations", 64, &relations, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
 	overlay_in_use = true;
@@ -115,6 +118,12 @@ overlay_end(void)
 	if (overlay != NULL)
 		MemoryContextDelete(overlay->context);
 	overlay = NULL;
+}
+
+bool
+overlay_guesses(void)
+{
+	return overlay->guesses;
 }
 
 MemoryContext
@@ -337,6 +346,22 @@ overlay_came_back(int statement, int *by, List **objids)
 		result = true;
 	}
 	return result;
+}
+
+/* Is there something that a statement dropped and no later one makes again? */
+bool
+overlay_stays_dropped(int statement)
+{
+	ListCell   *lc;
+
+	foreach(lc, overlay->drops)
+	{
+		const OverlayName *entry = lfirst(lc);
+
+		if (entry->dropped_by == statement && entry->back_by == 0)
+			return true;
+	}
+	return false;
 }
 
 /* What the script does to a relation, or NULL. */

@@ -11,6 +11,8 @@
 
 #include "nodes/parsenodes.h"
 
+#include "script.h"
+
 /* a column that the script adds, changes or drops */
 typedef struct OverlayColumn
 {
@@ -45,9 +47,11 @@ typedef struct OverlayRelation
 /* is one in use?  Then these are worth asking. */
 extern bool overlay_in_use;
 
-extern void overlay_begin(void);
+extern void overlay_each(Script *script, bool guess,
+						 void (*fn) (ScriptStatement *statement, void *arg), void *arg);
+extern void overlay_begin(bool guess);
 extern void overlay_end(void);
-extern void overlay_note(Node *stmt, int number);
+extern bool overlay_guesses(void);
 
 extern bool overlay_find(Oid classid, Oid scope, const char *name, Oid *objid);
 extern int	overlay_made_by(Oid objid);
@@ -60,6 +64,9 @@ extern Oid	overlay_scope(Oid objid);
 
 /* the drops of a statement: did all come back later? */
 extern bool overlay_came_back(int statement, int *by, List **objids);
+
+/* ... or is there one that did not, as far as the overlay knows its kind? */
+extern bool overlay_stays_dropped(int statement);
 
 /* overlay_note.c takes effects in by these */
 extern void overlay_begin_statement(int number);

@@ -12,6 +12,7 @@
 #include "catalog/pg_class.h"
 #include "catalog/pg_collation.h"
 #include "catalog/pg_constraint.h"
+#include "catalog/pg_conversion.h"
 #include "catalog/pg_extension.h"
 #include "catalog/pg_namespace.h"
 #include "catalog/pg_policy.h"
@@ -20,11 +21,17 @@
 #include "catalog/pg_rewrite.h"
 #include "catalog/pg_statistic_ext.h"
 #include "catalog/pg_trigger.h"
+#include "catalog/pg_ts_config.h"
+#include "catalog/pg_ts_dict.h"
+#include "catalog/pg_ts_parser.h"
+#include "catalog/pg_ts_template.h"
 #include "catalog/pg_type.h"
 #include "commands/defrem.h"
+#include "miscadmin.h"
 #include "nodes/makefuncs.h"
 #include "nodes/parsenodes.h"
 #include "utils/builtins.h"
+#include "utils/guc.h"
 #include "utils/lsyscache.h"
 
 #include "facts.h"
@@ -32,6 +39,8 @@
 
 typedef void (*note_fn) (Node *stmt);
 
+static void follow_settings(Node *stmt);
+static void overlay_note(Node *stmt, int number);
 static void note_effects(Node *stmt);
 static Oid	note_new_relation(RangeVar *relation, char relkind, bool if_not_exists);
 static void note_named(Oid classid, List *names);
@@ -54,6 +63,7 @@ static void note_enum(Node *stmt);
 static void note_range(Node *stmt);
 static void note_domain(Node *stmt);
 static void note_define(Node *stmt);
+static void note_conversion(Node *stmt);
 static void note_drop(Node *stmt);
 static void note_rename(Node *stmt);
 static void note_set_schema(Node *stmt);
@@ -88,6 +98,7 @@ static const struct
 	[T_CreateRangeStmt] = {note_range},
 	[T_CreateDomainStmt] = {note_domain},
 	[T_DefineStmt] = {note_define},
+	[T_CreateConversionStmt] = {note_conversion},
 	[T_DropStmt] = {note_drop},
 	[T_RenameStmt] = {note_rename},
 	[T_AlterObjectSchemaStmt] = {note_set_schema},
@@ -99,8 +110,82 @@ static const struct
 	[T_RefreshMatViewStmt] = {note_refresh},
 };
 
-/* Takes the effects of a statement in; the next one is judged after it. */
+/*
+ * Calls fn for each statement of a script, as if those before it had run, and
+ * at last once with NULL.  guess: what nobody can know before it runs, such as
+ * how many rows come into a table, counts for the worse.
+ */
 void
+overlay_each(Script *script, bool guess, void (*fn) (ScriptStatement *statement, void *arg), void *arg)
+{
+	int			settings = NewGUCNestLevel();
+	ListCell   *lc;
+
+	overlay_begin(guess);
+	PG_TRY();
+	{
+		foreach(lc, script->statements)
+		{
+			ScriptStatement *statement = lfirst(lc);
+
+			CHECK_FOR_INTERRUPTS();
+			fn(statement, arg);
+			overlay_note(statement->raw->stmt, statement->number);
+			follow_settings(statement->raw->stmt);
+		}
+		fn(NULL, arg);
+	}
+	PG_FINALLY();
+	{
+		overlay_end();
+	}
+	PG_END_TRY();
+	AtEOXact_GUC(false, settings);
+}
+
+/*
+ * SET search_path and SET TimeZone decide what later statements mean, so they
+ * are followed, until the end of the plan.
+ */
+static void
+follow_settings(Node *stmt)
+{
+	const char *name = NULL;
+	char	   *value = NULL;
+
+	if (IsA(stmt, VariableSetStmt))
+	{
+		VariableSetStmt *set = castNode(VariableSetStmt, stmt);
+
+		name = set->name;
+		if (set->kind == VAR_SET_VALUE)
+			value = ExtractSetVariableArgs(set);
+		else if (set->kind != VAR_SET_DEFAULT && set->kind != VAR_RESET)
+			return;
+	}
+	else if (IsA(stmt, SelectStmt) && list_length(castNode(SelectStmt, stmt)->targetList) == 1)
+	{
+		/*
+		 * as pg_dump writes it: SELECT pg_catalog.set_config('search_path',
+		 * '', false)
+		 */
+		Node	   *call = linitial_node(ResTarget, castNode(SelectStmt, stmt)->targetList)->val;
+		List	   *args = IsA(call, FuncCall) ? castNode(FuncCall, call)->args : NIL;
+
+		if (list_length(args) != 3 || strcmp(strVal(llast(castNode(FuncCall, call)->funcname)), "set_config") != 0 ||
+			!IsA(linitial(args), A_Const) || !IsA(lsecond(args), A_Const) ||
+			!IsA(&linitial_node(A_Const, args)->val, String) || !IsA(&lsecond_node(A_Const, args)->val, String))
+			return;
+		name = strVal(&linitial_node(A_Const, args)->val);
+		value = strVal(&lsecond_node(A_Const, args)->val);
+	}
+	if (name == NULL || (pg_strcasecmp(name, "search_path") != 0 && pg_strcasecmp(name, "timezone") != 0))
+		return;
+	(void) set_config_option(name, value, PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, DEBUG1, false);
+}
+
+/* Takes the effects of a statement in; the next one is judged after it. */
+static void
 overlay_note(Node *stmt, int number)
 {
 	MemoryContext old = MemoryContextSwitchTo(overlay_context());
@@ -373,12 +458,24 @@ note_domain(Node *stmt)
 static void
 note_define(Node *stmt)
 {
+	static const Oid classes[] = {
+		[OBJECT_TYPE] = TypeRelationId,
+		[OBJECT_COLLATION] = CollationRelationId,
+		[OBJECT_TSCONFIGURATION] = TSConfigRelationId,
+		[OBJECT_TSDICTIONARY] = TSDictionaryRelationId,
+		[OBJECT_TSPARSER] = TSParserRelationId,
+		[OBJECT_TSTEMPLATE] = TSTemplateRelationId,
+	};
 	ObjectType	kind = castNode(DefineStmt, stmt)->kind;
 
-	if (kind == OBJECT_TYPE)
-		note_named(TypeRelationId, castNode(DefineStmt, stmt)->defnames);
-	else if (kind == OBJECT_COLLATION)
-		note_named(CollationRelationId, castNode(DefineStmt, stmt)->defnames);
+	if (kind < lengthof(classes) && OidIsValid(classes[kind]))
+		note_named(classes[kind], castNode(DefineStmt, stmt)->defnames);
+}
+
+static void
+note_conversion(Node *stmt)
+{
+	note_named(ConversionRelationId, castNode(CreateConversionStmt, stmt)->conversion_name);
 }
 
 /* The name of one object of a DROP is free from now on. */
@@ -499,21 +596,39 @@ note_set_schema(Node *stmt)
 					 target, move->relation->relname);
 }
 
+/* The name that the server chooses first for a key without one; NULL: for others. */
+static char *
+chosen_name(const OverlayRelation *rel, const Constraint *constraint)
+{
+	StringInfoData columns;
+	ListCell   *lc;
+
+	if (constraint->contype == CONSTR_PRIMARY)
+		return makeObjectName(rel->name, NULL, "pkey");
+	if (constraint->contype != CONSTR_UNIQUE)
+		return NULL;
+	initStringInfo(&columns);
+	foreach(lc, constraint->keys)
+		appendStringInfo(&columns, "%s%s", columns.len > 0 ? "_" : "", strVal(lfirst(lc)));
+	return makeObjectName(rel->name, columns.data, "key");
+}
+
 /* A constraint of a table: that there is one, and what it proves. */
 static void
 note_constraint(Oid relid, Constraint *constraint)
 {
 	OverlayRelation *rel = overlay_change(relid);
+	const char *name = constraint->conname != NULL ? constraint->conname : chosen_name(rel, constraint);
 
-	if (constraint->conname != NULL)
-		(void) overlay_make(ConstraintRelationId, relid, constraint->conname);
+	if (name != NULL)
+		(void) overlay_make(ConstraintRelationId, relid, name);
 	if (constraint->indexname != NULL)
 		return;
 	if (constraint->contype == CONSTR_PRIMARY || constraint->contype == CONSTR_UNIQUE ||
 		constraint->contype == CONSTR_EXCLUSION)
 	{
-		if (constraint->conname != NULL)
-			(void) overlay_make_relation(rel->namespace, constraint->conname, RELKIND_INDEX, rel->persistence);
+		if (name != NULL)
+			(void) overlay_make_relation(rel->namespace, name, RELKIND_INDEX, rel->persistence);
 		if (constraint->contype == CONSTR_PRIMARY)
 		{
 			ListCell   *lc;
@@ -619,14 +734,14 @@ note_alter_table(Node *stmt)
 	}
 }
 
-/* Rows come into a relation; many: as many as nobody knows. */
+/* Rows come into a relation; many: as many as nobody knows, or none. */
 static void
 note_rows(RangeVar *relation, bool many)
 {
 	Oid			relid = fact_relid(relation);
 	OverlayRelation *rel;
 
-	if (!OidIsValid(relid))
+	if (!OidIsValid(relid) || (many && !overlay_guesses()))
 		return;
 	rel = overlay_change(relid);
 	rel->filled = true;

@@ -101,7 +101,9 @@ own_scan(OwnTable *table, const char *index, ScanDirection direction,
 				 errmsg("index \"%s\" of table %s does not exist", index,
 						RelationGetRelationName(table->rel))));
 	table->index = index_open(relid, AccessShareLock);
-	table->snapshot = RegisterSnapshot(GetLatestSnapshot());
+	/* a parallel query has one snapshot, and gets no other */
+	table->snapshot = RegisterSnapshot(IsInParallelMode() && ActiveSnapshotSet()
+									   ? GetActiveSnapshot() : GetLatestSnapshot());
 	table->direction = direction;
 	table->scan = mg_index_beginscan(table->rel, table->index, table->snapshot, nkeys);
 	if (nkeys > 0)
@@ -149,6 +151,18 @@ own_int64(OwnTable *table, const char *column)
 	Datum		value = slot_getattr(table->slot, column_number(table, column), &isnull);
 
 	return isnull ? 0 : DatumGetInt64(value);
+}
+
+/* A column of the row that is not null; it lives until the next row. */
+Datum
+own_datum(OwnTable *table, const char *column)
+{
+	bool		isnull;
+	Datum		value = slot_getattr(table->slot, column_number(table, column), &isnull);
+
+	if (isnull)
+		elog(ERROR, "column \"%s\" is null", column);
+	return value;
 }
 
 /* Is there any row in this relation to key? */

@@ -28,6 +28,7 @@ extern void own_scan(OwnTable *table, const char *index, ScanDirection direction
 extern bool own_next(OwnTable *table);
 extern char *own_text(OwnTable *table, const char *column);
 extern int64 own_int64(OwnTable *table, const char *column);
+extern Datum own_datum(OwnTable *table, const char *column);
 
 /* is there any such row? */
 extern bool own_any(const char *schema, const char *name, const char *index,

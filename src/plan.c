@@ -23,7 +23,6 @@
 #include "storage/lock.h"
 #include "utils/builtins.h"
 #include "utils/catcache.h"
-#include "utils/guc.h"
 #include "utils/lsyscache.h"
 #include "utils/syscache.h"
 
@@ -49,17 +48,24 @@ typedef struct PlannedStatement
 	PolicyAction action;
 } PlannedStatement;
 
+/* a script while it is planned */
+typedef struct Planning
+{
+	Script	   *script;
+	List	   *plan;			/* of PlannedStatement * */
+}			Planning;
+
 PG_FUNCTION_INFO_V1(migmgr_plan);
 PG_FUNCTION_INFO_V1(migmgr_assert_safe);
 
 static List *plan_script(FunctionCallInfo fcinfo, PolicyEnvironment *environment);
 static List *judge_script(Script *script);
+static void judge_next(ScriptStatement *statement, void *arg);
 static PlannedStatement *judge_statement(Script *script, ScriptStatement *statement);
-static void follow_settings(Node *stmt);
 static void judge_net_effect(PlannedStatement *planned);
 static bool calls_unknown(Node *node, void *context);
 static bool is_known_function(List *name, int count);
-static char *reason_of(const PlannedStatement *planned);
+static char *reason_of(const PlannedStatement *planned, bool with_parts);
 static void put_row(ReturnSetInfo *result, const PlannedStatement *planned);
 
 /* migmgr.plan(sql, environment) */
@@ -96,13 +102,15 @@ migmgr_assert_safe(PG_FUNCTION_ARGS)
 
 		if (planned->action >= ACTION_ASK)
 		{
-			planned->verdict->reason = reason_of(planned);
+			planned->verdict->reason = reason_of(planned, false);
 			violations = lappend(violations, planned->verdict);
 		}
 		class = Max(class, planned->verdict->class);
 		opaque += planned->opaque != NULL;
 		refused += planned->refused != NULL;
 	}
+	if (violations != NIL && PG_ARGISNULL(1))
+		policy_refuse(violations);
 	if (violations != NIL)
 		policy_refuse_in(violations, environment);
 
@@ -174,34 +182,25 @@ plan_locks(const char *sql, int *statements)
 static List *
 judge_script(Script *script)
 {
-	List	   *volatile plan = NIL;
-	int			settings = NewGUCNestLevel();
+	Planning	planning = {.script = script};
+
+	overlay_each(script, true, judge_next, &planning);
+	return planning.plan;
+}
+
+static void
+judge_next(ScriptStatement *statement, void *arg)
+{
+	Planning   *planning = arg;
 	ListCell   *lc;
 
-	overlay_begin();
-	PG_TRY();
+	if (statement != NULL)
 	{
-		foreach(lc, script->statements)
-		{
-			ScriptStatement *statement = lfirst(lc);
-			PlannedStatement *planned;
-
-			CHECK_FOR_INTERRUPTS();
-			planned = judge_statement(script, statement);
-			plan = lappend(plan, planned);
-			overlay_note(statement->raw->stmt, statement->number);
-			follow_settings(statement->raw->stmt);
-		}
-		foreach(lc, plan)
-			judge_net_effect(lfirst(lc));
+		planning->plan = lappend(planning->plan, judge_statement(planning->script, statement));
+		return;
 	}
-	PG_FINALLY();
-	{
-		overlay_end();
-	}
-	PG_END_TRY();
-	AtEOXact_GUC(false, settings);
-	return plan;
+	foreach(lc, planning->plan)
+		judge_net_effect(lfirst(lc));
 }
 
 /*
@@ -234,47 +233,6 @@ judge_statement(Script *script, ScriptStatement *statement)
 }
 
 /*
- * SET search_path and SET TimeZone decide what later statements mean, so they
- * are followed, until the end of the plan.
- */
-static void
-follow_settings(Node *stmt)
-{
-	const char *name = NULL;
-	char	   *value = NULL;
-
-	if (IsA(stmt, VariableSetStmt))
-	{
-		VariableSetStmt *set = castNode(VariableSetStmt, stmt);
-
-		name = set->name;
-		if (set->kind == VAR_SET_VALUE)
-			value = ExtractSetVariableArgs(set);
-		else if (set->kind != VAR_SET_DEFAULT && set->kind != VAR_RESET)
-			return;
-	}
-	else if (IsA(stmt, SelectStmt) && list_length(castNode(SelectStmt, stmt)->targetList) == 1)
-	{
-		/*
-		 * as pg_dump writes it: SELECT pg_catalog.set_config('search_path',
-		 * '', false)
-		 */
-		Node	   *call = linitial_node(ResTarget, castNode(SelectStmt, stmt)->targetList)->val;
-		List	   *args = IsA(call, FuncCall) ? castNode(FuncCall, call)->args : NIL;
-
-		if (list_length(args) != 3 || strcmp(strVal(llast(castNode(FuncCall, call)->funcname)), "set_config") != 0 ||
-			!IsA(linitial(args), A_Const) || !IsA(lsecond(args), A_Const) ||
-			!IsA(&linitial_node(A_Const, args)->val, String) || !IsA(&lsecond_node(A_Const, args)->val, String))
-			return;
-		name = strVal(&linitial_node(A_Const, args)->val);
-		value = strVal(&lsecond_node(A_Const, args)->val);
-	}
-	if (name == NULL || (pg_strcasecmp(name, "search_path") != 0 && pg_strcasecmp(name, "timezone") != 0))
-		return;
-	(void) set_config_option(name, value, PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, DEBUG1, false);
-}
-
-/*
  * A definition that a later statement makes again is replaced, and nothing is
  * lost; what apply() will compare then cannot all be compared now.
  */
@@ -292,6 +250,9 @@ judge_net_effect(PlannedStatement *planned)
 		verdict->class = verdict->firm->class;
 		verdict->rule = verdict->firm->rule;
 		verdict->reason = verdict->firm->reason;
+		verdict->hint = verdict->firm->hint;
+		verdict->deed = verdict->firm->deed;
+		verdict->definition = false;
 		return;
 	}
 	verdict->class = CLASS_REPLACING;
@@ -320,6 +281,8 @@ plan_is_opaque(Node *stmt, const char **why)
 	else if ((IsA(stmt, SelectStmt) || IsA(stmt, InsertStmt) || IsA(stmt, UpdateStmt) || IsA(stmt, DeleteStmt) ||
 			  IsA(stmt, MergeStmt)) && calls_unknown(stmt, NULL))
 		*why = "opaque: what the functions that it calls do is known only when it runs; each statement in them is judged then";
+	else if (IsA(stmt, CreateTableAsStmt) && IsA(castNode(CreateTableAsStmt, stmt)->query, ExecuteStmt))
+		return plan_is_opaque(castNode(CreateTableAsStmt, stmt)->query, why);
 	else if (IsA(stmt, CreateTableAsStmt) && calls_unknown(castNode(CreateTableAsStmt, stmt)->query, NULL))
 		*why = "opaque: what the functions that it calls do is known only when it runs; each statement in them is judged then";
 	return *why != NULL;
@@ -363,9 +326,9 @@ is_known_function(List *names, int count)
 	return known;
 }
 
-/* One sentence: the worst first, then what else it does. */
+/* One sentence: the worst first, then, with_parts, what else it does. */
 static char *
-reason_of(const PlannedStatement *planned)
+reason_of(const PlannedStatement *planned, bool with_parts)
 {
 	const Verdict *verdict = planned->verdict;
 	StringInfoData text;
@@ -377,7 +340,7 @@ reason_of(const PlannedStatement *planned)
 		appendStringInfo(&text, "%s; ", planned->opaque);
 	if (verdict->reason != NULL && (planned->opaque == NULL || verdict->class != CLASS_NONE))
 		appendStringInfo(&text, "%s; ", verdict->reason);
-	foreach(lc, verdict->parts)
+	foreach(lc, with_parts ? verdict->parts : NIL)
 	{
 		const Verdict *part = lfirst(lc);
 		ListCell   *other;
@@ -441,7 +404,7 @@ put_row(ReturnSetInfo *result, const PlannedStatement *planned)
 	values[5] = text_or_null(verdict->lock == NoLock ? NULL :
 							 GetLockmodeName(DEFAULT_LOCKMETHOD, verdict->lock), &nulls[5]);
 	values[6] = text_or_null(policy_action_name(planned->action), &nulls[6]);
-	values[7] = text_or_null(reason_of(planned), &nulls[7]);
+	values[7] = text_or_null(reason_of(planned, true), &nulls[7]);
 	values[8] = text_or_null(unknown && verdict->class == CLASS_NONE ? "opaque" : verdict->rule, &nulls[8]);
 	values[9] = BoolGetDatum(blocks_reads);
 	nulls[9] = unknown && !blocks_reads;

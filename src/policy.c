@@ -15,7 +15,6 @@
 #include "executor/spi.h"
 #include "fmgr.h"
 #include "funcapi.h"
-#include "lib/stringinfo.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/inval.h"
@@ -107,8 +106,10 @@ static void policy_error_context(void *arg);
 static int	name_index(const char *const *names, int count, const char *name);
 static const PolicyRule *policy_rule(const char *rule, const Verdict *verdict,
 									 PolicyEnvironment environment);
+static bool is_other_part(const Verdict *whole, const Verdict *part);
+static PolicyAction action_here(const Verdict *verdict);
+static PolicyAction action_in(const Verdict *verdict, PolicyEnvironment environment);
 static bool policy_waived(const Verdict *verdict);
-static int	compare_violations(const ListCell *a, const ListCell *b);
 
 void
 policy_init(void)
@@ -183,12 +184,57 @@ policy_action_name(PolicyAction action)
 }
 
 /*
- * What this verdict leads to here.  Entries beat constants, the more specific
- * and then the newer entry wins, a waiver lets pass what is not protected.  A
- * new installation asks nobody, a restored one only observes.
+ * What this verdict leads to here: the strictest of what all its parts lead
+ * to, since the worst class need not be the one that is forbidden.
  */
 PolicyAction
 policy_action(const Verdict *verdict)
+{
+	PolicyAction action = action_here(verdict);
+	ListCell   *lc;
+
+	foreach(lc, verdict->parts)
+	{
+		if (is_other_part(verdict, lfirst(lc)))
+			action = Max(action, action_here(lfirst(lc)));
+	}
+	return action;
+}
+
+PolicyAction
+policy_action_in(const Verdict *verdict, PolicyEnvironment environment)
+{
+	PolicyAction action = action_in(verdict, environment);
+	ListCell   *lc;
+
+	foreach(lc, verdict->parts)
+	{
+		if (is_other_part(verdict, lfirst(lc)))
+			action = Max(action, action_in(lfirst(lc), environment));
+	}
+	return action;
+}
+
+/*
+ * Has a part something to say that the whole does not?  A drop of a definition
+ * is worth it only as the worst: it may come back.
+ */
+static bool
+is_other_part(const Verdict *whole, const Verdict *part)
+{
+	return part->class > CLASS_ADDITIVE && part->class < CLASS_UNCLASSIFIED && !part->definition &&
+		whole->class < CLASS_UNCLASSIFIED &&
+		(part->class != whole->class || strcmp(part->rule, whole->rule) != 0 ||
+		 (part->deed != NULL && strcmp(part->deed, whole->deed) != 0));
+}
+
+/*
+ * Entries beat constants, the more specific and then the newer entry wins, a
+ * waiver lets pass what is not protected.  A new installation asks nobody, a
+ * restored one only observes.
+ */
+static PolicyAction
+action_here(const Verdict *verdict)
 {
 	LedgerState state;
 	PolicyAction action;
@@ -201,7 +247,7 @@ policy_action(const Verdict *verdict)
 	if (state == LEDGER_ABSENT)
 		return ACTION_ALLOW;
 
-	action = policy_action_in(verdict, policy_read()->environment);
+	action = action_in(verdict, policy_read()->environment);
 	if (action >= ACTION_ASK && policy_waived(verdict))
 		action = ACTION_WARN;
 	if (action == ACTION_ASK && state == LEDGER_NEW)
@@ -211,8 +257,8 @@ policy_action(const Verdict *verdict)
 	return action;
 }
 
-PolicyAction
-policy_action_in(const Verdict *verdict, PolicyEnvironment environment)
+static PolicyAction
+action_in(const Verdict *verdict, PolicyEnvironment environment)
 {
 	const PolicyRule *rule = policy_rule(class_name(verdict->class), verdict, environment);
 
@@ -455,95 +501,6 @@ name_index(const char *const *names, int count, const char *name)
 			return i;
 	}
 	return -1;
-}
-
-/* Worst class first, then in the order of the script. */
-static int
-compare_violations(const ListCell *a, const ListCell *b)
-{
-	const Verdict *left = lfirst(a);
-	const Verdict *right = lfirst(b);
-
-	if (left->class != right->class)
-		return (int) right->class - (int) left->class;
-	return left->statement - right->statement;
-}
-
-/* One violation as a line of the error's detail. */
-static void
-append_violation(StringInfo text, const Verdict *verdict)
-{
-	if (text->len > 0)
-		appendStringInfoChar(text, '\n');
-	if (verdict->statement > 0)
-		appendStringInfo(text, "Statement %d, line %d: ", verdict->statement, verdict->line);
-	appendStringInfo(text, "%s would %s, which is %s (rule %s)", verdict->command, verdict->deed,
-					 class_name(verdict->class), verdict->rule);
-	if (verdict->reason != NULL)
-		appendStringInfo(text, ": %s", verdict->reason);
-	appendStringInfoChar(text, '.');
-}
-
-/* The next thing to type. */
-static char *
-hint_for(const Verdict *worst)
-{
-	StringInfoData hint;
-
-	initStringInfo(&hint);
-	if (worst->class == CLASS_PROTECTED)
-	{
-		appendStringInfoString(&hint, "To upgrade or remove migmgr, as a superuser: SELECT migmgr.unprotect('reason');");
-		return hint.data;
-	}
-	if (worst->hint != NULL)
-		appendStringInfo(&hint, "%s  ", worst->hint);
-	appendStringInfo(&hint, "To let it pass for an hour: SELECT migmgr.waive('%s', 'reason');",
-					 class_name(worst->class));
-	return hint.data;
-}
-
-void
-policy_refuse(List *violations)
-{
-	policy_refuse_in(violations, policy_environment());
-}
-
-void
-policy_refuse_in(List *violations, PolicyEnvironment environment)
-{
-	StringInfoData detail;
-	const Verdict *worst;
-	ListCell   *lc;
-
-	list_sort(violations, compare_violations);
-	worst = linitial(violations);
-	initStringInfo(&detail);
-	foreach(lc, violations)
-		append_violation(&detail, lfirst(lc));
-
-	if (worst->class == CLASS_PROTECTED)
-		ereport(ERROR,
-				(errcode(class_sqlstate(worst->class)),
-				 errmsg("cannot %s: it belongs to migmgr", worst->deed),
-				 errdetail_internal("%s", detail.data),
-				 errhint("%s", hint_for(worst))));
-	if (list_length(violations) > 1)
-		ereport(ERROR,
-				(errcode(class_sqlstate(worst->class)),
-				 errmsg_plural("cannot %s: %s in %s (and %d more violation)",
-							   "cannot %s: %s in %s (and %d more violations)",
-							   list_length(violations) - 1,
-							   worst->deed, class_name(worst->class),
-							   environment_names[environment], list_length(violations) - 1),
-				 errdetail_internal("%s", detail.data),
-				 errhint("%s", hint_for(worst))));
-	ereport(ERROR,
-			(errcode(class_sqlstate(worst->class)),
-			 errmsg("cannot %s: %s in %s", worst->deed, class_name(worst->class),
-					environment_names[environment]),
-			 errdetail_internal("%s", detail.data),
-			 errhint("%s", hint_for(worst))));
 }
 
 /* migmgr.environment() */

@@ -51,7 +51,7 @@ extern void policy_use_waivers(const char *version);
  */
 pg_noreturn extern void policy_refuse(List *violations);
 
-/* Likewise for another environment. */
+/* Likewise for another environment.  Both are in refusal.c. */
 pg_noreturn extern void policy_refuse_in(List *violations, PolicyEnvironment environment);
 
 #endif							/* MIGMGR_POLICY_H */

@@ -32,6 +32,7 @@
 #include "utils/builtins.h"
 #include "utils/json.h"
 #include "utils/lsyscache.h"
+#include "utils/syscache.h"
 #include "utils/timestamp.h"
 
 #include "errors.h"
@@ -51,6 +52,7 @@ static bool lifted_here = false;	/* in this transaction: ends with its
 static void protect_xact_callback(XactEvent event, void *arg);
 static void protect_subxact_callback(SubXactEvent event, SubTransactionId mySubid,
 									 SubTransactionId parentSubid, void *arg);
+static bool is_archive(Oid namespace);
 static void record_unprotect(const char *reason, const char *until);
 
 void
@@ -76,9 +78,29 @@ protect_owns_schema(Oid namespace)
 	if (!OidIsValid(namespace))
 		return false;
 	if (namespace != get_namespace_oid(MIGMGR_SCHEMA, true) &&
-		namespace != get_namespace_oid(MIGMGR_INTERNAL, true))
+		namespace != get_namespace_oid(MIGMGR_INTERNAL, true) && !is_archive(namespace))
 		return false;
 	return OidIsValid(ledger_extension());
+}
+
+/*
+ * Is this the schema of an archive?  By name and owner.  A restore makes them
+ * anew, so they are protected where the ledger is in force.
+ */
+static bool
+is_archive(Oid namespace)
+{
+	HeapTuple	row = SearchSysCache1(NAMESPACEOID, ObjectIdGetDatum(namespace));
+	bool		result;
+
+	if (!HeapTupleIsValid(row))
+		return false;
+	result = strncmp(NameStr(((Form_pg_namespace) GETSTRUCT(row))->nspname),
+					 MIGMGR_ARCHIVE, strlen(MIGMGR_ARCHIVE)) == 0 &&
+		ledger_state() == LEDGER_IN_FORCE &&
+		((Form_pg_namespace) GETSTRUCT(row))->nspowner == ledger_owner();
+	ReleaseSysCache(row);
+	return result;
 }
 
 /* Relation that an object hangs on, or InvalidOid. */

@@ -68,12 +68,14 @@ on_data_arg(const char *value)
 {
 	if (strcmp(value, "refuse") == 0)
 		return ON_DATA_REFUSE;
+	if (strcmp(value, "archive") == 0)
+		return ON_DATA_ARCHIVE;
 	if (strcmp(value, "discard") == 0)
 		return ON_DATA_DISCARD;
 	ereport(ERROR,
 			(errcode(ERRCODE_MG_BAD_OPTION),
 			 errmsg("invalid value for on_data: \"%s\"", value),
-			 errdetail("It is \"refuse\" (stop when data would be lost) or \"discard\" (give it up).")));
+			 errdetail("It is \"refuse\" (stop when data would be lost), \"archive\" (keep it) or \"discard\" (give it up).")));
 }
 
 /* Raises MG007 or MG209 unless the version is applied now. */
@@ -86,9 +88,17 @@ check_applied(const char *version, const VersionState *state)
 				 errmsg("version \"%s\" is not known here", version),
 				 errdetail("The ledger has no entry for it."),
 				 errhint("SELECT version, name, status FROM migmgr.history;")));
-	if (strcmp(state->event, "applied") != 0)
+	if (!state->done)
 		ereport(ERROR,
 				(errcode(ERRCODE_MG_NOT_APPLIED),
-				 errmsg("version \"%s\" is not applied: it was rolled back", version),
-				 errdetail("Rolled back %s by %s.", state->at, state->role)));
+				 errmsg("version \"%s\" is not applied: it was %s", version, state->event),
+				 errdetail("It was %s %s by %s.", state->event, state->at, state->role)));
+	if (strcmp(state->event, "applied") != 0 && strcmp(state->event, "renamed") != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_MG_NO_ROLLBACK),
+				 errmsg("version \"%s\" did not run here: it is %s", version, state->event),
+				 errdetail("It counts as applied since %s by %s; what it did, and the way back, are not recorded.",
+						   state->at, state->role),
+				 errhint("To record that it no longer counts: SELECT * FROM migmgr.mark_reverted(ARRAY[%s], 'reason');",
+						 quote_literal_cstr(version))));
 }

@@ -16,13 +16,17 @@
 #include "storage/latch.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
+#include "utils/json.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 #include "utils/wait_event.h"
 
+#include "archive.h"
 #include "budget.h"
+#include "check.h"
 #include "errors.h"
+#include "flag.h"
 #include "guc.h"
 #include "ledger.h"
 #include "lock.h"
@@ -31,6 +35,7 @@
 #include "run.h"
 #include "spi_util.h"
 #include "subxact.h"
+#include "tell.h"
 #include "watch.h"
 
 #define MAX_WAITS 5				/* that the detail of an error shows */
@@ -51,9 +56,9 @@ static void note_wait(Run *run);
 static void add_detail(ErrorData *error, const char *line);
 static bool worth_a_retry(const Run *run, const ErrorData *error);
 static bool wait_before_retry(void *arg);
+static void run_tell(const Run *run);
 static RunRow *run_failed(Run *run, ErrorData *error);
-static RunRow *run_row(const Run *run, const char *status, const char *detail);
-static char *object_list(const List *objects, bool with_counts);
+static char *run_detail(const Run *run, bool with_counts);
 
 void
 run_init(void)
@@ -127,13 +132,15 @@ run_request(const RunRequest *request)
 	if (request->dry_run)
 		return run_row(run, "dry run", run->effect->objects == NIL
 					   ? "nothing was kept"
-					   : psprintf("would leave: %s; nothing was kept",
-								  object_list(run->effect->objects, false)));
+					   : psprintf("would leave: %s; nothing was kept", run_detail(run, false)));
 
+	if (request->action == RUN_ROLLBACK)
+		flag_rolled_back(request->version, request->undoes);
 	run_record(run);
 	policy_use_waivers(request->version);
+	run_tell(run);
 	return run_row(run, request->action == RUN_APPLY ? "applied" : "rolled back",
-				   run->effect->objects == NIL ? NULL : object_list(run->effect->objects, true));
+				   run_detail(run, true));
 }
 
 /*
@@ -201,7 +208,6 @@ run_in_subxact(void *arg)
 {
 	Run		   *run = arg;
 	const RunRequest *request = run->request;
-	List	   *violations;
 
 	run->script = script_parse(request->up, run->what);
 	run->down = NULL;
@@ -210,14 +216,32 @@ run_in_subxact(void *arg)
 	run->verify = request->verify == NULL ? NULL :
 		script_parse(request->verify, psprintf("the verify SQL of %s", run->what));
 
-	guard_begin(request->action == RUN_APPLY ? GUARD_APPLY : GUARD_ROLLBACK, run->made);
-	policy_set_version(request->version);
+	if (request->action == RUN_APPLY)
+		checks_around("before", request->version, true, run->environment);
+	if (request->action == RUN_ROLLBACK && request->on_data == ON_DATA_ARCHIVE)
+		archive_store(run);
+	run_watched(run);
+	guard_end();
+	return !request->dry_run;
+}
+
+/*
+ * Judges and runs the script of a run under the watch of the guard, which is
+ * left watching.
+ */
+void
+run_watched(Run *run)
+{
+	List	   *violations;
+
+	guard_begin(run->request->action == RUN_APPLY ? GUARD_APPLY : GUARD_ROLLBACK, run->made);
+	if (run->request->on_data == ON_DATA_ARCHIVE)
+		guard_count_any();
+	policy_set_version(run->request->version);
 	violations = run_judge(run, run->script);
 	if (violations != NIL)
 		policy_refuse(violations);
 	run_fenced(run);
-	guard_end();
-	return !request->dry_run;
 }
 
 /*
@@ -238,8 +262,11 @@ run_fenced(Run *run)
 	notices_begin(GetMemoryChunkContext(run));
 	budget_begin(run->request->options.lock_timeout);
 	run_statements(run, run->script, "statement");
+	if (run->request->action == RUN_APPLY)
+		archive_bring_back(run);
 	run_verify(run);
 	run_effect(run);
+	checks_around("after", run->request->version, run->request->action == RUN_APPLY, run->environment);
 	if (!run->request->dry_run)
 		own_lock(LOCK_CHAIN, budget_left());
 	AtEOXact_GUC(false, nestlevel);
@@ -278,6 +305,8 @@ run_effect(Run *run)
 		check_rollback_watches(run);
 		check_rollback_later(run);
 		check_rollback_data(run);
+		if (run->archive != NULL)
+			archive_check(run);
 		run->reversible = NULL;
 	}
 	else if (run->down == NULL)
@@ -430,7 +459,7 @@ check_rollback_data(const Run *run)
 				(errcode(ERRCODE_MG_ROLLBACK_DATA),
 				 errmsg("cannot roll back \"%s\": data would be lost", run->request->version),
 				 errdetail("%s", lost.data),
-				 errhint("Save or resolve it first, or give it up: SELECT * FROM migmgr.rollback(%s, 'reason', on_data => 'discard');",
+				 errhint("Keep it: SELECT * FROM migmgr.rollback(%s, 'reason', on_data => 'archive');  Or give it up: on_data => 'discard'.",
 						 quote_literal_cstr(run->request->version))));
 }
 
@@ -505,6 +534,23 @@ wait_before_retry(void *arg)
 	return false;
 }
 
+/* Tells who listens, and binds the flags of what was applied. */
+static void
+run_tell(const Run *run)
+{
+	const RunRequest *request = run->request;
+	StringInfoData json;
+
+	initStringInfo(&json);
+	appendStringInfoString(&json, "{\"name\": ");
+	escape_json(&json, request->name);
+	appendStringInfo(&json, ", \"class\": \"%s\", \"statements\": %d, \"ms\": %.0f}",
+					 class_name(run->class), list_length(run->done), run->ms);
+	tell_event(request->action == RUN_APPLY ? "applied" : "rolled back", request->version, json.data);
+	if (request->action == RUN_APPLY)
+		flag_applied(request->version, request->flags);
+}
+
 /* Records the failed attempt; raises the error, or returns a row about it. */
 static RunRow *
 run_failed(Run *run, ErrorData *error)
@@ -556,7 +602,8 @@ add_detail(ErrorData *error, const char *line)
 	error->detail = error->detail == NULL ? pstrdup(line) : psprintf("%s\n%s", error->detail, line);
 }
 
-static RunRow *
+/* The row of a run; status and detail are the caller's to choose. */
+RunRow *
 run_row(const Run *run, const char *status, const char *detail)
 {
 	RunRow	   *row = palloc0(sizeof(RunRow));
@@ -573,8 +620,22 @@ run_row(const Run *run, const char *status, const char *detail)
 	return row;
 }
 
-/* "created 6: table public.job_dlq, index ..., and 3 more" */
+/* What was done, and what data was put away or came back; NULL: nothing. */
 static char *
+run_detail(const Run *run, bool with_counts)
+{
+	char	   *objects = run->effect->objects == NIL ? NULL : object_list(run->effect->objects, with_counts);
+	char	   *data = archive_words(run->archive);
+
+	if (data == NULL)
+		return objects;
+	data = run->request->action == RUN_APPLY ? psprintf("brought back %s", data) :
+		psprintf("archived %s in %s", data, run->archive->schema);
+	return objects == NULL ? data : psprintf("%s; %s", data, objects);
+}
+
+/* "created 6: table public.job_dlq, index ..., and 3 more" */
+char *
 object_list(const List *objects, bool with_counts)
 {
 	StringInfoData text;

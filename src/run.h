@@ -7,6 +7,8 @@
  *	  run_door.c            the second door to it, which commits
  *	  run_history.c         what the ledger says about a version
  *	  run_files.c           what compare_files() has seen of it
+ *	  run_replaces.c        versions that one version stands for
+ *	  mark.c                versions that count as applied without a run
  *	  run_statement.c       executing one statement, and what it says on error
  *	  run_record.c          what a run leaves behind
  *	  evidence.c            what a failed run leaves behind
@@ -31,7 +33,7 @@ typedef enum RunAction
 
 typedef enum OnData
 {
-	ON_DATA_REFUSE, ON_DATA_DISCARD
+	ON_DATA_REFUSE, ON_DATA_ARCHIVE, ON_DATA_DISCARD
 } OnData;
 
 /* keys of options */
@@ -41,6 +43,7 @@ typedef struct RunOptions
 	int			max_retries;
 	bool		allow_out_of_order;
 	bool		skip_failed;
+	bool		allow_divergence;
 	bool		report;			/* on_error => 'report' */
 } RunOptions;
 
@@ -62,10 +65,15 @@ typedef struct RunRequest
 	const char *note;			/* note, or reason of a rollback */
 	List	   *requires;		/* of char *: versions applied before */
 	List	   *flags;			/* of char * */
+	List	   *replaces;		/* of char *: versions that it stands for */
 	bool		dry_run;
 	OnData		on_data;
 	int64		undoes;			/* rollback: seq of the entry it undoes */
 	bool		commits;		/* came by the door that owns its transactions */
+	bool		online;			/* its statements run by themselves */
+	bool		background;		/* a worker runs it */
+	int64		ticket;			/* of its job, 0 when it has none */
+	const char *options_text;	/* options as given */
 	RunOptions	options;
 } RunRequest;
 
@@ -79,6 +87,7 @@ typedef struct RunStatement
 	const char *class;
 	const char *rule;
 	const char *text;
+	const char *shape;			/* of a statement read back: its hash */
 	double		ms;
 	int64		rows;			/* -1: a utility statement */
 	List	   *notices;		/* of char * */
@@ -112,6 +121,7 @@ typedef struct Run
 	double		ms;
 	const char *reversible;
 	int64		seq;
+	struct Archive *archive;	/* data kept, or brought back */
 } Run;
 
 #define RUN_COLUMNS 9
@@ -130,11 +140,20 @@ typedef struct RunRow
 	const char *detail;
 } RunRow;
 
+/*
+ * Events after which a version counts as applied, and those after which it
+ * does not; the indexes of sql/40_run.sql are over the first.  A version takes
+ * the last of either.
+ */
+#define DONE_EVENTS "'applied', 'baseline', 'captured', 'imported', 'marked applied', 'renamed', 'superseded'"
+#define UNDONE_EVENTS "'rolled back', 'marked reverted', 'renamed away'"
+
 /* what the ledger says about a version */
 typedef struct VersionState
 {
 	const char *event;			/* last event, NULL: never seen */
-	int64		seq;
+	bool		done;			/* it counts as applied */
+	int64		seq;			/* of the run itself, where it was renamed since */
 	const char *name;
 	const char *checksum;
 	const char *at;
@@ -151,7 +170,10 @@ extern void run_init(void);
 /* run.c */
 extern RunRow *run_request(const RunRequest *request);
 extern void run_begin(const char *function);
+extern RunRow *run_row(const Run *run, const char *status, const char *detail);
+extern char *object_list(const List *objects, bool with_counts);
 extern Datum run_return(FunctionCallInfo fcinfo, const RunRow *row);
+extern void run_watched(Run *run);
 extern void run_row_values(const RunRow *row, Datum *values, bool *nulls);
 
 /* apply.c */
@@ -181,6 +203,8 @@ extern void run_option(RunOptions *options, const char *key, const char *value);
 
 /* run_history.c */
 extern VersionState *version_state(const char *version);
+extern bool version_accepts(const char *version, int64 seq, const char *checksum, const char *received);
+extern char *version_baseline(const char *version);
 extern void check_order(const RunRequest *request);
 extern char *script_text(const char *checksum, bool *redacted);
 extern List *version_objects(int64 seq, bool changed);
@@ -189,7 +213,13 @@ extern bool same_shape(const char *checksum, const char *text);
 
 /* run_files.c */
 extern const char *remembered_checksum(const char *version);
-extern const char *remembered_missing(const char *version);
+extern const char *remembered_missing(const RunRequest *request);
+extern void check_divergence(const RunRequest *request);
+
+/* run_replaces.c */
+extern RunRow *replaces_settle(const RunRequest *request);
+extern void replaces_record(const RunRequest *request);
+extern void replaces_undo(const RunRequest *request);
 
 /* run_statement.c */
 extern void run_statements(Run *run, Script *script, const char *part);
@@ -199,6 +229,9 @@ extern List *run_judge(Run *run, Script *script);
 
 /* run_record.c */
 extern void run_record(Run *run);
+extern const char *write_script(const char *text, List **stored);
+extern Datum run_numeric(double ms);
+extern Datum run_text_array(const List *texts);
 
 /* evidence.c */
 typedef struct Attempt

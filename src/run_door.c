@@ -29,6 +29,7 @@
 #include "errors.h"
 #include "guc.h"
 #include "lock.h"
+#include "online.h"
 #include "run.h"
 
 static Datum run_composite(FunctionCallInfo fcinfo, const RunRow *row);
@@ -63,7 +64,7 @@ run_call(FunctionCallInfo fcinfo, RunRequest *request, run_locked_fn run)
 
 	SPI_connect_ext(SPI_OPT_NONATOMIC);
 	MemoryContextSwitchTo(context);
-	row = run_committing(request, run);
+	row = online_finish(request, run_committing(request, run));
 	SPI_finish();
 	MemoryContextSwitchTo(context);
 	return run_composite(fcinfo, row);

@@ -17,6 +17,7 @@
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 
+#include "errors.h"
 #include "ledger.h"
 #include "migmgr.h"
 #include "own_table.h"
@@ -37,6 +38,7 @@ typedef struct RememberedFiles
 {
 	MemoryContext context;
 	char	   *listing;		/* hash of the entry that has the list */
+	bool		diverged;		/* it named versions that are in dispute */
 	int64		seq;
 	char	   *hash;
 	int			nfiles;
@@ -45,7 +47,16 @@ typedef struct RememberedFiles
 
 static RememberedFiles *remembered = NULL;
 
+/* DONE_EVENTS and UNDONE_EVENTS; a baseline says something of many versions */
+static const char *const done_events[] = {
+	"applied", "captured", "imported", "marked applied", "renamed", "superseded", NULL
+};
+static const char *const undone_events[] = {"rolled back", "renamed away", NULL};
+static const char *const mass_events[] = {"baseline", "marked reverted", NULL};
+
 static void refresh_files(void);
+static bool is_replaced(const RunRequest *request, const char *version);
+static bool is_one_of(const char *event, const char *const *events);
 static bool read_on(RememberedFiles *files, OwnTable *table);
 static void load_files(const char *listing);
 static RememberedFile *find_file(RememberedFiles *files, const char *version);
@@ -61,26 +72,60 @@ remembered_checksum(const char *version)
 	return file == NULL ? NULL : pstrdup(file->checksum);
 }
 
-/* The first version before this one that is remembered and not applied. */
+/*
+ * The first version before the requested one that is remembered, not applied,
+ * and not one that it replaces.
+ */
 const char *
-remembered_missing(const char *version)
+remembered_missing(const RunRequest *request)
 {
 	char	   *key;
 
 	refresh_files();
 	if (remembered == NULL)
 		return NULL;
-	key = script_version_key(version);
+	key = script_version_key(request->version);
 	for (int i = 0; i < remembered->nfiles; i++)
 	{
 		const RememberedFile *file = &remembered->files[i];
 
 		if (strcmp(file->key, key) >= 0)
 			break;
-		if (!file->applied)
+		if (!file->applied && !is_replaced(request, file->version))
 			return pstrdup(file->version);
 	}
 	return NULL;
+}
+
+/*
+ * Raises MG225 while what compare_files() has seen contradicts what is applied:
+ * a version with another text, or without a file.  What was settled since, and
+ * what was applied since, does not count.
+ */
+void
+check_divergence(const RunRequest *request)
+{
+	MemoryContext context = CurrentMemoryContext;
+	RecordScope scope;
+	char	   *lines = NULL;
+
+	refresh_files();
+	if (remembered == NULL || !remembered->diverged || request->options.allow_divergence)
+		return;
+
+	SPI_connect();
+	record_begin(&scope);
+	spi_exec("SELECT migmgr_internal.dispute_lines() AS lines", SPI_OK_SELECT, 0, NULL);
+	if (spi_text(0, "lines") != NULL)
+		lines = MemoryContextStrdup(context, spi_text(0, "lines"));
+	record_end(&scope);
+	SPI_finish();
+	if (lines != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_MG_DIVERGED),
+				 errmsg("cannot apply \"%s\": the remembered files diverge from what is applied here", request->version),
+				 errdetail("%s", lines),
+				 errhint("SELECT * FROM migmgr.compare_files(listing); says how to settle each; or pass options => '{\"allow_divergence\": true}'.")));
 }
 
 /* Makes the list that of the ledger now; none when there is no listing. */
@@ -107,6 +152,30 @@ refresh_files(void)
 		load_files(listing);
 }
 
+static bool
+is_replaced(const RunRequest *request, const char *version)
+{
+	ListCell   *lc;
+
+	foreach(lc, request->replaces)
+	{
+		if (strcmp(lfirst(lc), version) == 0)
+			return true;
+	}
+	return false;
+}
+
+static bool
+is_one_of(const char *event, const char *const *events)
+{
+	for (; *events != NULL; events++)
+	{
+		if (strcmp(event, *events) == 0)
+			return true;
+	}
+	return false;
+}
+
 /* Reads the entries since the last time; false when the chain is another. */
 static bool
 read_on(RememberedFiles *files, OwnTable *table)
@@ -123,9 +192,11 @@ read_on(RememberedFiles *files, OwnTable *table)
 		char	   *version = own_text(table, "version");
 		RememberedFile *file = version == NULL ? NULL : find_file(files, version);
 
-		if (file != NULL && strcmp(event, "applied") == 0)
+		if (version != NULL && is_one_of(event, mass_events))
+			return false;
+		if (file != NULL && is_one_of(event, done_events))
 			file->applied = true;
-		if (file != NULL && strcmp(event, "rolled back") == 0)
+		if (file != NULL && is_one_of(event, undone_events))
 			file->applied = false;
 		files->seq = own_int64(table, "seq");
 		strlcpy(files->hash, own_text(table, "hash"), strlen(files->hash) + 1);
@@ -146,14 +217,20 @@ load_files(const char *listing)
 	record_begin(&scope);
 	files->context = context;
 	files->listing = MemoryContextStrdup(context, listing);
-	spi_exec("SELECT l.seq, l.hash FROM migmgr.ledger AS l ORDER BY l.seq DESC LIMIT 1",
+	spi_exec("SELECT l.seq, l.hash, EXISTS (SELECT FROM migmgr_internal.disputed_versions()) AS diverged"
+			 " FROM migmgr.ledger AS l ORDER BY l.seq DESC LIMIT 1",
 			 SPI_OK_SELECT, 0, NULL);
+	files->diverged = spi_bool(0, "diverged", false);
 	files->seq = spi_int64(0, "seq", 0);
 	files->hash = MemoryContextStrdup(context, spi_text(0, "hash"));
 
 	spi_exec("SELECT DISTINCT ON (k.key) k.key, f.version, f.checksum,"
-			 " COALESCE((SELECT l.event = 'applied' FROM migmgr.ledger AS l WHERE l.version = f.version"
-			 "   AND l.event IN ('applied', 'rolled back') ORDER BY l.seq DESC LIMIT 1), false) AS applied"
+			 " COALESCE((SELECT l.event IN (" DONE_EVENTS ") FROM migmgr.ledger AS l WHERE l.version = f.version"
+			 "   AND l.event IN (" DONE_EVENTS ", " UNDONE_EVENTS ") ORDER BY l.seq DESC LIMIT 1), false)"
+			 " OR EXISTS (SELECT FROM migmgr.ledger AS b WHERE b.event = 'baseline'"
+			 "   AND migmgr_internal.version_key(b.version) COLLATE pg_catalog.\"C\" >= k.key"
+			 "   AND NOT EXISTS (SELECT FROM migmgr.ledger AS r WHERE r.version = b.version AND r.seq > b.seq"
+			 "     AND r.event IN (" DONE_EVENTS ", " UNDONE_EVENTS "))) AS applied"
 			 " FROM migmgr_internal.remembered_files() AS f"
 			 " CROSS JOIN LATERAL (SELECT migmgr_internal.version_key(f.version) COLLATE pg_catalog.\"C\" AS key) AS k"
 			 " WHERE f.version IS NOT NULL AND f.checksum IS NOT NULL ORDER BY k.key",

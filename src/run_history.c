@@ -15,6 +15,7 @@
 #include "errors.h"
 #include "ledger.h"
 #include "migmgr.h"
+#include "online.h"
 #include "own_table.h"
 #include "run.h"
 #include "spi_util.h"
@@ -24,6 +25,7 @@ typedef struct OrderAnswer
 {
 	char	   *same;			/* version with the same content */
 	char	   *later;			/* version after it that is applied */
+	char	   *baseline;		/* that version, if it is a baseline */
 	char	   *failed;			/* version before it that failed, and with
 								 * what */
 	char	   *message;
@@ -32,6 +34,7 @@ typedef struct OrderAnswer
 } OrderAnswer;
 
 static char *keep(MemoryContext context, char *text);
+static char *json_array(const List *texts);
 static bool order_in_doubt(const RunRequest *request);
 static void ask_order(const RunRequest *request, OrderAnswer *answer);
 static void check_requires(const RunRequest *request);
@@ -41,6 +44,25 @@ static char *
 keep(MemoryContext context, char *text)
 {
 	return text == NULL ? NULL : MemoryContextStrdup(context, text);
+}
+
+/* A List of char * as a JSON array. */
+static char *
+json_array(const List *texts)
+{
+	StringInfoData json;
+	ListCell   *lc;
+
+	initStringInfo(&json);
+	appendStringInfoChar(&json, '[');
+	foreach(lc, texts)
+	{
+		if (foreach_current_index(lc) > 0)
+			appendStringInfoString(&json, ", ");
+		escape_json(&json, lfirst(lc));
+	}
+	appendStringInfoChar(&json, ']');
+	return json.data;
 }
 
 /* The last thing that happened to a version; event is NULL when nothing did. */
@@ -57,19 +79,21 @@ version_state(const char *version)
 
 	SPI_connect();
 	record_begin(&scope);
-	spi_exec("SELECT l.event, l.seq, l.name, l.checksum, l.role,"
-			 " pg_catalog.to_char(l.at, 'YYYY-MM-DD HH24:MI:SS TZ') AS at,"
-			 " l.detail::pg_catalog.jsonb ->> 'class' AS class,"
-			 " l.detail::pg_catalog.jsonb ->> 'reversible' AS reversible,"
-			 " l.detail::pg_catalog.jsonb ->> 'down' AS down,"
-			 " l.detail::pg_catalog.jsonb ->> 'statements' AS statements,"
-			 " l.detail::pg_catalog.jsonb ->> 'ms' AS ms"
-			 " FROM migmgr.ledger AS l WHERE l.version = $1 AND l.event IN ('applied', 'rolled back')"
+	spi_exec("SELECT l.event, l.event IN (" DONE_EVENTS ") AS done,"
+			 " COALESCE((d.detail ->> 'origin')::pg_catalog.int8, l.seq) AS seq, l.name, l.checksum,"
+			 " COALESCE(d.detail ->> 'applied_by', l.role) AS role,"
+			 " pg_catalog.to_char(COALESCE((d.detail ->> 'applied_at')::pg_catalog.timestamptz, l.at),"
+			 "   'YYYY-MM-DD HH24:MI:SS TZ') AS at,"
+			 " d.detail ->> 'class' AS class, d.detail ->> 'reversible' AS reversible, d.detail ->> 'down' AS down,"
+			 " d.detail ->> 'statements' AS statements, d.detail ->> 'ms' AS ms"
+			 " FROM migmgr.ledger AS l CROSS JOIN LATERAL (SELECT l.detail::pg_catalog.jsonb AS detail) AS d"
+			 " WHERE l.version = $1 AND l.event IN (" DONE_EVENTS ", " UNDONE_EVENTS ")"
 			 " ORDER BY l.seq DESC LIMIT 1",
 			 SPI_OK_SELECT, 1, &version);
 	if (SPI_processed > 0)
 	{
 		state->event = keep(context, spi_text(0, "event"));
+		state->done = spi_bool(0, "done", false);
 		state->seq = spi_int64(0, "seq", 0);
 		state->name = keep(context, spi_text(0, "name"));
 		state->checksum = keep(context, spi_text(0, "checksum"));
@@ -96,9 +120,10 @@ check_order(const RunRequest *request)
 {
 	OrderAnswer answer = {0};
 
+	online_check_order(request);
 	if (order_in_doubt(request))
 		ask_order(request, &answer);
-	answer.missing = remembered_missing(request->version);
+	answer.missing = remembered_missing(request);
 
 	if (answer.same != NULL)
 		ereport(ERROR,
@@ -126,6 +151,7 @@ check_order(const RunRequest *request)
 				(errcode(ERRCODE_MG_OUT_OF_ORDER),
 				 errmsg("cannot apply \"%s\": version \"%s\", which comes after it, is applied already",
 						request->version, answer.later),
+				 answer.baseline ? errdetail("It is a baseline: what comes before it counts as applied.") : 0,
 				 errhint("Give it a later version, or pass options => '{\"allow_out_of_order\": true}'.")));
 	check_requires(request);
 }
@@ -151,33 +177,92 @@ ask_order(const RunRequest *request, OrderAnswer *answer)
 {
 	MemoryContext context = CurrentMemoryContext;
 	RecordScope scope;
-	const char *args[2] = {request->version, request->checksum};
+	const char *args[3] = {request->version, request->checksum, json_array(request->replaces)};
 
 	SPI_connect();
 	record_begin(&scope);
-	spi_exec("SELECT (SELECT l.version FROM migmgr.ledger AS l WHERE l.checksum = $2 AND l.event = 'applied'"
+	spi_exec("SELECT (SELECT l.version FROM migmgr.ledger AS l WHERE l.checksum = $2 AND l.event IN (" DONE_EVENTS ")"
 			 "   AND l.version <> $1 AND NOT EXISTS (SELECT FROM migmgr.ledger AS r WHERE r.version = l.version"
-			 "     AND r.seq > l.seq AND r.event IN ('applied', 'rolled back')) LIMIT 1) AS same,"
-			 " (SELECT l.version FROM migmgr.ledger AS l WHERE l.event = 'applied'"
+			 "     AND r.seq > l.seq AND r.event IN (" DONE_EVENTS ", " UNDONE_EVENTS ")) LIMIT 1) AS same,"
+			 " n.version AS later, CASE n.event WHEN 'baseline' THEN n.version END AS baseline,"
+			 " f.version AS failed, f.message"
+			 " FROM (VALUES (true)) AS v LEFT JOIN (SELECT l.version, l.event FROM migmgr.ledger AS l"
+			 "   WHERE l.event IN (" DONE_EVENTS ")"
 			 "   AND migmgr_internal.version_key(l.version) > migmgr_internal.version_key($1)"
 			 "   AND NOT EXISTS (SELECT FROM migmgr.ledger AS r WHERE r.version = l.version"
-			 "     AND r.seq > l.seq AND r.event IN ('applied', 'rolled back'))"
-			 "   ORDER BY migmgr_internal.version_key(l.version) LIMIT 1) AS later,"
-			 " f.version AS failed, f.message"
-			 " FROM (VALUES (true)) AS v LEFT JOIN (SELECT a.version, a.message FROM migmgr_internal.attempt AS a"
-			 "   WHERE a.action = 'apply'"
+			 "     AND r.seq > l.seq AND r.event IN (" DONE_EVENTS ", " UNDONE_EVENTS "))"
+			 "   ORDER BY migmgr_internal.version_key(l.version) LIMIT 1) AS n ON true"
+			 " LEFT JOIN (SELECT a.version, a.message FROM migmgr_internal.attempt AS a"
+			 "   WHERE a.action = 'apply' AND NOT $3::pg_catalog.jsonb OPERATOR(pg_catalog.?) a.version"
 			 "   AND migmgr_internal.version_key(a.version) < migmgr_internal.version_key($1)"
 			 "   AND NOT EXISTS (SELECT FROM migmgr.ledger AS l WHERE l.at > a.at AND (l.version = a.version"
-			 "     AND l.event IN ('applied', 'rolled back') OR l.event = 'applied'"
+			 "     AND l.event IN (" DONE_EVENTS ", " UNDONE_EVENTS ", 'withdrawn') OR l.event IN (" DONE_EVENTS ")"
 			 "     AND migmgr_internal.version_key(l.version) > migmgr_internal.version_key(a.version)))"
 			 "   ORDER BY migmgr_internal.version_key(a.version), a.at DESC LIMIT 1) AS f ON true",
-			 SPI_OK_SELECT, 2, args);
+			 SPI_OK_SELECT, 3, args);
 	answer->same = keep(context, spi_text(0, "same"));
 	answer->later = keep(context, spi_text(0, "later"));
+	answer->baseline = keep(context, spi_text(0, "baseline"));
 	answer->failed = keep(context, spi_text(0, "failed"));
 	answer->message = keep(context, spi_text(0, "message"));
 	record_end(&scope);
 	SPI_finish();
+}
+
+/*
+ * The baseline that covers a version: the version itself or the first one
+ * after it; NULL when there is none.
+ */
+char *
+version_baseline(const char *version)
+{
+	MemoryContext context = CurrentMemoryContext;
+	RecordScope scope;
+	char	   *baseline = NULL;
+
+	if (!own_any(MIGMGR_SCHEMA, "ledger", "ledger_event", BTEqualStrategyNumber,
+				 CStringGetTextDatum("baseline")))
+		return NULL;
+
+	SPI_connect();
+	record_begin(&scope);
+	spi_exec("SELECT b.version FROM migmgr.ledger AS b WHERE b.event = 'baseline'"
+			 " AND migmgr_internal.version_key(b.version) >= migmgr_internal.version_key($1)"
+			 " AND NOT EXISTS (SELECT FROM migmgr.ledger AS r WHERE r.version = b.version"
+			 "   AND r.seq > b.seq AND r.event IN (" DONE_EVENTS ", " UNDONE_EVENTS "))"
+			 " ORDER BY migmgr_internal.version_key(b.version) LIMIT 1",
+			 SPI_OK_SELECT, 1, &version);
+	if (SPI_processed > 0)
+		baseline = keep(context, spi_text(0, "version"));
+	record_end(&scope);
+	SPI_finish();
+	return baseline;
+}
+
+/*
+ * Has somebody accepted one of the two checksums (received may be NULL) for
+ * the version as it was applied at entry seq?
+ */
+bool
+version_accepts(const char *version, int64 seq, const char *checksum, const char *received)
+{
+	const char *args[4] = {version, psprintf(INT64_FORMAT, seq), checksum, received};
+	RecordScope scope;
+	bool		accepted;
+
+	if (!own_any(MIGMGR_SCHEMA, "ledger", "ledger_event", BTEqualStrategyNumber,
+				 CStringGetTextDatum("checksum accepted")))
+		return false;
+
+	SPI_connect();
+	record_begin(&scope);
+	spi_exec("SELECT l.seq FROM migmgr.ledger AS l WHERE l.version = $1 AND l.event = 'checksum accepted'"
+			 " AND l.seq > $2::pg_catalog.int8 AND l.checksum IN ($3, $4) LIMIT 1",
+			 SPI_OK_SELECT, 4, args);
+	accepted = SPI_processed > 0;
+	record_end(&scope);
+	SPI_finish();
+	return accepted;
 }
 
 /* Raises MG203 when a version that the file requires is not applied. */
@@ -191,7 +276,7 @@ check_requires(const RunRequest *request)
 		const char *version = lfirst(lc);
 		VersionState *state = version_state(version);
 
-		if (state->event == NULL || strcmp(state->event, "applied") != 0)
+		if (!state->done && version_baseline(version) == NULL)
 			ereport(ERROR,
 					(errcode(ERRCODE_MG_EARLIER_FAILED),
 					 errmsg("cannot apply \"%s\": it requires version \"%s\", which is not applied",
@@ -319,7 +404,7 @@ later_versions(const RunRequest *request, const List *objects)
 			 " JOIN migmgr.ledger AS l ON l.seq = o.seq"
 			 " WHERE o.seq > $2::pg_catalog.int8 AND o.action IN ('created', 'replaced')"
 			 " AND l.event = 'applied' AND l.version <> $1 AND NOT EXISTS (SELECT FROM migmgr.ledger AS r"
-			 "   WHERE r.version = l.version AND r.seq > l.seq AND r.event = 'rolled back')",
+			 "   WHERE r.version = l.version AND r.seq > l.seq AND r.event IN (" UNDONE_EVENTS "))",
 			 SPI_OK_SELECT, 3, args);
 	result = keep(context, spi_text(0, "lines"));
 	record_end(&scope);

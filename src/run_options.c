@@ -27,6 +27,7 @@ typedef struct OptionRow
 
 static void set_lock_timeout(RunOptions *options, const char *key, const char *value);
 static void set_max_retries(RunOptions *options, const char *key, const char *value);
+static void set_allow_divergence(RunOptions *options, const char *key, const char *value);
 static void set_allow_out_of_order(RunOptions *options, const char *key, const char *value);
 static void set_skip_failed(RunOptions *options, const char *key, const char *value);
 static void set_on_error(RunOptions *options, const char *key, const char *value);
@@ -35,6 +36,7 @@ static bool bool_value(const char *key, const char *value);
 static char *scalar_text(const char *key, JsonbValue *value);
 
 static const OptionRow option_rows[] = {
+	{.key = "allow_divergence",.set = set_allow_divergence},
 	{.key = "allow_out_of_order",.set = set_allow_out_of_order},
 	{.key = "lock_timeout",.set = set_lock_timeout},
 	{.key = "max_retries",.set = set_max_retries},
@@ -89,7 +91,7 @@ run_option(RunOptions *options, const char *key, const char *value)
 	ereport(ERROR,
 			(errcode(ERRCODE_MG_BAD_OPTION),
 			 errmsg("unknown option \"%s\"", key),
-			 errhint("Options are allow_out_of_order, lock_timeout, max_retries, on_error and skip_failed.")));
+			 errhint("Options are allow_divergence, allow_out_of_order, lock_timeout, max_retries, on_error and skip_failed.")));
 }
 
 /* A JSON scalar as text; raises for anything else. */
@@ -147,6 +149,12 @@ set_max_retries(RunOptions *options, const char *key, const char *value)
 	if (!parse_int(value, &retries, 0, NULL) || retries < 0 || retries > MAX_RETRIES)
 		bad_value(key, value, "a number from 0 to 100");
 	options->max_retries = retries;
+}
+
+static void
+set_allow_divergence(RunOptions *options, const char *key, const char *value)
+{
+	options->allow_divergence = bool_value(key, value);
 }
 
 static void

@@ -12,6 +12,8 @@
 #include "utils/builtins.h"
 #include "utils/json.h"
 
+#include "archive.h"
+#include "foreign.h"
 #include "ledger.h"
 #include "migmgr.h"
 #include "own_table.h"
@@ -22,12 +24,10 @@ static void json_key(StringInfo json, const char *key);
 static void json_text(StringInfo json, const char *key, const char *value);
 static void json_int(StringInfo json, const char *key, int64 value);
 static void json_list(StringInfo json, const char *key, const List *values);
-static const char *write_script(const char *text, List **stored);
 static void write_statements(const Run *run);
 static void write_objects(const Run *run);
-static Datum numeric_of(double ms);
-static Datum text_array(const List *texts);
 static char *entry_detail(const Run *run, const char *down, const char *verify, const List *stored);
+static void json_archive(StringInfo json, const char *key, const Archive *archive);
 static void json_lost(StringInfo json, const List *objects);
 
 /* Appends `"key": ` to an object under construction. */
@@ -88,6 +88,7 @@ run_record(Run *run)
 			   *verify = NULL;
 	List	   *stored = NIL;
 
+	foreign_mirror(request);
 	SPI_connect();
 	record_begin(&scope);
 	(void) write_script(request->text, &stored);
@@ -107,14 +108,19 @@ run_record(Run *run)
 	write_objects(run);
 	record_end(&scope);
 	SPI_finish();
+
+	if (request->action == RUN_APPLY)
+		replaces_record(request);
+	else
+		replaces_undo(request);
 }
 
 /*
  * Keeps a canonical text once; returns its checksum.  Passwords are redacted;
  * the checksum of what is kept instead goes to the end of stored, for the
- * chain to hold.
+ * chain to hold.  Recording, like the rest.
  */
-static const char *
+const char *
 write_script(const char *text, List **stored)
 {
 	bool		redacted;
@@ -158,12 +164,12 @@ write_statements(const Run *run)
 		own_set_text(table, "object", done->object);
 		own_set_text(table, "class", done->class);
 		own_set_text(table, "rule", done->rule);
-		own_set(table, "ms", numeric_of(done->ms));
+		own_set(table, "ms", run_numeric(done->ms));
 		if (done->rows >= 0)
 			own_set(table, "row_count", Int64GetDatum(done->rows));
 		own_set_text(table, "sql", script_redact(done->text, &redacted));
 		if (done->notices != NIL)
-			own_set(table, "notices", text_array(done->notices));
+			own_set(table, "notices", run_text_array(done->notices));
 		own_insert(table);
 	}
 	own_close(table);
@@ -193,16 +199,16 @@ write_objects(const Run *run)
 }
 
 /* Milliseconds with three places, as a numeric. */
-static Datum
-numeric_of(double ms)
+Datum
+run_numeric(double ms)
 {
 	return DirectFunctionCall3(numeric_in, CStringGetDatum(psprintf("%.3f", ms)),
 							   ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1));
 }
 
 /* A List of char * as an array of text. */
-static Datum
-text_array(const List *texts)
+Datum
+run_text_array(const List *texts)
 {
 	Datum	   *values = palloc(sizeof(Datum) * list_length(texts));
 	ListCell   *lc;
@@ -238,16 +244,30 @@ entry_detail(const Run *run, const char *down, const char *verify, const List *s
 		json_text(&json, "note", request->note);
 		json_list(&json, "flags", request->flags);
 		json_list(&json, "requires", request->requires);
+		json_list(&json, "replaces", request->replaces);
+		json_archive(&json, "brought_back", run->archive);
 	}
 	else
 	{
 		json_int(&json, "undoes", request->undoes);
 		json_text(&json, "reason", request->note);
-		json_text(&json, "on_data", request->on_data == ON_DATA_DISCARD ? "discard" : "refuse");
+		json_text(&json, "on_data", request->on_data == ON_DATA_DISCARD ? "discard" :
+				  request->on_data == ON_DATA_ARCHIVE ? "archive" : "refuse");
+		json_archive(&json, "archive", run->archive);
 		json_lost(&json, run->effect->objects);
 	}
 	appendStringInfoChar(&json, '}');
 	return json.data;
+}
+
+/* What was put away or came back; nothing where there is nothing to say. */
+static void
+json_archive(StringInfo json, const char *key, const Archive *archive)
+{
+	if (archive == NULL || archive->parts == NIL)
+		return;
+	json_key(json, key);
+	archive_json(json, archive);
 }
 
 /* What data a rollback gave up, table by table and column by column. */

@@ -32,6 +32,7 @@
 #include "compat.h"
 #include "errors.h"
 #include "notices.h"
+#include "overlay.h"
 #include "progress.h"
 #include "run.h"
 #include "subxact.h"
@@ -47,6 +48,16 @@ typedef struct VerifyReceiver
 	bool		value;			/* of the first column of the first row */
 } VerifyReceiver;
 
+/* a script while it is judged */
+typedef struct Judging
+{
+	Run		   *run;
+	List	   *violations;		/* of Verdict * */
+	List	   *deferred;		/* of Verdict *: left to the net effect */
+}			Judging;
+
+static void judge_next(ScriptStatement *statement, void *arg);
+static void judge_drops(Judging * judging);
 static void run_one(Run *run, ScriptStatement *statement, Script *script, Verdict *verdict);
 static int64 execute_raw(RawStmt *raw, const char *text, DestReceiver *dest);
 static int64 execute_planned(PlannedStmt *planned, const char *text, DestReceiver *dest);
@@ -57,29 +68,70 @@ static bool verify_in_subxact(void *arg);
 static void verify_statement(Run *run, ScriptStatement *statement, Script *script);
 
 /*
- * Judges a whole script against the catalog as it is now: a List of Verdict *
- * that policy refuses.  Statements about objects that an earlier statement of
- * the script creates are judged again when their turn comes.
+ * Judges a whole script before the first statement of it runs, each statement
+ * as if those before it had: a List of Verdict * that policy refuses.  Each is
+ * judged again when its turn comes.
  */
 List *
 run_judge(Run *run, Script *script)
 {
-	List	   *violations = NIL;
+	Judging		judging = {.run = run};
+
+	run->first = NULL;
+	overlay_each(script, false, judge_next, &judging);
+	return judging.violations;
+}
+
+static void
+judge_next(ScriptStatement *statement, void *arg)
+{
+	Judging    *judging = arg;
+	Run		   *run = judging->run;
+	Verdict    *verdict;
+
+	if (statement == NULL)
+	{
+		judge_drops(judging);
+		return;
+	}
+	verdict = classify_statement(statement->raw->stmt);
+	verdict->statement = statement->number;
+	verdict->line = statement->line;
+	if (run->first == NULL)
+		run->first = verdict;
+	if (guard_deferred(verdict))
+	{
+		judging->deferred = lappend(judging->deferred, verdict);
+		verdict = verdict->firm;
+		if (verdict != NULL)
+		{
+			verdict->statement = statement->number;
+			verdict->line = statement->line;
+		}
+	}
+	if (verdict != NULL && !exempt_in_rollback(run, verdict) && policy_action(verdict) >= ACTION_ASK)
+		judging->violations = lappend(judging->violations, verdict);
+}
+
+/*
+ * A definition that is dropped and does not seem to come back is for the net
+ * effect to judge, after all has run.  But whoever is refused now is to hear
+ * of that, too.
+ */
+static void
+judge_drops(Judging * judging)
+{
 	ListCell   *lc;
 
-	foreach(lc, script->statements)
+	if (judging->violations == NIL || judging->run->request->action == RUN_ROLLBACK)
+		return;
+	foreach(lc, judging->deferred)
 	{
-		ScriptStatement *statement = lfirst(lc);
-		Verdict    *verdict = classify_statement(statement->raw->stmt);
+		Verdict    *verdict = lfirst(lc);
 
-		verdict->statement = statement->number;
-		verdict->line = statement->line;
-		if (lc == list_head(script->statements))
-			run->first = verdict;
-		if (judge(run, verdict) >= ACTION_ASK)
-			violations = lappend(violations, verdict);
+		if (verdict->definition && overlay_stays_dropped(verdict->statement) && policy_action(verdict) >= ACTION_ASK)
+			judging->violations = lappend(judging->violations, verdict);
 	}
-	return violations;
 }
 
 /*

@@ -43,6 +43,7 @@ static const Task tasks[] = {
 	{"verify", "SELECT * FROM migmgr.verify()"},
 	{"purge", "SELECT * FROM migmgr.dlq_purge()"},
 	{"seal", "SELECT migmgr.seal()"},
+	{"checks", "SELECT * FROM migmgr.run_checks('schedule')"},
 };
 
 /* a call of cron.schedule, through a subtransaction */
@@ -133,7 +134,7 @@ find_task(FunctionCallInfo fcinfo)
 	ereport(ERROR,
 			(errcode(ERRCODE_MG_BAD_OPTION),
 			 errmsg("there is no task \"%s\"", name),
-			 errhint("Tasks are sweep, verify, purge and seal.")));
+			 errhint("Tasks are sweep, verify, purge, seal and checks.")));
 }
 
 /*

@@ -92,7 +92,8 @@ static void check_size(const char *sql, const char *what);
 static List *parse_text(const char *sql, const char *what);
 static List *list_statements(const char *sql, List *raw);
 static void unwrap(Script *script);
-static void check_statements(const Script *script, const char *what);
+static bool has_word(const char *sql, const char *word);
+static void check_statements(const Script *script, const char *what, bool online);
 pg_noreturn static void report_parse_error(ErrorData *edata, int position, const char *sql, const char *what);
 static void find_place(ErrorPlace *place, const char *sql, int offset);
 static void report_copy(const ErrorPlace *place, const char *sql, const char *what);
@@ -117,8 +118,74 @@ script_parse(const char *sql, const char *what)
 {
 	Script	   *script = script_split(sql, what);
 
-	check_statements(script, what);
+	check_statements(script, what, false);
 	return script;
+}
+
+/* Likewise, with statements that run by themselves. */
+Script *
+script_parse_online(const char *sql, const char *what)
+{
+	Script	   *script = script_split(sql, what);
+
+	check_statements(script, what, true);
+	return script;
+}
+
+/*
+ * Is there a statement that can only run by itself?  Nearly every text is
+ * answered by the words that are not in it.  One that cannot be parsed needs
+ * nothing: whoever runs it will say what is wrong.
+ */
+bool
+script_needs_online(const char *sql)
+{
+	static const char *const words[] = {"concurrently", "vacuum", "reindex", "cluster"};
+	MemoryContext context = CurrentMemoryContext;
+	volatile bool result = false;
+	bool		found = false;
+
+	for (int i = 0; i < lengthof(words) && !found; i++)
+		found = has_word(sql, words[i]);
+	if (!found)
+		return false;
+
+	PG_TRY();
+	{
+		Script	   *script = script_split(sql, "the script");
+		ListCell   *lc;
+
+		foreach(lc, script->statements)
+		{
+			ScriptRefusal refusal;
+
+			if (script_refuses(script, lfirst(lc), &refusal))
+				result |= refusal.online;
+		}
+	}
+	PG_CATCH();
+	{
+		if (geterrcode() == ERRCODE_QUERY_CANCELED || geterrcode() == ERRCODE_ADMIN_SHUTDOWN)
+			PG_RE_THROW();
+		MemoryContextSwitchTo(context);
+		FlushErrorState();
+	}
+	PG_END_TRY();
+	return result;
+}
+
+/* Is word, in lower case, anywhere in the text, in any case? */
+static bool
+has_word(const char *sql, const char *word)
+{
+	size_t		length = strlen(word);
+
+	for (const char *p = sql; *p; p++)
+	{
+		if ((*p | 0x20) == word[0] && pg_strncasecmp(p, word, length) == 0)
+			return true;
+	}
+	return false;
 }
 
 /* Likewise, with statements that no script may have: to look at them. */
@@ -326,7 +393,7 @@ unwrap(Script *script)
 
 /* Raises for the first statement that no script may have. */
 static void
-check_statements(const Script *script, const char *what)
+check_statements(const Script *script, const char *what, bool online)
 {
 	ListCell   *lc;
 
@@ -336,7 +403,7 @@ check_statements(const Script *script, const char *what)
 		ScriptRefusal refusal;
 
 		CHECK_FOR_INTERRUPTS();
-		if (script_refuses(script, stmt, &refusal))
+		if (script_refuses(script, stmt, &refusal) && !(online && refusal.online))
 			script_refuse(stmt, &refusal, what);
 	}
 }

@@ -57,6 +57,8 @@ extern bool script_checksum_matches(const char *sql, const char *expected);
 extern char *script_shape_hash(const char *sql);
 extern char *script_redact(const char *sql, bool *redacted);
 extern Script *script_parse(const char *sql, const char *what);
+extern Script *script_parse_online(const char *sql, const char *what);
+extern bool script_needs_online(const char *sql);
 extern Script *script_split(const char *sql, const char *what);
 extern char *script_brief(const char *sql);
 extern char *script_up(const char *what, const char *sql);

@@ -31,6 +31,7 @@ typedef struct Rule
 	const char *command;		/* NULL: the server's command tag */
 	const char *reason;
 	const char *hint;
+	bool		online;			/* may run by itself, in a background worker */
 } Rule;
 
 static bool is_vacuum(const Script *script, Node *stmt);
@@ -77,8 +78,8 @@ static const Rule rules[] = {
 		.reason = "The client does not wait for data.",
 	.hint = "Take it out of the script, and run it with psql outside apply."},
 
-	{.tag = T_VacuumStmt,.fits = is_vacuum,.command = "VACUUM",
-	.reason = NO_BLOCK,.hint = "Run it by itself after apply; ANALYZE may stay in the script."},
+	{.tag = T_VacuumStmt,.fits = is_vacuum,.online = true,.command = "VACUUM",
+	.reason = NO_BLOCK,.hint = "Run it online: CALL migmgr.run('FILE', 'TEXT') does.  ANALYZE may stay in the script."},
 	{.tag = T_CreatedbStmt,.reason = NO_BLOCK,.hint = OUTSIDE},
 	{.tag = T_DropdbStmt,.reason = NO_BLOCK,.hint = OUTSIDE},
 	{.tag = T_AlterDatabaseStmt,.fits = moves_database,
@@ -89,29 +90,29 @@ static const Rule rules[] = {
 	{.tag = T_AlterSystemStmt,.reason = NO_BLOCK,
 	.hint = "Run it by itself, outside apply, or use ALTER DATABASE ... SET."},
 
-	{.tag = T_IndexStmt,.fits = index_concurrently,
+	{.tag = T_IndexStmt,.fits = index_concurrently,.online = true,
 		.command = "CREATE INDEX CONCURRENTLY",
 		.reason = NO_BLOCK,
-	.hint = "On a new or small table use CREATE INDEX without CONCURRENTLY; on a large one run this statement by itself, outside apply."},
-	{.tag = T_DropStmt,.fits = drop_concurrently,
+	.hint = "On a new or small table use CREATE INDEX without CONCURRENTLY; on a large one run it online: CALL migmgr.run('FILE', 'TEXT') does."},
+	{.tag = T_DropStmt,.fits = drop_concurrently,.online = true,
 		.command = "DROP INDEX CONCURRENTLY",
 		.reason = NO_BLOCK,
-	.hint = "Use DROP INDEX without CONCURRENTLY, which locks the table for a moment, or run this statement by itself, outside apply."},
-	{.tag = T_ReindexStmt,.fits = reindex_concurrently,
+	.hint = "Use DROP INDEX without CONCURRENTLY, which locks the table for a moment, or run it online: CALL migmgr.run('FILE', 'TEXT') does."},
+	{.tag = T_ReindexStmt,.fits = reindex_concurrently,.online = true,
 		.command = "REINDEX CONCURRENTLY",
 		.reason = NO_BLOCK,
-	.hint = "On a small table use REINDEX without CONCURRENTLY; on a large one run this statement by itself, outside apply."},
-	{.tag = T_ReindexStmt,.fits = reindex_many,
+	.hint = "On a small table use REINDEX without CONCURRENTLY; on a large one run it online: CALL migmgr.run('FILE', 'TEXT') does."},
+	{.tag = T_ReindexStmt,.fits = reindex_many,.online = true,
 		.command = "REINDEX of a whole schema or database",
 		.reason = NO_BLOCK,
-	.hint = "Use REINDEX TABLE for each table, or run this statement by itself, outside apply."},
-	{.tag = T_ClusterStmt,.fits = cluster_all,
+	.hint = "Use REINDEX TABLE for each table, or run it online: CALL migmgr.run('FILE', 'TEXT') does."},
+	{.tag = T_ClusterStmt,.fits = cluster_all,.online = true,
 		.command = "CLUSTER of all tables",
-	.reason = NO_BLOCK,.hint = "Name the table, or run it by itself, outside apply."},
-	{.tag = T_AlterTableStmt,.fits = detach_concurrently,
+	.reason = NO_BLOCK,.hint = "Name the table, or run it online: CALL migmgr.run('FILE', 'TEXT') does."},
+	{.tag = T_AlterTableStmt,.fits = detach_concurrently,.online = true,
 		.command = "DETACH PARTITION CONCURRENTLY",
 		.reason = NO_BLOCK,
-	.hint = "Use DETACH PARTITION without CONCURRENTLY, which locks the table for a moment, or run this statement by itself, outside apply."},
+	.hint = "Use DETACH PARTITION without CONCURRENTLY, which locks the table for a moment, or run it online: CALL migmgr.run('FILE', 'TEXT') does."},
 
 	{.tag = T_CreateSubscriptionStmt,.fits = makes_slot,
 		.command = "CREATE SUBSCRIPTION that makes a slot",
@@ -178,6 +179,7 @@ script_refuses(const Script *script, const ScriptStatement *stmt,
 			CreateCommandName(node);
 		refusal->reason = rule->reason;
 		refusal->hint = rule->hint;
+		refusal->online = rule->online;
 		return true;
 	}
 	return false;

@@ -15,6 +15,7 @@ typedef struct ScriptRefusal
 	const char *command;		/* what it is called in the message */
 	const char *reason;			/* a sentence */
 	const char *hint;			/* a sentence */
+	bool		online;			/* but it may be in a script that runs online */
 } ScriptRefusal;
 
 extern bool script_refuses(const Script *script, const ScriptStatement *stmt,

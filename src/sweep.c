@@ -32,12 +32,19 @@
 #include "utils/uuid.h"
 
 #include "errors.h"
+#include "flag.h"
 #include "guc.h"
 #include "spi_util.h"
 #include "subxact.h"
 #include "sweep.h"
 
 #define MAX_ROW_LOGS 10
+
+/*
+ * Of the runbooks: no dead letters before the first is on, and no judging by
+ * heartbeats before the workers send them.
+ */
+const char *const sweep_flags[2] = {"DLQ_ENABLED", "JOB_HEARTBEAT"};
 
 /* a part of the candidates, on its way through a subtransaction */
 typedef struct Batch
@@ -49,6 +56,7 @@ typedef struct Batch
 	int64		again;
 } Batch;
 
+static bool held_back(void);
 static bool sweep_look(void *arg);
 static void sweep_collect(Sweep *sweep, Datum array);
 static void sweep_check_rights(const Watch *watch);
@@ -187,6 +195,8 @@ sweep_look(void *arg)
 	if (watch->beat_index && sweep->counts.running > SWEEP_COUNT_CAP)
 		sweep->counts.running = running_estimate(sweep);
 
+	if (held_back())
+		sweep->ntids = 0;
 	if (sweep->ntids > 0 && !sweep->dry_run)
 	{
 		sweep_ask(sweep, sweep_open_sql(watch), 0, NULL, NULL);
@@ -202,6 +212,18 @@ sweep_look(void *arg)
 	if (!sweep->dry_run)
 		sweep->settle = sweep_prepare(sweep_settle_sql(watch), 1, scan_types);
 	return true;
+}
+
+/* Is a flag of the watchdog off, so that no job is to be moved? */
+static bool
+held_back(void)
+{
+	for (int i = 0; i < lengthof(sweep_flags); i++)
+	{
+		if (flag_percent(sweep_flags[i]) == 0)
+			return true;
+	}
+	return false;
 }
 
 /* Appends an array of addresses to the candidates. */
@@ -278,7 +300,9 @@ sweep_preview(void *arg)
 	Datum		values[2];
 
 	counts->dead_lettered = sweep->ntids;
-	if (sweep->ntids == 0 || sweep->watch->column[JOB_ATTEMPTS] == NULL)
+	counts->skipped = counts->stale - counts->dead_lettered;
+	if (sweep->ntids == 0 ||
+		(sweep->watch->column[JOB_ATTEMPTS] == NULL && flag_percent(sweep_flags[0]) < 0 && flag_percent(sweep_flags[1]) < 0))
 		return true;
 	values[0] = tid_array(sweep->tids, sweep->ntids);
 	values[1] = TimestampTzGetDatum(sweep->cutoff);

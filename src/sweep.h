@@ -59,6 +59,9 @@ extern void dlq_reopen_sql(StringInfo sql, const Dlq *dlq, const char *now, cons
 /* a text expression as a value of a column of the queue */
 extern char *dlq_value(const Dlq *dlq, DlqColumn column, const char *expression);
 
+/* feature flags that a sweep obeys where they exist */
+extern const char *const sweep_flags[2];
+
 /* cap of an exact count where an index makes counting the dearest part */
 #define SWEEP_COUNT_CAP 10000
 

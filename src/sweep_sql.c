@@ -11,6 +11,7 @@
 #include "lib/stringinfo.h"
 #include "utils/builtins.h"
 
+#include "flag.h"
 #include "sweep.h"
 
 #define EQ	"OPERATOR(pg_catalog.=)"
@@ -22,6 +23,7 @@ static char *last_sign(const Watch *watch, const char *alias);
 static char *running(const Watch *watch, const char *alias);
 static char *attempts_left(const Watch *watch, const char *alias);
 static char *utc(const char *expression);
+static void append_flags(StringInfo sql, const Watch *watch);
 static void append_stale(StringInfo sql, const Watch *watch);
 static void append_gone(StringInfo sql, const Watch *watch);
 static void append_added(StringInfo sql, const Watch *watch);
@@ -56,6 +58,18 @@ static char *
 utc(const char *expression)
 {
 	return psprintf("pg_catalog.to_char(pg_catalog.timezone('UTC', %s), 'YYYY-MM-DD HH24:MI:SS')", expression);
+}
+
+/* Feature flags that exist decide job by job whether it may be moved. */
+static void
+append_flags(StringInfo sql, const Watch *watch)
+{
+	for (int i = 0; i < lengthof(sweep_flags); i++)
+	{
+		if (flag_percent(sweep_flags[i]) >= 0)
+			appendStringInfo(sql, " AND migmgr.flag_enabled('%s', j.%s::pg_catalog.text)",
+							 sweep_flags[i], watch->column[JOB_ID]);
+	}
 }
 
 /*
@@ -103,11 +117,16 @@ sweep_count_sql(const Watch *watch)
 char *
 sweep_preview_sql(const Watch *watch)
 {
-	return psprintf("SELECT pg_catalog.count(*) FILTER (WHERE %s) AS again,"
-					" pg_catalog.count(*) FILTER (WHERE NOT (%s)) AS dead"
-					" FROM %s AS j WHERE j.ctid " EQ " ANY ($1) AND %s AND %s " LT " $2",
-					attempts_left(watch, "j"), attempts_left(watch, "j"), watch->name,
-					running(watch, "j"), last_sign(watch, "j"));
+	StringInfoData sql;
+
+	initStringInfo(&sql);
+	appendStringInfo(&sql, "SELECT pg_catalog.count(*) FILTER (WHERE %s) AS again,"
+					 " pg_catalog.count(*) FILTER (WHERE NOT (%s)) AS dead"
+					 " FROM %s AS j WHERE j.ctid " EQ " ANY ($1) AND %s AND %s " LT " $2",
+					 attempts_left(watch, "j"), attempts_left(watch, "j"), watch->name,
+					 running(watch, "j"), last_sign(watch, "j"));
+	append_flags(&sql, watch);
+	return sql.data;
 }
 
 /*
@@ -179,8 +198,10 @@ append_stale(StringInfo sql, const Watch *watch)
 					 " AND COALESCE(o.metadata OPERATOR(pg_catalog.->>) 'job_table', %s) " EQ " %s LIMIT 1) END AS letter",
 					 dlq->name, watch->column[JOB_ID], dlq->type[DLQ_JOB_ID],
 					 quote_literal_cstr(watch->name), quote_literal_cstr(watch->name));
-	appendStringInfo(sql, " FROM %s AS j WHERE j.ctid " EQ " ANY ($1) AND %s AND %s " LT " $2 FOR NO KEY UPDATE OF j SKIP LOCKED)",
+	appendStringInfo(sql, " FROM %s AS j WHERE j.ctid " EQ " ANY ($1) AND %s AND %s " LT " $2",
 					 watch->name, running(watch, "j"), last_sign(watch, "j"));
+	append_flags(sql, watch);
+	appendStringInfoString(sql, " FOR NO KEY UPDATE OF j SKIP LOCKED)");
 }
 
 /* gone: the jobs that this statement took out of running */

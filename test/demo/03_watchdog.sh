@@ -9,6 +9,18 @@ say "The columns have the runbook's names, so nothing needs to be mapped.  Dead"
   "letters go to the table that migration 001 made."
 sql "SELECT * FROM migmgr.watch('qc_jobs', dlq_table => 'public.job_dlq');"
 says "| watched " "qc_jobs is watched"
+say "Both migrations carry a feature flag, and what they brought is off until" \
+  "somebody switches it on: 24 hours after the apply, and one at a time.  Until" \
+  "then a sweep moves nothing."
+sql "SELECT flag, percent, state, versions, not_before, because FROM migmgr.flags;"
+says "JOB_HEARTBEAT" "the two flags of the migrations are there"
+sql "SELECT migmgr.set_flag('DLQ_ENABLED', 100, 'week 1');"
+refused MG274 'Migration 001 was applied'
+say "The demo cannot wait, so the DBA takes responsibility."
+sql "SELECT migmgr.waive('soak', 'a demo, on a server of its own');
+SELECT migmgr.set_flag('DLQ_ENABLED', 100, 'week 1');
+SELECT migmgr.set_flag('JOB_HEARTBEAT', 100, 'week 2');"
+check "both flags are on" "SELECT count(*) = 2 FROM migmgr.flags WHERE percent = 100"
 
 part "Workers send heartbeats"
 say "700 jobs are running, and 500 of them have a worker, which says so every 10" \

@@ -31,12 +31,19 @@ INSERT INTO unpinned VALUES
   ('migmgr.plan(text,text)'),
   ('migmgr.assert_safe(text,text)'),
   ('migmgr.apply(text,text,text,text,text,text,boolean,text,jsonb)'),
+  ('migmgr.apply(text)'),
   ('migmgr.apply_file(text,text,boolean,text,jsonb)'),
+  ('migmgr.apply_pending(text,text)'),
+  ('migmgr.run_pending(text,integer,bigint,text)'),
+  ('migmgr.submit(text,text,text,boolean)'),
+  ('migmgr.withdraw(text,text)'),
   ('migmgr.blockers(text)'),
   ('migmgr.run(text,text,boolean,text,jsonb,text,text,text,text,text,integer,bigint,text,text)'),
   ('migmgr.rollback(text,text,text,boolean)'),
+  ('migmgr.rollback_to(text,text,text,boolean)'),
   ('migmgr.watch(regclass,interval,regclass,text,jsonb,jsonb,integer,integer,boolean)'),
   ('migmgr.unwatch(text)'),
+  ('migmgr.add_check(text,text,text,text[],text,text[])'),
   ('migmgr.heartbeat(regclass,text,jsonb,integer)'),
   ('migmgr.heartbeat(regclass,uuid,jsonb,integer)'),
   ('migmgr.heartbeat(regclass,bigint,jsonb,integer)'),
@@ -51,6 +58,7 @@ INSERT INTO unpinned VALUES
   ('migmgr.dlq_resolve(uuid,text,text,text,regclass)'),
   ('migmgr.dlq_purge(interval,regclass,boolean,timestamp with time zone)'),
   ('migmgr.current_organisation()'),
+  ('migmgr.flag_enabled(text,text)'),
   ('migmgr_internal.dlq_statistics(regclass)'),
   ('migmgr_internal.dlq_column_names()'),
   ('migmgr_internal.classify(text)'),
@@ -60,6 +68,8 @@ INSERT INTO unpinned VALUES
   ('migmgr_internal.guard_drop()'),
   ('migmgr_internal.guard_rewrite()'),
   ('migmgr_internal.field(text)'),
+  ('migmgr_internal.tail(oid,jsonb,text)'),
+  ('migmgr_internal.sequence_options(oid,bigint,bigint,bigint,bigint,bigint,boolean)'),
   ('migmgr_internal.ledger_hash(text,bigint,timestamp with time zone,text,text,text,text,text,text,text,text,text)'),
   ('migmgr_internal.version_key(text)'),
   ('migmgr_internal.compare_versions(text,text)');
@@ -72,10 +82,14 @@ CREATE TEMP TABLE definer (signature text);
 INSERT INTO definer VALUES
   ('migmgr_internal.progress_rows()'),
   ('migmgr.head()'), ('migmgr.version()'), ('migmgr.verify(text)'), ('migmgr.health()'), ('migmgr.seal()'),
-  ('migmgr.compare_files(text,boolean)'), ('migmgr.set_environment(text)'), ('migmgr.set_policy(text,text,text,text,text)'),
-  ('migmgr.waive(text,text,interval,text)'), ('migmgr.grant_access(text,text)'), ('migmgr.revoke_access(text)'),
+  ('migmgr.compare_files(text,boolean)'), ('migmgr.compare_files(jsonb,boolean)'), ('migmgr.mark_applied(text[],text)'),
+  ('migmgr.mark_reverted(text[],text)'), ('migmgr.mark_renamed(text,text,text)'), ('migmgr.accept_checksum(text,text,text)'),
+  ('migmgr.baseline(text,text)'), ('migmgr.export(text[])'), ('migmgr.set_environment(text)'), ('migmgr.set_policy(text,text,text,text,text)'),
+  ('migmgr.tag(text)'), ('migmgr.note(text,text)'), ('migmgr.waive(text,text,interval,text)'), ('migmgr.grant_access(text,text)'), ('migmgr.revoke_access(text)'),
+  ('migmgr.set_flag(text,integer,text)'), ('migmgr_internal.flag_list(bigint)'),
+  ('migmgr.run_checks(text)'),
   ('migmgr_internal.seal_record(text,bigint)'), ('migmgr_internal.seal_batch(bigint)'), ('migmgr_internal.status_rows(text)'),
-  ('migmgr_internal.guard_login()'),
+  ('migmgr_internal.guard_login()'), ('migmgr.schema_fingerprint(text[])'),
   ('migmgr_internal.cron_status()'), ('migmgr_internal.watch_checks(timestamp with time zone)');
 SELECT set_eq('SELECT signature FROM routine WHERE prosecdef', 'SELECT signature FROM definer', 'SECURITY DEFINER is what is known to be');
 SELECT is_empty($$SELECT signature FROM routine WHERE prosecdef AND (prosrc ~* '\mEXECUTE\M' AND prosrc !~* 'format\(|EXECUTE \$q\$')$$,
@@ -102,8 +116,8 @@ SELECT is_empty($$SELECT r.name, k.name FROM relation AS r CROSS JOIN (VALUES ('
 SELECT is_empty($$SELECT r.name, t.tgname FROM relation AS r JOIN pg_trigger AS t ON t.tgrelid = r.oid WHERE NOT t.tgisinternal AND t.tgenabled <> 'A' AND t.tgname <> 'job_dlq_updated_at'$$,
   'every other trigger on them is ENABLE ALWAYS too');
 SELECT set_eq($$SELECT encode(t.tgargs, 'escape'), r.name FROM relation AS r JOIN pg_trigger AS t ON t.tgrelid = r.oid AND t.tgname = 'row_guard'
-   WHERE r.name IN ('migmgr.ledger', 'migmgr_internal.script', 'migmgr_internal.statement', 'migmgr_internal.object', 'migmgr_internal.attempt', 'migmgr_internal.ddl_log')$$,
-  $$SELECT 'record\000', n FROM unnest('{migmgr.ledger,migmgr_internal.script,migmgr_internal.statement,migmgr_internal.object,migmgr_internal.attempt,migmgr_internal.ddl_log}'::text[]) AS n$$,
+   WHERE r.name IN ('migmgr.ledger', 'migmgr_internal.script', 'migmgr_internal.statement', 'migmgr_internal.object', 'migmgr_internal.attempt', 'migmgr_internal.ddl_log', 'migmgr_internal.check_result')$$,
+  $$SELECT 'record\000', n FROM unnest('{migmgr.ledger,migmgr_internal.script,migmgr_internal.statement,migmgr_internal.object,migmgr_internal.attempt,migmgr_internal.ddl_log,migmgr_internal.check_result}'::text[]) AS n$$,
   'evidence is written by migmgr''s own C code only');
 SELECT is_empty($$SELECT t.evtname FROM member AS m JOIN pg_event_trigger AS t ON m.classid = 'pg_event_trigger'::regclass AND t.oid = m.objid
    WHERE t.evtenabled <> 'A' OR t.evttags IS NOT NULL$$, 'every event trigger is ENABLE ALWAYS and without a tag filter');

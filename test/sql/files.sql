@@ -55,5 +55,60 @@ SELECT file, version, name FROM migmgr_internal.remembered_files();
 SELECT count(*) AS entries FROM migmgr.ledger WHERE event = 'files';
 SELECT topic, value FROM migmgr.status WHERE topic IN ('applied', 'pending');
 SELECT status FROM migmgr.verify() WHERE check_name = 'chain';
+
+-- while applied versions have another file, or none, nothing is applied; unless told
+SELECT * FROM public.files((:listing), true) LIMIT 1;
+SELECT * FROM public.caught($$SELECT * FROM migmgr.apply('020', 'twenty', 'CREATE TABLE t20 (id int)')$$) \gx
+SELECT public.fingerprint() AS before \gset
+SELECT state FROM public.caught($$SELECT * FROM migmgr.apply('020', 'twenty', 'CREATE TABLE t20 (id int)', dry_run => true)$$);
+SELECT state, message FROM public.caught($$SELECT * FROM migmgr.apply('020', 'twenty', 'SELECT 1', options => '{"allow_divergence": "perhaps"}')$$);
+SELECT public.fingerprint() = :'before' AS unchanged;
+SELECT status FROM migmgr.apply('020', 'twenty', 'CREATE TABLE t20 (id int)', options => '{"allow_divergence": true, "skip_failed": true}');
+-- each way of settling counts; what was applied since the listing is not in dispute
+SELECT status FROM migmgr.accept_checksum('002', public.sum(22), 'only a comment');
+SELECT detail FROM public.caught($$SELECT * FROM migmgr.apply('021', 'next', 'CREATE TABLE t21 (id int)')$$);
+SELECT version, status FROM migmgr.mark_reverted('{008}', 'was a mistake');
+SELECT state, detail FROM public.caught($$SELECT * FROM migmgr.apply('021', 'next', 'CREATE TABLE t21 (id int)', options => '{"skip_failed": true}')$$);
+SELECT file, version, status FROM public.files((:listing)) WHERE version IN ('002', '008') OR file LIKE '% files';
+SELECT status FROM migmgr.verify() WHERE check_name = 'chain';
+
+-- with the texts: is it a comment, or the meaning?
+SELECT status FROM migmgr.apply('030', 'thirty', E'-- one\nCREATE TABLE t30 (id int);', options => '{"allow_divergence": true, "skip_failed": true}');
+SELECT status FROM migmgr.apply('031', 'thirty_one', 'CREATE TABLE t31 (id int);', options => '{"allow_divergence": true, "skip_failed": true}');
+SELECT f.version, f.status, public.mask(f.detail) ~ 'only comments or white space differ' AS comments, public.mask(f.detail) ~ 'it means something else' AS meaning,
+       f.hint ~ 'only comments' AS accept
+  FROM migmgr.compare_files(jsonb_build_object('030_thirty.sql', E'-- two\n  CREATE TABLE t30 (id int);\n', '031_thirty_one.sql', 'CREATE TABLE t31 (id bigint);',
+    '032_new.sql', 'SELECT 1', '033_bad.sql', E'-- migmgr:lock_timeout soon\nSELECT 1'), false) AS f WHERE f.version >= '030' OR f.status = 'bad name';
+SELECT c.state, c.message, c.detail FROM unnest('{NULL,[],"{}",3,"{\"001_a.sql\": 1}"}'::text[]) WITH ORDINALITY AS t(texts, n),
+  LATERAL public.caught(format('SELECT * FROM migmgr.compare_files(%L::jsonb)', t.texts)) AS c ORDER BY t.n;
+
+-- HotDash: 67 versions are applied there that the repository lacks, 11 files were never applied, two of them without a time of day
+DROP DATABASE IF EXISTS regress_migmgr_hotdash;
+CREATE DATABASE regress_migmgr_hotdash TEMPLATE postgres;
+\connect regress_migmgr_hotdash
+SET client_min_messages = warning;
+\set ECHO none
+CREATE EXTENSION migmgr;
+\i test/include/chain.sql
+CREATE FUNCTION public.sum(n integer) RETURNS text LANGUAGE sql AS $$SELECT encode(sha256(convert_to(n::text, 'UTF8')), 'hex')$$;
+\set ECHO all
+SELECT count(public.entry(n, 'applied', to_char('2025-10-03 08:00'::timestamp + n * interval '4 hours', 'YYYYMMDDHH24MISS'), 'remote_' || n, public.sum(n), '{}'))
+  FROM generate_series(1, 67) AS n;
+SELECT migmgr.resume('a fixture') LIKE 'resumed%' AS resumed;
+\set listing 'SELECT string_agg(public.sum(1000 + n) || ''  '' || f, chr(10)) FROM (SELECT n, format(''supabase/migrations/%s_local_%s.sql'', to_char(''2025-10-11 09:30''::timestamp + n * interval ''11 hours'', ''YYYYMMDDHH24MISS''), n) AS f FROM generate_series(1, 9) AS n UNION ALL VALUES (10, ''supabase/migrations/20251015_dashboard_rpc_functions.sql''), (11, ''supabase/migrations/20251015_dashboard_tile_queries.sql'')) AS v(n, f)'
+SELECT file, version, status, detail FROM migmgr.compare_files((:listing));
+SELECT hint FROM migmgr.compare_files((:listing)) WHERE status IN ('missing file', 'bad name') OR file = '11 files';
+SELECT count(*) FROM migmgr.export();
+-- way B: they no longer count
+BEGIN;
+SELECT version, status FROM migmgr.mark_reverted((SELECT array_agg(version) FROM migmgr.export()), 'the repository is right') LIMIT 2;
+SELECT file, status, detail FROM migmgr.compare_files((:listing)) LIMIT 1;
+ROLLBACK;
+-- way C: a new start
+SELECT baseline, status, detail ~ '67 versions' AS all_of_them FROM migmgr.baseline('20251014120001', 'fresh_baseline');
+SELECT file, version, status, detail FROM migmgr.compare_files((:listing));
+SELECT status, count(*) FROM migmgr.history GROUP BY status ORDER BY status;
+SELECT topic, value FROM migmgr.status WHERE topic = 'pending';
 \connect postgres
+DROP DATABASE regress_migmgr_hotdash;
 DROP DATABASE regress_migmgr_files;

@@ -179,7 +179,7 @@ ALTER TABLE big ALTER COLUMN n TYPE plain|type_change|alter-column-type
 ALTER TABLE big ALTER COLUMN n TYPE positive|rewriting|alter-column-type-rewrite
 ALTER TABLE big ALTER COLUMN d TYPE integer|type_change|alter-column-type
 ALTER TABLE big ALTER COLUMN n TYPE nosuch|rewriting|alter-column-type-rewrite
-ALTER TABLE clear ALTER COLUMN a TYPE bigint|rewriting|alter-column-type-rewrite
+ALTER TABLE clear ALTER COLUMN a TYPE bigint|type_change|alter-column-type
 ALTER TABLE parted ALTER COLUMN v TYPE varchar|type_change|alter-column-type
 ALTER TABLE parted ALTER COLUMN v TYPE varchar(5)|rewriting|alter-column-type-rewrite
 ALTER TYPE pair ALTER ATTRIBUTE x TYPE bigint|type_change|alter-column-type

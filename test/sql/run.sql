@@ -38,7 +38,7 @@ CALL migmgr.run('003_fails.sql', 'SELECT 1', options => '{"no": 1}');
 CALL migmgr.run('bad name.sql', 'SELECT 1');
 CALL migmgr.run('003_fails.sql', NULL);
 CALL migmgr.run(NULL, 'SELECT 1');
-CALL migmgr.run('003_fails.sql', E'-- migmgr:online\nSELECT 1');
+CALL migmgr.run('003_fails.sql', E'-- migmgr:online\nSELECT 1', dry_run => true);
 \set VERBOSITY default
 -- the failed one is recorded, without a worker: in the same session, at once
 SELECT version, sqlstate, statement FROM migmgr.attempts ORDER BY at;

@@ -238,6 +238,8 @@ SELECT status FROM migmgr.watch('parts', batch_size => 3);
 SELECT running, stale, dead_lettered, errors FROM migmgr.sweep('parts', '2026-01-01 12:00Z');
 SELECT status, count(*) FROM parts GROUP BY status;
 SELECT count(DISTINCT job_id) FROM migmgr.job_dlq WHERE metadata ->> 'job_table' = 'public.parts';
+-- what is advised can be run: no CONCURRENTLY on a partitioned table
+SELECT topic, advice FROM migmgr_internal.watch_advice('public', 'parts');
 
 -- both ways to look for stale jobs find the same
 SELECT status FROM migmgr.unwatch('parts');

@@ -1,0 +1,47 @@
+-- rollback_to(), tag(), note().
+\set test rollback_to
+\set ECHO none
+\i test/include/database.sql
+\set ECHO all
+
+SELECT status FROM migmgr.apply('001', 'one', 'CREATE TABLE one (i int)', 'DROP TABLE one');
+SELECT migmgr.tag('release 1');
+SELECT status FROM migmgr.apply('002', 'two', 'CREATE TABLE two (i int)', 'DROP TABLE two');
+SELECT status FROM migmgr.apply('003', 'three', 'ALTER TABLE two ADD COLUMN j int', 'ALTER TABLE two DROP COLUMN j');
+SELECT status FROM migmgr.apply('004', 'four', 'CREATE VIEW four AS SELECT j FROM two', 'DROP VIEW four');
+
+-- by itself the oldest of them cannot go
+SELECT state FROM public.caught($$SELECT * FROM migmgr.rollback('002')$$);
+SELECT public.fingerprint() AS before \gset
+SELECT version, status, statements, detail FROM migmgr.rollback_to('001', dry_run => true);
+SELECT public.fingerprint() = :'before' AS unchanged;
+SELECT version, status, statements, detail FROM migmgr.rollback_to('003', 'too early');
+SELECT version, status, detail FROM migmgr.rollback_to('003');
+SELECT version, status, detail FROM migmgr.rollback_to('release 1', 'start again');
+SELECT version, name, status, note FROM migmgr.history;
+
+-- all or nothing
+SELECT status FROM migmgr.apply('002', 'two', 'CREATE TABLE two (i int)', 'DROP TABLE two');
+SELECT status FROM migmgr.apply('003', 'three', 'ALTER TABLE two ADD COLUMN j int', 'ALTER TABLE two DROP COLUMN j');
+INSERT INTO two (i) VALUES (1);
+SELECT public.fingerprint() AS before \gset
+SELECT * FROM public.caught($$SELECT * FROM migmgr.rollback_to('001')$$) \gx
+SELECT public.fingerprint() = :'before' AS unchanged;
+SELECT version, status, detail FROM migmgr.rollback_to('release 1', 'keep it', on_data => 'archive');
+SELECT version, object, rows, state FROM migmgr.archives;
+
+-- the whole story is kept
+SELECT seq, event, version FROM migmgr.ledger WHERE version = '002' OR event = 'tag' ORDER BY seq;
+SELECT migmgr.note('002', 'goes out with the next release');
+SELECT version, status, note FROM migmgr.history WHERE version = '002';
+SELECT status FROM migmgr.apply('002', 'two', 'CREATE TABLE two (i int)', 'DROP TABLE two');
+SELECT version, status, note FROM migmgr.history WHERE version = '002';
+
+-- mistakes
+CREATE TEMP TABLE try (n serial, sql text);
+INSERT INTO try (sql) VALUES ($$migmgr.rollback_to('nowhere')$$), ($$migmgr.rollback_to('003')$$), ($$migmgr.rollback_to(NULL)$$), ($$migmgr.tag('release 1')$$), ($$migmgr.tag('002')$$),
+  ($$migmgr.tag('')$$), ($$migmgr.tag(E'a\nb')$$), ($$migmgr.tag(NULL)$$), ($$migmgr.note('009', 'x')$$), ($$migmgr.note('002', ' ')$$), ($$migmgr.note(NULL, 'x')$$);
+SELECT t.sql, c.state, c.message FROM try AS t, LATERAL public.caught('SELECT * FROM ' || t.sql) AS c ORDER BY t.n;
+SELECT check_name, status FROM migmgr.verify() WHERE check_name IN ('chain', 'texts');
+\connect postgres
+DROP DATABASE regress_migmgr_rollback_to;
