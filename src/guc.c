@@ -19,6 +19,7 @@ int			guc_max_script_size = 16 * 1024;
 char	   *guc_organisation_id = NULL;
 char	   *guc_protected_databases = NULL;
 int			guc_progress_messages = PROGRESS_AUTO;
+int			guc_rehearse_limit = 256 * 1024;
 int			guc_small_relation = 16 * 1024;
 
 static const struct config_enum_entry progress_messages[] = {
@@ -87,6 +88,14 @@ guc_init(void)
 							   "",
 							   PGC_SIGHUP, GUC_LIST_INPUT,
 							   NULL, NULL, NULL);
+
+	DefineCustomIntVariable("migmgr.rehearse_limit",
+							"Sets the size of a table up to which a rehearsal reads or writes it as a whole.",
+							"Above it rehearse() refuses, unless its option max_size says otherwise.",
+							&guc_rehearse_limit,
+							256 * 1024, 0, 1024 * 1024 * 1024,
+							PGC_USERSET, GUC_UNIT_KB,
+							NULL, NULL, NULL);
 
 	DefineCustomIntVariable("migmgr.small_relation",
 							"Sets the size below which blocking and rewriting do not count.",

@@ -56,6 +56,7 @@ static void note_wait(Run *run);
 static void add_detail(ErrorData *error, const char *line);
 static bool worth_a_retry(const Run *run, const ErrorData *error);
 static bool wait_before_retry(void *arg);
+static char *run_totals(const Run *run);
 static void run_tell(const Run *run);
 static RunRow *run_failed(Run *run, ErrorData *error);
 static char *run_detail(const Run *run, bool with_counts);
@@ -67,14 +68,13 @@ run_init(void)
 }
 
 /*
- * Runs a request to its end and returns the row for the caller.  Raises what
- * went wrong, unless options say on_error => report.
+ * Tries a request until it succeeds, or fails for good: *error is NULL or what
+ * went wrong in the end.  Nothing is recorded yet.
  */
-RunRow *
-run_request(const RunRequest *request)
+Run *
+run_tries(const RunRequest *request, ErrorData **error)
 {
 	Run		   *run = palloc0(sizeof(Run));
-	ErrorData  *error;
 	instr_time	start,
 				duration;
 
@@ -83,7 +83,8 @@ run_request(const RunRequest *request)
 		ledger_check_home();
 
 	run->request = request;
-	run->what = psprintf("%s \"%s\"", request->action == RUN_APPLY ? "migration" : "rollback of",
+	run->what = request->rehearse ? "the rehearsal" :
+		psprintf("%s \"%s\"", request->action == RUN_APPLY ? "migration" : "rollback of",
 						 request->version);
 	run->environment = policy_environment();
 	if (request->action == RUN_ROLLBACK)
@@ -102,13 +103,15 @@ run_request(const RunRequest *request)
 		run->done = NIL;
 		run->class = CLASS_NONE;
 		run->current = NULL;
-		error = subxact_run(run_in_subxact, run);
+		run->effect = NULL;
+		*error = subxact_run(run_in_subxact, run);
+		measure_end();
 		guard_end();
 		notices_end();
 		budget_end();
-		if (error != NULL && is_about_locks(error))
+		if (*error != NULL && is_about_locks(*error))
 			note_wait(run);
-		if (error == NULL || !worth_a_retry(run, error))
+		if (*error == NULL || !worth_a_retry(run, *error))
 			break;
 		if (request->commits)
 			run_next_transaction();
@@ -118,7 +121,7 @@ run_request(const RunRequest *request)
 		if (cancelled != NULL)
 		{
 			run->current = NULL;
-			error = cancelled;
+			*error = cancelled;
 			break;
 		}
 	}
@@ -126,13 +129,26 @@ run_request(const RunRequest *request)
 	INSTR_TIME_SUBTRACT(duration, start);
 	run->ms = INSTR_TIME_GET_MILLISEC(duration);
 	progress_end();
+	return run;
+}
+
+/*
+ * Runs a request to its end and returns the row for the caller.  Raises what
+ * went wrong, unless options say on_error => report.
+ */
+RunRow *
+run_request(const RunRequest *request)
+{
+	ErrorData  *error;
+	Run		   *run = run_tries(request, &error);
 
 	if (error != NULL)
 		return run_failed(run, error);
 	if (request->dry_run)
-		return run_row(run, "dry run", run->effect->objects == NIL
-					   ? "nothing was kept"
-					   : psprintf("would leave: %s; nothing was kept", run_detail(run, false)));
+		return run_row(run, "dry run", psprintf("%s%snothing was kept",
+												run->effect->objects == NIL ? "" :
+												psprintf("would leave: %s; ", run_detail(run, false)),
+												run_totals(run)));
 
 	if (request->action == RUN_ROLLBACK)
 		flag_rolled_back(request->version, request->undoes);
@@ -216,7 +232,8 @@ run_in_subxact(void *arg)
 	run->verify = request->verify == NULL ? NULL :
 		script_parse(request->verify, psprintf("the verify SQL of %s", run->what));
 
-	if (request->action == RUN_APPLY)
+	run->before = request->dry_run ? RegisterSnapshot(GetLatestSnapshot()) : NULL;
+	if (request->action == RUN_APPLY && !request->rehearse)
 		checks_around("before", request->version, true, run->environment);
 	if (request->action == RUN_ROLLBACK && request->on_data == ON_DATA_ARCHIVE)
 		archive_store(run);
@@ -234,6 +251,8 @@ run_watched(Run *run)
 {
 	List	   *violations;
 
+	if (run->before != NULL)
+		measure_begin(run->before, GetMemoryChunkContext(run), run->request->rehearse);
 	guard_begin(run->request->action == RUN_APPLY ? GUARD_APPLY : GUARD_ROLLBACK, run->made);
 	if (run->request->on_data == ON_DATA_ARCHIVE)
 		guard_count_any();
@@ -262,11 +281,14 @@ run_fenced(Run *run)
 	notices_begin(GetMemoryChunkContext(run));
 	budget_begin(run->request->options.lock_timeout);
 	run_statements(run, run->script, "statement");
-	if (run->request->action == RUN_APPLY)
+	if (run->request->action == RUN_APPLY && !run->request->rehearse)
 		archive_bring_back(run);
 	run_verify(run);
 	run_effect(run);
-	checks_around("after", run->request->version, run->request->action == RUN_APPLY, run->environment);
+	if (run->request->dry_run)
+		measure_end();
+	if (!run->request->rehearse)
+		checks_around("after", run->request->version, run->request->action == RUN_APPLY, run->environment);
 	if (!run->request->dry_run)
 		own_lock(LOCK_CHAIN, budget_left());
 	AtEOXact_GUC(false, nestlevel);
@@ -551,19 +573,62 @@ run_tell(const Run *run)
 		flag_applied(request->version, request->flags);
 }
 
+/* Where it failed, how often, and behind whom it waited. */
+void
+run_explain(const Run *run, ErrorData *error)
+{
+	ListCell   *lc;
+
+	(void) run_error(run, error);
+	foreach(lc, run->waits)
+		add_detail(error, lfirst(lc));
+	if (run->attempts > 1)
+		add_detail(error, psprintf("It was tried %d times.", run->attempts));
+}
+
+/* "took AccessExclusiveLock on public.t; wrote again 16 MB; " */
+static char *
+run_totals(const Run *run)
+{
+	StringInfoData totals;
+	List	   *locks = NIL;
+	int64		written = 0;
+	double		read = 0;
+	bool		stays = false;
+	ListCell   *lc;
+
+	initStringInfo(&totals);
+	foreach(lc, run->done)
+	{
+		const Measured *measured = ((RunStatement *) lfirst(lc))->measured;
+
+		if (measured == NULL)
+			continue;
+		locks = list_concat(locks, list_copy(measured->locks));
+		written += measured->written;
+		read += measured->read;
+		stays |= measured->stays;
+	}
+	if (locks != NIL)
+		appendStringInfo(&totals, "took %s; ", measure_locks(locks, 3, false));
+	if (written > 0)
+		appendStringInfo(&totals, "wrote again %s; ",
+						 measure_size(written));
+	if (read > 0)
+		appendStringInfo(&totals, "read %.0f rows in scans; ", read);
+	if (stays)
+		appendStringInfoString(&totals, "did what is not undone, as rehearse() shows; ");
+	return totals.data;
+}
+
 /* Records the failed attempt; raises the error, or returns a row about it. */
 static RunRow *
 run_failed(Run *run, ErrorData *error)
 {
 	const RunRequest *request = run->request;
 	Attempt		attempt = {0};
-	ListCell   *lc;
 
-	error = run_error(run, error);
-	foreach(lc, run->waits)
-		add_detail(error, lfirst(lc));
-	if (run->attempts > 1)
-		add_detail(error, psprintf("It was tried %d times.", run->attempts));
+	run_explain(run, error);
 	attempt.action = request->action == RUN_APPLY ? "apply" : "rollback";
 	attempt.version = request->version;
 	attempt.name = request->name;

@@ -19,6 +19,7 @@
 #include "fmgr.h"
 
 #include "guard.h"
+#include "measure.h"
 #include "nodes/pg_list.h"
 #include "policy.h"
 #include "script.h"
@@ -45,6 +46,7 @@ typedef struct RunOptions
 	bool		skip_failed;
 	bool		allow_divergence;
 	bool		report;			/* on_error => 'report' */
+	int			max_size;		/* kB, of a rehearsal; else -1 */
 } RunOptions;
 
 /* what is asked for; strings in the function's context, NULL where absent */
@@ -67,6 +69,7 @@ typedef struct RunRequest
 	List	   *flags;			/* of char * */
 	List	   *replaces;		/* of char *: versions that it stands for */
 	bool		dry_run;
+	bool		rehearse;		/* a dry run of no version, as policy or not */
 	OnData		on_data;
 	int64		undoes;			/* rollback: seq of the entry it undoes */
 	bool		commits;		/* came by the door that owns its transactions */
@@ -91,6 +94,7 @@ typedef struct RunStatement
 	double		ms;
 	int64		rows;			/* -1: a utility statement */
 	List	   *notices;		/* of char * */
+	Measured   *measured;		/* of a dry run, else NULL */
 } RunStatement;
 
 /* a run while it goes on */
@@ -114,6 +118,7 @@ typedef struct Run
 	MigClass	class;
 	int			attempts;
 	TimestampTz started;
+	Snapshot	before;			/* of a dry run: sees the catalog as it was */
 	int			waited;			/* ms between attempts */
 	List	   *waits;			/* of char *: what the last attempts waited
 								 * for, and behind whom; with queries ... */
@@ -169,6 +174,8 @@ extern void run_init(void);
 
 /* run.c */
 extern RunRow *run_request(const RunRequest *request);
+extern Run *run_tries(const RunRequest *request, ErrorData **error);
+extern void run_explain(const Run *run, ErrorData *error);
 extern void run_begin(const char *function);
 extern RunRow *run_row(const Run *run, const char *status, const char *detail);
 extern char *object_list(const List *objects, bool with_counts);
@@ -199,6 +206,8 @@ extern void run_snapshot(void);
 
 /* run_options.c */
 extern void run_options(RunOptions *options, Jsonb *json);
+extern void run_options_default(RunOptions *options);
+extern void run_options_read(RunOptions *options, Jsonb *json);
 extern void run_option(RunOptions *options, const char *key, const char *value);
 
 /* run_history.c */
@@ -220,6 +229,9 @@ extern void check_divergence(const RunRequest *request);
 extern RunRow *replaces_settle(const RunRequest *request);
 extern void replaces_record(const RunRequest *request);
 extern void replaces_undo(const RunRequest *request);
+
+/* rehearse.c */
+extern void rehearse_check_size(const Run *run, const Verdict *verdict);
 
 /* run_statement.c */
 extern void run_statements(Run *run, Script *script, const char *part);

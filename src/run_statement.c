@@ -99,6 +99,8 @@ judge_next(ScriptStatement *statement, void *arg)
 	verdict->line = statement->line;
 	if (run->first == NULL)
 		run->first = verdict;
+	if (run->request->rehearse)
+		rehearse_check_size(run, verdict);
 	if (guard_deferred(verdict))
 	{
 		judging->deferred = lappend(judging->deferred, verdict);
@@ -179,6 +181,10 @@ run_statements(Run *run, Script *script, const char *part)
 		if (!guard_deferred(verdict))
 			run->class = Max(run->class, verdict->class);
 
+		if (run->request->rehearse)
+			rehearse_check_size(run, verdict);
+		if (run->request->dry_run && script == run->script)
+			measure_before(statement->number);
 		budget_statement();
 		guard_statement(verdict);
 		MemoryContextSwitchTo(scratch);
@@ -219,6 +225,8 @@ run_one(Run *run, ScriptStatement *statement, Script *script, Verdict *verdict)
 	done->ms = INSTR_TIME_GET_MILLISEC(duration);
 	done->rows = rows;
 	done->notices = notices_take();
+	if (run->request->dry_run && script == run->script)
+		done->measured = measure_after(statement->raw->stmt);
 	run->done = lappend(run->done, done);
 	MemoryContextSwitchTo(scratch);
 }

@@ -37,6 +37,7 @@ INSERT INTO unpinned VALUES
   ('migmgr.run_pending(text,integer,bigint,text)'),
   ('migmgr.submit(text,text,text,boolean)'),
   ('migmgr.withdraw(text,text)'),
+  ('migmgr.rehearse(text,jsonb)'),
   ('migmgr.blockers(text)'),
   ('migmgr.run(text,text,boolean,text,jsonb,text,text,text,text,text,integer,bigint,text,text)'),
   ('migmgr.rollback(text,text,text,boolean)'),
