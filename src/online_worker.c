@@ -32,6 +32,7 @@
 #include "check.h"
 #include "compat.h"
 #include "errors.h"
+#include "gate.h"
 #include "ledger.h"
 #include "lock.h"
 #include "migmgr.h"
@@ -52,7 +53,7 @@ typedef struct Work
 	MemoryContext context;
 } Work;
 
-static Work *work = NULL;
+static Work * work = NULL;
 
 static bool take_lock(LOCKTAG *tag);
 static bool do_job(void);
@@ -206,6 +207,7 @@ begin_job(void)
 	become_requester();
 
 	text = script_text(job->checksum, &redacted);
+
 	options = DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum(job->options)));
 	apply_file_request(&work->request, "run()", "CALL migmgr.run", job->file, text, options);
 	work->request.note = job->note;
@@ -299,7 +301,7 @@ finish_online(RunRequest *request)
 	ListCell   *lc;
 
 	run_verify(run);
-	checks_around("after", request->version, true, run->environment);
+	checks_after(request->version, true, run->environment);
 	run->done = online_done(request->version);
 	run->effect = palloc0(sizeof(GuardResult));
 	online_effect(request->version, run->effect);
@@ -313,6 +315,7 @@ finish_online(RunRequest *request)
 	}
 	run->reversible = run->down == NULL ? "no: no rollback script was given" : "by script";
 
+	gate_waivers(request, run->environment);
 	run_record(run);
 	use_waivers(run);
 	online_job_delete(request->version);

@@ -27,6 +27,7 @@
 #include "check.h"
 #include "errors.h"
 #include "flag.h"
+#include "gate.h"
 #include "guc.h"
 #include "ledger.h"
 #include "lock.h"
@@ -145,10 +146,12 @@ run_request(const RunRequest *request)
 	if (error != NULL)
 		return run_failed(run, error);
 	if (request->dry_run)
-		return run_row(run, "dry run", psprintf("%s%snothing was kept",
+		return run_row(run, "dry run", psprintf("%s%snothing was kept%s%s",
 												run->effect->objects == NIL ? "" :
 												psprintf("would leave: %s; ", run_detail(run, false)),
-												run_totals(run)));
+												run_totals(run),
+												run->not_ready == NULL ? "" : "; not ready: ",
+												run->not_ready == NULL ? "" : run->not_ready));
 
 	if (request->action == RUN_ROLLBACK)
 		flag_rolled_back(request->version, request->undoes);
@@ -233,8 +236,7 @@ run_in_subxact(void *arg)
 		script_parse(request->verify, psprintf("the verify SQL of %s", run->what));
 
 	run->before = request->dry_run ? RegisterSnapshot(GetLatestSnapshot()) : NULL;
-	if (request->action == RUN_APPLY && !request->rehearse)
-		checks_around("before", request->version, true, run->environment);
+	run->not_ready = request->rehearse ? NULL : gate_check(request, run->environment);
 	if (request->action == RUN_ROLLBACK && request->on_data == ON_DATA_ARCHIVE)
 		archive_store(run);
 	run_watched(run);
@@ -288,7 +290,7 @@ run_fenced(Run *run)
 	if (run->request->dry_run)
 		measure_end();
 	if (!run->request->rehearse)
-		checks_around("after", run->request->version, run->request->action == RUN_APPLY, run->environment);
+		checks_after(run->request->version, run->request->action == RUN_APPLY, run->environment);
 	if (!run->request->dry_run)
 		own_lock(LOCK_CHAIN, budget_left());
 	AtEOXact_GUC(false, nestlevel);
