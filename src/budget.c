@@ -109,7 +109,7 @@ budget_end(void)
 static void
 set_number(const char *name, int value, GucContext context)
 {
-	char		text[32];
+	char text[	32];
 
 	snprintf(text, sizeof(text), "%d", value);
 	(void) set_config_option(name, text, context, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
@@ -194,12 +194,12 @@ static void
 note_pids(const char *text)
 {
 	wait.count = 0;
-	while (text != NULL && *text != '\0' && *text != '.' && wait.count < MAX_BLOCKERS)
+	while (text !=NULL && *text !='\0' && *text !='.' && wait.count < MAX_BLOCKERS)
 	{
-		if (*text >= '0' && *text <= '9')
+		if (*text >='0' && *text <='9')
 			wait.pids[wait.count++] = (int) strtol(text, unconstify(char **, &text), 10);
 		else
-			text++;
+			text	  ++;
 	}
 }
 
@@ -218,7 +218,7 @@ lock_name(void)
 		relation = get_rel_name(wait.tag.locktag_field2);
 	if (relation != NULL)
 		appendStringInfoString(&name, quote_qualified_identifier(
-								   get_namespace_name(get_rel_namespace(wait.tag.locktag_field2)), relation));
+																 get_namespace_name(get_rel_namespace(wait.tag.locktag_field2)), relation));
 	else
 		DescribeLockTag(&name, &wait.tag);
 	return name.data;

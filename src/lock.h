@@ -10,7 +10,7 @@ typedef enum OwnLock
 	LOCK_APPLY = 1,				/* one apply or rollback at a time */
 	LOCK_CHAIN = 2,				/* one appender at a time; taken last */
 	LOCK_SWEEP = 3,				/* one run_sweeps() at a time; by the session */
-	LOCK_ONLINE = 4,				/* one worker at a time, as long as it lives */
+	LOCK_ONLINE = 4,			/* one worker at a time, as long as it lives */
 	LOCK_SHOWN = 5				/* shared, by whatever else view progress is
 								 * to show */
 } OwnLock;

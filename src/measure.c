@@ -58,7 +58,8 @@ typedef struct Measure
 	List	   *locks;			/* of MeasuredLock *: all of them */
 	int			statement;
 	TimestampTz began;
-	List	   *called;			/* oids of functions that this statement called */
+	List	   *called;			/* oids of functions that this statement
+								 * called */
 	List	   *tolerated;		/* of Tolerated * */
 	bool		tolerate;
 	object_access_hook_type previous_hook;
@@ -313,7 +314,7 @@ read_locks(Measured *measured)
 
 	for (int i = 0; i < data->nelements; i++)
 	{
-		const LockInstanceData *instance = &data->locks[i];
+		const		LockInstanceData *instance = &data->locks[i];
 
 		if (instance->pid != MyProcPid || instance->locktag.locktag_type != LOCKTAG_RELATION ||
 			instance->locktag.locktag_field1 != MyDatabaseId ||

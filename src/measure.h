@@ -49,8 +49,9 @@ typedef struct Tolerated
 
 /*
  * A script begins.  before sees the catalog as it was then, and goes with the
- * subtransaction that will be undone.  What is measured lives in context.  With tolerate, policy lets pass all but what belongs to
- * migmgr and what is not classified, and what it would have said is kept.
+ * subtransaction that will be undone.  What is measured lives in context.
+ * With tolerate, policy lets pass all but what belongs to migmgr and what is
+ * not classified, and what it would have said is kept.
  */
 extern void measure_begin(Snapshot before, MemoryContext context, bool tolerate);
 extern void measure_before(int statement);

@@ -86,7 +86,7 @@ run_tries(const RunRequest *request, ErrorData **error)
 	run->request = request;
 	run->what = request->rehearse ? "the rehearsal" :
 		psprintf("%s \"%s\"", request->action == RUN_APPLY ? "migration" : "rollback of",
-						 request->version);
+				 request->version);
 	run->environment = policy_environment();
 	if (request->action == RUN_ROLLBACK)
 	{

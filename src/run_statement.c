@@ -158,7 +158,8 @@ run_statements(Run *run, Script *script, const char *part)
 
 		CHECK_FOR_INTERRUPTS();
 		run->current = statement;
-		progress_show(run->what, run->attempts, part, statement->number, list_length(script->statements), statement->text);
+		progress_show(run->what, run->attempts, part, statement->number,
+					  list_length(script->statements), statement->text);
 
 		/* nothing has run since the first one was judged */
 		if (lc == list_head(script->statements) && script == run->script)
