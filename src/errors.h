@@ -83,6 +83,8 @@
 #define ERRCODE_MG_DLQ					MAKE_SQLSTATE('M','G','4','0','6')
 
 /* MG270 to MG279: flags and modes; those without a name are raised in SQL */
+#define ERRCODE_MG_FROZEN				MAKE_SQLSTATE('M','G','2','7','0')
+#define ERRCODE_MG_READ_ONLY			MAKE_SQLSTATE('M','G','2','7','1')
 /* MG272: the flag is not known */
 /* MG273: the flag's migration is not applied */
 /* MG274: the flag has not soaked */

@@ -39,6 +39,7 @@
 #include "guard.h"
 #include "guard_state.h"
 #include "ledger.h"
+#include "mode.h"
 #include "neteffect.h"
 #include "policy.h"
 #include "protect.h"
@@ -430,6 +431,8 @@ judge_alone(Verdict *verdict, GuardStatement *statement)
 		return;
 	}
 	statement->action = policy_action(verdict);
+	if (!is_upkeep(statement->parsetree))
+		mode_check_ddl(verdict);
 	if (direct >= ACTION_ASK)
 		refuse_direct(verdict, direct);
 	guard_judge(verdict, true);

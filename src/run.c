@@ -31,6 +31,7 @@
 #include "guc.h"
 #include "ledger.h"
 #include "lock.h"
+#include "mode.h"
 #include "notices.h"
 #include "progress.h"
 #include "run.h"
@@ -88,6 +89,8 @@ run_tries(const RunRequest *request, ErrorData **error)
 		psprintf("%s \"%s\"", request->action == RUN_APPLY ? "migration" : "rollback of",
 				 request->version);
 	run->environment = policy_environment();
+	if (request->action == RUN_ROLLBACK && !request->dry_run)
+		mode_check_run(run->what, request->version);
 	if (request->action == RUN_ROLLBACK)
 	{
 		run->made = version_objects(request->undoes, false);
