@@ -20,6 +20,7 @@
 #include "errors.h"
 #include "facts.h"
 #include "guc.h"
+#include "inverse.h"
 #include "ledger.h"
 #include "lock.h"
 #include "measure.h"
@@ -63,6 +64,7 @@ static const char *verdict_of(const Tolerated *worst, const ErrorData *error);
 static char *reason_of(const RunStatement *done, const Tolerated *said);
 static char *notes_of(const Run *run, const RunStatement *done);
 static void say_objects(StringInfo text, const Run *run, int statement);
+static void say_way_back(StringInfo text, const Run *run);
 static void say_some(StringInfo text, const Run *run, int statement, const char *action);
 
 /* migmgr.rehearse(sql, options) */
@@ -181,6 +183,7 @@ put_summary(ReturnSetInfo *result, const Run *run, const ErrorData *error)
 	if (read > 0)
 		appendStringInfo(&detail, "; read %.0f rows in scans", read);
 	say_objects(&detail, run, 0);
+	say_way_back(&detail, run);
 	row.detail = detail.data;
 	put_row(result, &row);
 }
@@ -208,6 +211,24 @@ say_objects(StringInfo text, const Run *run, int statement)
 
 	for (int i = 0; run->effect != NULL && i < lengthof(actions); i++)
 		say_some(text, run, statement, actions[i]);
+}
+
+/* The way back that apply() would keep, and whether it leads back. */
+static void
+say_way_back(StringInfo text, const Run *run)
+{
+	const char *script = run->inverse == NULL ? NULL : run->inverse->script;
+
+	if (run->reversible == NULL)
+		return;
+	appendStringInfo(text, "; way back: %s", run->reversible);
+	if (script == NULL || *script == '\0')
+		return;
+	appendStringInfoString(text, ": ");
+	for (const char *p = script; *p; p++)
+		appendStringInfoChar(text, *p == '\n' ? ' ' : *p);
+	while (text->len > 0 && text->data[text->len - 1] == ' ')
+		text->data[--text->len] = '\0';
 }
 
 /* "; created table public.a, index public.a_pkey" */

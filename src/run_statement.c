@@ -23,6 +23,7 @@
 #include "tcop/tcopprot.h"
 #include "tcop/utility.h"
 #include "utils/builtins.h"
+#include "utils/guc.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
@@ -182,7 +183,7 @@ run_statements(Run *run, Script *script, const char *part)
 		if (!guard_deferred(verdict))
 			run->class = Max(run->class, verdict->class);
 
-		if (run->request->rehearse)
+		if (run->request->rehearse && script == run->script)
 			rehearse_check_size(run, verdict);
 		if (run->request->dry_run && script == run->script)
 			measure_before(statement->number);
@@ -265,8 +266,11 @@ exempt_in_rollback(const Run *run, const Verdict *verdict)
 	char	   *identity;
 	ListCell   *lc;
 
-	if (run->request->action != RUN_ROLLBACK ||
-		verdict->class == CLASS_PROTECTED || verdict->class == CLASS_UNCLASSIFIED)
+	if (verdict->class == CLASS_PROTECTED || verdict->class == CLASS_UNCLASSIFIED)
+		return false;
+	if (run->proving || run->request->derived)
+		return true;
+	if (run->request->action != RUN_ROLLBACK)
 		return false;
 	if (strncmp(verdict->rule, "drop", 4) == 0)
 		return true;
@@ -347,6 +351,18 @@ execute_planned(PlannedStmt *planned, const char *text, DestReceiver *dest)
 	if (ActiveSnapshotSet())
 		PopActiveSnapshot();
 	return rows;
+}
+
+/*
+ * For a script that migmgr has derived: a function may be made before what its
+ * body names.  Call inside a GUC nest level, or a subtransaction, that ends with
+ * the script.
+ */
+void
+run_trust_bodies(void)
+{
+	(void) set_config_option("check_function_bodies", "off", PGC_USERSET, PGC_S_SESSION,
+							 GUC_ACTION_SAVE, true, 0, false);
 }
 
 /*
