@@ -280,6 +280,9 @@ image_want(Oid classid, Oid objid)
 	whole = whole_of(classid, objid, false);
 	if (!OidIsValid(whole.objectId) || access_is_implicit(whole.classId, whole.objectId, 0, false))
 		return;
+	/* comes and goes with its extension, and is half gone when that goes */
+	if (OidIsValid(getExtensionOfObject(whole.classId, whole.objectId)))
+		return;
 	entry = image_find(whole.classId, whole.objectId, 0);
 	if (entry != NULL && entry->state != IMAGE_ADDED)
 		return;

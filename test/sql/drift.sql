@@ -5,7 +5,6 @@
 SELECT count(a.*) FROM migmgr.drift() AS d, LATERAL migmgr.accept_drift(d.object, 'helpers of the test') AS a WHERE d.object LIKE 'function %' \gset ignored_
 \set ECHO all
 SET TimeZone = 'UTC';
-SET client_min_messages = error;
 CREATE TABLE before_migmgr (id int);
 SELECT migmgr.set_environment('development') IS NOT NULL AS free;
 CREATE TEMP VIEW seen AS SELECT object, drift, public.mask(detail) AS detail, regexp_replace(changed_by, ' by .*', ' by ROLE') AS changed_by FROM migmgr.drift();
@@ -41,8 +40,10 @@ DO $$BEGIN EXECUTE 'ALTER TABLE purchases ALTER COLUMN due SET DEFAULT ''2026-01
 CREATE OR REPLACE FUNCTION one() RETURNS int LANGUAGE sql AS 'SELECT 3';
 ALTER TYPE mood ADD VALUE 'glad';
 DROP VIEW totals;
+SET client_min_messages = error;
 DROP INDEX orders_amount;
 ALTER TABLE purchases DISABLE ROW LEVEL SECURITY;
+SET client_min_messages = warning;
 SELECT * FROM seen;
 SELECT object, undo_sql FROM migmgr.drift() WHERE drift = 'different' OR object LIKE '%extra' \gx
 SELECT object, accept_sql FROM migmgr.drift() WHERE object IN ('view public.totals', 'table public."By Hand"');
@@ -88,7 +89,6 @@ DROP DATABASE regress_migmgr_drift;
 -- what was there before migmgr is not drift, until everything is recorded
 CREATE DATABASE regress_migmgr_drift;
 \connect regress_migmgr_drift
-SET client_min_messages = error;
 CREATE TABLE old (id int);
 CREATE FUNCTION old() RETURNS int LANGUAGE sql AS 'SELECT 1';
 CREATE EXTENSION migmgr;
