@@ -1097,6 +1097,7 @@ BEGIN
     owner := '{}';
     IF p.kind LIKE '% column' THEN
       SELECT jsonb_build_object('owner', x.b -> 'facts' -> 'owner') INTO owner FROM unnest(pairs) AS x WHERE x.before_key = parent;
+      owner := coalesce(owner, '{}');
     END IF;
     step := ROW(3, p.before_key, migmgr_internal.undo_needs(p.b), p.kind, p.b ->> 'identity', NULL, NULL);
     IF made ? p.before_key THEN

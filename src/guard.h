@@ -26,6 +26,7 @@ typedef struct GuardObject
 	const char *action;			/* 'created', 'changed', 'replaced', 'dropped' */
 	char	   *type;			/* as in pg_identify_object: 'table column' */
 	char	   *identity;		/* 'public.qc_jobs.last_heartbeat_at' */
+	int			statement;		/* number of the first one that touched it */
 	Oid			classid;		/* valid in this transaction only */
 	Oid			objid;
 	int32		objsubid;
@@ -58,6 +59,12 @@ extern void guard_begin(GuardMode mode, List *owned);
 
 /* In a rollback: whether there is any data is enough, do not count it. */
 extern void guard_count_any(void);
+
+/*
+ * The script is one that migmgr has derived: what it does to what its version
+ * has changed needs nobody's leave.
+ */
+extern void guard_derived(bool derived);
 
 /* the statement that runs next, already judged (NULL: verify SQL, checks) */
 extern void guard_statement(Verdict *verdict);

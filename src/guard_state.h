@@ -16,6 +16,7 @@ typedef struct Touched
 	Oid			objid;
 	int32		objsubid;
 	const char *action;			/* 'created', 'replaced', 'changed' */
+	int			statement;
 	SubTransactionId subid;
 } Touched;
 
@@ -39,6 +40,8 @@ typedef struct GuardScript
 	List	   *lost;			/* of LostObject *: data-bearing, allowed to
 								 * go */
 	List	   *warnings;		/* of Verdict * */
+	struct Images *images;		/* NULL: none are taken */
+	bool		derived;		/* a way back that migmgr made itself */
 } GuardScript;
 
 /* a data-bearing object that was allowed to go */

@@ -12,10 +12,8 @@
 #include "common/pg_prng.h"
 #include "funcapi.h"
 #include "miscadmin.h"
-#include "pgstat.h"
 #include "portability/instr_time.h"
 #include "storage/latch.h"
-#include "tcop/tcopprot.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
 #include "utils/json.h"
@@ -31,10 +29,12 @@
 #include "flag.h"
 #include "gate.h"
 #include "guc.h"
+#include "inverse.h"
 #include "ledger.h"
 #include "lock.h"
 #include "mode.h"
 #include "notices.h"
+#include "progress.h"
 #include "run.h"
 #include "spi_util.h"
 #include "subxact.h"
@@ -47,6 +47,7 @@
 
 static bool run_in_subxact(void *arg);
 static void run_fenced(Run *run);
+static char *join_lines(char *first, char *second);
 static void run_effect(Run *run);
 static void check_handed_in_rollback(Run *run);
 static void check_rollback_data(const Run *run);
@@ -59,6 +60,7 @@ static void note_wait(Run *run);
 static void add_detail(ErrorData *error, const char *line);
 static bool worth_a_retry(const Run *run, const ErrorData *error);
 static bool wait_before_retry(void *arg);
+static char *run_totals(const Run *run);
 static void run_tell(const Run *run);
 static RunRow *run_failed(Run *run, ErrorData *error);
 static char *run_detail(const Run *run, bool with_counts);
@@ -70,15 +72,13 @@ run_init(void)
 }
 
 /*
- * Runs a request to its end and returns the row for the caller.  Raises what
- * went wrong, unless options say on_error => report.
+ * Tries a request until it succeeds, or fails for good: *error is NULL or what
+ * went wrong in the end.  Nothing is recorded yet.
  */
-RunRow *
-run_request(const RunRequest *request)
+Run *
+run_tries(const RunRequest *request, ErrorData **error)
 {
 	Run		   *run = palloc0(sizeof(Run));
-	const char *activity = debug_query_string;
-	ErrorData  *error;
 	instr_time	start,
 				duration;
 
@@ -87,8 +87,9 @@ run_request(const RunRequest *request)
 		ledger_check_home();
 
 	run->request = request;
-	run->what = psprintf("%s \"%s\"", request->action == RUN_APPLY ? "migration" : "rollback of",
-						 request->version);
+	run->what = request->rehearse ? "the rehearsal" :
+		psprintf("%s \"%s\"", request->action == RUN_APPLY ? "migration" : "rollback of",
+				 request->version);
 	run->environment = policy_environment();
 	if (request->action == RUN_ROLLBACK && !request->dry_run)
 		mode_check_run(run->what, request->version);
@@ -98,6 +99,7 @@ run_request(const RunRequest *request)
 		run->touched = version_objects(request->undoes, true);
 	}
 
+	run->started = GetCurrentTimestamp();
 	INSTR_TIME_SET_CURRENT(start);
 	for (;;)
 	{
@@ -107,13 +109,15 @@ run_request(const RunRequest *request)
 		run->done = NIL;
 		run->class = CLASS_NONE;
 		run->current = NULL;
-		error = subxact_run(run_in_subxact, run);
+		run->effect = NULL;
+		*error = subxact_run(run_in_subxact, run);
+		measure_end();
 		guard_end();
 		notices_end();
 		budget_end();
-		if (error != NULL && is_about_locks(error))
+		if (*error != NULL && is_about_locks(*error))
 			note_wait(run);
-		if (error == NULL || !worth_a_retry(run, error))
+		if (*error == NULL || !worth_a_retry(run, *error))
 			break;
 		if (request->commits)
 			run_next_transaction();
@@ -123,22 +127,34 @@ run_request(const RunRequest *request)
 		if (cancelled != NULL)
 		{
 			run->current = NULL;
-			error = cancelled;
+			*error = cancelled;
 			break;
 		}
 	}
 	INSTR_TIME_SET_CURRENT(duration);
 	INSTR_TIME_SUBTRACT(duration, start);
 	run->ms = INSTR_TIME_GET_MILLISEC(duration);
-	pgstat_report_activity(STATE_RUNNING, activity);
+	progress_end();
+	return run;
+}
+
+/*
+ * Runs a request to its end and returns the row for the caller.  Raises what
+ * went wrong, unless options say on_error => report.
+ */
+RunRow *
+run_request(const RunRequest *request)
+{
+	ErrorData  *error;
+	Run		   *run = run_tries(request, &error);
 
 	if (error != NULL)
 		return run_failed(run, error);
 	if (request->dry_run)
 		return run_row(run, "dry run", psprintf("%s%snothing was kept%s%s",
-												run->effect->objects == NIL ? "" : "would leave: ",
 												run->effect->objects == NIL ? "" :
-												psprintf("%s; ", run_detail(run, false)),
+												psprintf("would leave: %s; ", run_detail(run, false)),
+												run_totals(run),
 												run->not_ready == NULL ? "" : "; not ready: ",
 												run->not_ready == NULL ? "" : run->not_ready));
 
@@ -224,7 +240,10 @@ run_in_subxact(void *arg)
 	run->verify = request->verify == NULL ? NULL :
 		script_parse(request->verify, psprintf("the verify SQL of %s", run->what));
 
-	run->not_ready = gate_check(request, run->environment);
+	run->before = request->dry_run ? RegisterSnapshot(GetLatestSnapshot()) : NULL;
+	run->not_ready = request->rehearse ? NULL : gate_check(request, run->environment);
+	if (request->derived)
+		inverse_check(run);
 	if (request->action == RUN_ROLLBACK && request->on_data == ON_DATA_ARCHIVE)
 		archive_store(run);
 	run_watched(run);
@@ -241,9 +260,14 @@ run_watched(Run *run)
 {
 	List	   *violations;
 
+	if (run->before != NULL)
+		measure_begin(run->before, GetMemoryChunkContext(run), run->request->rehearse);
 	guard_begin(run->request->action == RUN_APPLY ? GUARD_APPLY : GUARD_ROLLBACK, run->made);
 	if (run->request->on_data == ON_DATA_ARCHIVE)
 		guard_count_any();
+	if (run->request->derived)
+		guard_derived(true);
+	inverse_watch(run);
 	policy_set_version(run->request->version);
 	violations = run_judge(run, run->script);
 	if (violations != NIL)
@@ -268,12 +292,19 @@ run_fenced(Run *run)
 	GetUserIdAndSecContext(&user, &context);
 	notices_begin(GetMemoryChunkContext(run));
 	budget_begin(run->request->options.lock_timeout);
+	if (run->request->derived)
+		run_trust_bodies();
 	run_statements(run, run->script, "statement");
-	if (run->request->action == RUN_APPLY)
+	if (run->request->action == RUN_APPLY && !run->request->rehearse)
 		archive_bring_back(run);
 	run_verify(run);
 	run_effect(run);
-	checks_after(run->request->version, run->request->action == RUN_APPLY, run->environment);
+	if (!run->request->rehearse)
+	{
+		if (run->request->action == RUN_APPLY)
+			run->not_ready = join_lines(run->not_ready, gate_names(run));
+		checks_after(run->request->version, run->request->action == RUN_APPLY, run->environment);
+	}
 	if (!run->request->dry_run)
 		own_lock(LOCK_CHAIN, budget_left());
 	AtEOXact_GUC(false, nestlevel);
@@ -286,6 +317,13 @@ run_fenced(Run *run)
 				 errdetail("It began as \"%s\" and ended as \"%s\".",
 						   GetUserNameFromId(user, true), GetUserNameFromId(now_user, true)),
 				 errhint("Take SET ROLE and SET SESSION AUTHORIZATION out of the script.")));
+}
+
+/* Both, where there are both; NULL when there is neither. */
+static char *
+join_lines(char *first, char *second)
+{
+	return first == NULL ? second : second == NULL ? first : psprintf("%s\n%s", first, second);
 }
 
 /* What the script really did, and whether that may stay. */
@@ -307,6 +345,9 @@ run_effect(Run *run)
 				 verdict->hint ? errhint("%s", verdict->hint) : 0));
 	}
 
+	/* the way back is tried under policy as it is */
+	measure_end();
+	run_counts(run);
 	if (run->request->action == RUN_ROLLBACK)
 	{
 		check_rollback_watches(run);
@@ -316,12 +357,11 @@ run_effect(Run *run)
 			archive_check(run);
 		run->reversible = NULL;
 	}
-	else if (run->down == NULL)
-		run->reversible = "no: no rollback script was given";
 	else
 	{
-		check_handed_in_rollback(run);
-		run->reversible = "by script";
+		if (run->down != NULL)
+			check_handed_in_rollback(run);
+		inverse_derive(run);
 	}
 }
 
@@ -525,6 +565,11 @@ wait_before_retry(void *arg)
 	if (!run->request->commits)
 		cap = Min(cap, MAX_TOTAL_WAIT_MS - run->waited);
 	nap = 1 + (int) (pg_prng_double(&pg_global_prng_state) * cap);
+	progress_state(run->what, psprintf("attempt %d of %d comes after %d ms", run->attempts + 1,
+									   run->request->options.max_retries + 1, nap));
+	progress_tell(true, "%s: %s  Attempt %d of %d comes after %d ms.", run->what,
+				  run->waits == NIL ? "a lock was not to be had." : (char *) llast(run->waits),
+				  run->attempts + 1, run->request->options.max_retries + 1, nap);
 	while (!TimestampDifferenceExceeds(start, GetCurrentTimestamp(), nap))
 	{
 		CHECK_FOR_INTERRUPTS();
@@ -553,19 +598,62 @@ run_tell(const Run *run)
 		flag_applied(request->version, request->flags);
 }
 
+/* Where it failed, how often, and behind whom it waited. */
+void
+run_explain(const Run *run, ErrorData *error)
+{
+	ListCell   *lc;
+
+	(void) run_error(run, error);
+	foreach(lc, run->waits)
+		add_detail(error, lfirst(lc));
+	if (run->attempts > 1)
+		add_detail(error, psprintf("It was tried %d times.", run->attempts));
+}
+
+/* "took AccessExclusiveLock on public.t; wrote again 16 MB; " */
+static char *
+run_totals(const Run *run)
+{
+	StringInfoData totals;
+	List	   *locks = NIL;
+	int64		written = 0;
+	double		read = 0;
+	bool		stays = false;
+	ListCell   *lc;
+
+	initStringInfo(&totals);
+	foreach(lc, run->done)
+	{
+		const Measured *measured = ((RunStatement *) lfirst(lc))->measured;
+
+		if (measured == NULL)
+			continue;
+		locks = list_concat(locks, list_copy(measured->locks));
+		written += measured->written;
+		read += measured->read;
+		stays |= measured->stays;
+	}
+	if (locks != NIL)
+		appendStringInfo(&totals, "took %s; ", measure_locks(locks, 3, false));
+	if (written > 0)
+		appendStringInfo(&totals, "wrote again %s; ",
+						 measure_size(written));
+	if (read > 0)
+		appendStringInfo(&totals, "read %.0f rows in scans; ", read);
+	if (stays)
+		appendStringInfoString(&totals, "did what is not undone, as rehearse() shows; ");
+	return totals.data;
+}
+
 /* Records the failed attempt; raises the error, or returns a row about it. */
 static RunRow *
 run_failed(Run *run, ErrorData *error)
 {
 	const RunRequest *request = run->request;
 	Attempt		attempt = {0};
-	ListCell   *lc;
 
-	error = run_error(run, error);
-	foreach(lc, run->waits)
-		add_detail(error, lfirst(lc));
-	if (run->attempts > 1)
-		add_detail(error, psprintf("It was tried %d times.", run->attempts));
+	run_explain(run, error);
 	attempt.action = request->action == RUN_APPLY ? "apply" : "rollback";
 	attempt.version = request->version;
 	attempt.name = request->name;
@@ -629,6 +717,8 @@ run_detail(const Run *run, bool with_counts)
 	char	   *objects = run->effect->objects == NIL ? NULL : object_list(run->effect->objects, with_counts);
 	char	   *data = archive_words(run->archive);
 
+	if (run->request->caveat != NULL)
+		objects = psprintf("%s%s", objects == NULL ? "done" : objects, run->request->caveat);
 	if (data == NULL)
 		return objects;
 	data = run->request->action == RUN_APPLY ? psprintf("brought back %s", data) :

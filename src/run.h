@@ -11,6 +11,8 @@
  *	  mark.c                versions that count as applied without a run
  *	  run_statement.c       executing one statement, and what it says on error
  *	  run_record.c          what a run leaves behind
+ *	  run_counts.c          rows of the tables it touched
+ *	  run_state.c           the objects it touched, as it leaves them
  *	  evidence.c            what a failed run leaves behind
  */
 #ifndef MIGMGR_RUN_H
@@ -19,11 +21,13 @@
 #include "fmgr.h"
 
 #include "guard.h"
+#include "measure.h"
 #include "nodes/pg_list.h"
 #include "policy.h"
 #include "script.h"
 #include "utils/elog.h"
 #include "utils/jsonb.h"
+#include "utils/timestamp.h"
 
 typedef enum RunAction
 {
@@ -35,6 +39,13 @@ typedef enum OnData
 	ON_DATA_REFUSE, ON_DATA_ARCHIVE, ON_DATA_DISCARD
 } OnData;
 
+/* is the way back tried before the script is kept? */
+typedef enum ProofMode
+{
+	PROOF_AUTO,					/* where it costs little */
+	PROOF_OFF, PROOF_FORCE
+} ProofMode;
+
 /* keys of options */
 typedef struct RunOptions
 {
@@ -44,6 +55,9 @@ typedef struct RunOptions
 	bool		skip_failed;
 	bool		allow_divergence;
 	bool		report;			/* on_error => 'report' */
+	int			max_size;		/* kB, of a rehearsal; else -1 */
+	bool		derive;			/* a way back from what was done */
+	ProofMode	proof;
 } RunOptions;
 
 /* what is asked for; strings in the function's context, NULL where absent */
@@ -66,8 +80,11 @@ typedef struct RunRequest
 	List	   *flags;			/* of char * */
 	List	   *replaces;		/* of char *: versions that it stands for */
 	bool		dry_run;
+	bool		rehearse;		/* a dry run of no version, as policy or not */
 	OnData		on_data;
 	int64		undoes;			/* rollback: seq of the entry it undoes */
+	bool		derived;		/* rollback: by a script that migmgr made */
+	const char *caveat;			/* ... and what it does not bring back */
 	bool		commits;		/* came by the door that owns its transactions */
 	bool		online;			/* its statements run by themselves */
 	bool		background;		/* a worker runs it */
@@ -90,7 +107,17 @@ typedef struct RunStatement
 	double		ms;
 	int64		rows;			/* -1: a utility statement */
 	List	   *notices;		/* of char * */
+	Measured   *measured;		/* of a dry run, else NULL */
 } RunStatement;
+
+/* rows of a table that a run touched */
+typedef struct RunCount
+{
+	const char *table;
+	int64		before;			/* -1: it was new, -2: not known (TRUNCATE) */
+	int64		after;
+	bool		estimated;
+} RunCount;
 
 /* a run while it goes on */
 typedef struct Run
@@ -111,8 +138,11 @@ typedef struct Run
 	const Script *current_script;
 	const char *current_part;	/* "statement", "verify statement" */
 	GuardResult *effect;
+	List	   *counts;			/* of RunCount * */
 	MigClass	class;
 	int			attempts;
+	TimestampTz started;
+	Snapshot	before;			/* of a dry run: sees the catalog as it was */
 	int			waited;			/* ms between attempts */
 	List	   *waits;			/* of char *: what the last attempts waited
 								 * for, and behind whom; with queries ... */
@@ -121,6 +151,8 @@ typedef struct Run
 	const char *reversible;
 	int64		seq;
 	struct Archive *archive;	/* data kept, or brought back */
+	struct Inverse *inverse;	/* apply: what is known of the way back */
+	bool		proving;		/* the way back is being tried */
 } Run;
 
 #define RUN_COLUMNS 9
@@ -161,6 +193,7 @@ typedef struct VersionState
 	const char *class;
 	const char *reversible;
 	const char *down;			/* checksum of its way back */
+	const char *derived;		/* of the one that migmgr made */
 	int			statements;
 	int64		ms;
 } VersionState;
@@ -169,6 +202,8 @@ extern void run_init(void);
 
 /* run.c */
 extern RunRow *run_request(const RunRequest *request);
+extern Run *run_tries(const RunRequest *request, ErrorData **error);
+extern void run_explain(const Run *run, ErrorData *error);
 extern void run_begin(const char *function);
 extern RunRow *run_row(const Run *run, const char *status, const char *detail);
 extern char *object_list(const List *objects, bool with_counts);
@@ -199,6 +234,8 @@ extern void run_snapshot(void);
 
 /* run_options.c */
 extern void run_options(RunOptions *options, Jsonb *json);
+extern void run_options_default(RunOptions *options);
+extern void run_options_read(RunOptions *options, Jsonb *json);
 extern void run_option(RunOptions *options, const char *key, const char *value);
 
 /* run_history.c */
@@ -221,9 +258,13 @@ extern RunRow *replaces_settle(const RunRequest *request);
 extern void replaces_record(const RunRequest *request);
 extern void replaces_undo(const RunRequest *request);
 
+/* rehearse.c */
+extern void rehearse_check_size(const Run *run, const Verdict *verdict);
+
 /* run_statement.c */
 extern void run_statements(Run *run, Script *script, const char *part);
 extern void run_verify(Run *run);
+extern void run_trust_bodies(void);
 extern ErrorData *run_error(const Run *run, ErrorData *error);
 extern List *run_judge(Run *run, Script *script);
 
@@ -232,6 +273,12 @@ extern void run_record(Run *run);
 extern const char *write_script(const char *text, List **stored);
 extern Datum run_numeric(double ms);
 extern Datum run_text_array(const List *texts);
+
+/* run_counts.c */
+extern void run_counts(Run *run);
+
+/* run_state.c */
+extern char *run_state(const Run *run);
 
 /* evidence.c */
 typedef struct Attempt

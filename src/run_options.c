@@ -25,10 +25,13 @@ typedef struct OptionRow
 	option_setter set;
 } OptionRow;
 
+static void set_derive(RunOptions *options, const char *key, const char *value);
 static void set_lock_timeout(RunOptions *options, const char *key, const char *value);
 static void set_max_retries(RunOptions *options, const char *key, const char *value);
+static void set_max_size(RunOptions *options, const char *key, const char *value);
 static void set_allow_divergence(RunOptions *options, const char *key, const char *value);
 static void set_allow_out_of_order(RunOptions *options, const char *key, const char *value);
+static void set_proof(RunOptions *options, const char *key, const char *value);
 static void set_skip_failed(RunOptions *options, const char *key, const char *value);
 static void set_on_error(RunOptions *options, const char *key, const char *value);
 pg_noreturn static void bad_value(const char *key, const char *value, const char *expected);
@@ -38,9 +41,12 @@ static char *scalar_text(const char *key, JsonbValue *value);
 static const OptionRow option_rows[] = {
 	{.key = "allow_divergence",.set = set_allow_divergence},
 	{.key = "allow_out_of_order",.set = set_allow_out_of_order},
+	{.key = "derive",.set = set_derive},
 	{.key = "lock_timeout",.set = set_lock_timeout},
 	{.key = "max_retries",.set = set_max_retries},
+	{.key = "max_size",.set = set_max_size},
 	{.key = "on_error",.set = set_on_error},
+	{.key = "proof",.set = set_proof},
 	{.key = "skip_failed",.set = set_skip_failed},
 };
 
@@ -48,13 +54,29 @@ static const OptionRow option_rows[] = {
 void
 run_options(RunOptions *options, Jsonb *json)
 {
+	run_options_default(options);
+	run_options_read(options, json);
+}
+
+/* What holds where nothing is said. */
+void
+run_options_default(RunOptions *options)
+{
+	memset(options, 0, sizeof(RunOptions));
+	options->lock_timeout = guc_lock_timeout;
+	options->max_retries = 3;
+	options->max_size = -1;
+	options->derive = true;
+}
+
+/* Reads options over what they are already. */
+void
+run_options_read(RunOptions *options, Jsonb *json)
+{
 	JsonbIterator *it;
 	JsonbIteratorToken token;
 	JsonbValue	value;
 
-	memset(options, 0, sizeof(RunOptions));
-	options->lock_timeout = guc_lock_timeout;
-	options->max_retries = 3;
 	if (json == NULL)
 		return;
 	if (!JB_ROOT_IS_OBJECT(json))
@@ -158,6 +180,21 @@ set_allow_divergence(RunOptions *options, const char *key, const char *value)
 }
 
 static void
+set_max_size(RunOptions *options, const char *key, const char *value)
+{
+	int			kb;
+	const char *hint;
+
+	if (options->max_size < 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_MG_BAD_OPTION),
+				 errmsg("option \"%s\" is for rehearse() only", key)));
+	if (!parse_int(value, &kb, GUC_UNIT_KB, &hint) || kb < 0)
+		bad_value(key, value, "a size, such as \"1GB\"");
+	options->max_size = kb;
+}
+
+static void
 set_allow_out_of_order(RunOptions *options, const char *key, const char *value)
 {
 	options->allow_out_of_order = bool_value(key, value);
@@ -175,4 +212,23 @@ set_on_error(RunOptions *options, const char *key, const char *value)
 	if (strcmp(value, "raise") != 0 && strcmp(value, "report") != 0)
 		bad_value(key, value, "\"raise\" or \"report\"");
 	options->report = strcmp(value, "report") == 0;
+}
+
+static void
+set_derive(RunOptions *options, const char *key, const char *value)
+{
+	options->derive = bool_value(key, value);
+}
+
+static void
+set_proof(RunOptions *options, const char *key, const char *value)
+{
+	if (strcmp(value, "auto") == 0)
+		options->proof = PROOF_AUTO;
+	else if (strcmp(value, "off") == 0)
+		options->proof = PROOF_OFF;
+	else if (strcmp(value, "force") == 0)
+		options->proof = PROOF_FORCE;
+	else
+		bad_value(key, value, "\"auto\", \"off\" or \"force\"");
 }
