@@ -69,6 +69,7 @@ void
 run_init(void)
 {
 	notices_init();
+	run_state_init();
 }
 
 /*
