@@ -9,6 +9,7 @@ PG_CPPFLAGS = -DMIGMGR_VERSION='"$(EXTVERSION)"'
 SQL_PARTS = $(sort $(wildcard sql/[0-9][0-9]_*.sql))
 DATA = $(wildcard sql/updates/*--*--*.sql)
 DATA_built = sql/migmgr--$(EXTVERSION).sql
+SCRIPTS = bin/migmgr-apply
 
 # One test: make installcheck REGRESS=NAME ISOLATION=iso_NAME
 # Both kinds share expected/ at the top, so both have their output beside it.

@@ -185,6 +185,7 @@ static bool
 begin_job(void)
 {
 	OnlineJob  *job;
+	Submission *submission;
 	Jsonb	   *options;
 	char	   *text;
 	bool		redacted = false;
@@ -209,6 +210,8 @@ begin_job(void)
 	options = DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum(job->options)));
 	apply_file_request(&work->request, "run()", "CALL migmgr.run", job->file, text, options);
 	work->request.note = job->note;
+	submission = submission_of(job->version);
+	work->request.received = submission == NULL ? NULL : submission->received;
 	work->request.ticket = work->ticket;
 	work->request.background = true;
 	work->request.commits = true;

@@ -30,7 +30,8 @@
 /* What waits, last submission of each version; sorted by the caller. */
 #define SUBMISSIONS \
 	"SELECT s.seq, s.version, s.name, s.checksum, s.detail::pg_catalog.jsonb ->> 'file' AS file," \
-	" s.detail::pg_catalog.jsonb ->> 'note' AS note, s.detail::pg_catalog.jsonb ->> 'online' AS online" \
+	" s.detail::pg_catalog.jsonb ->> 'note' AS note, s.detail::pg_catalog.jsonb ->> 'online' AS online," \
+	" s.detail::pg_catalog.jsonb ->> 'received' AS received" \
 	" FROM (SELECT DISTINCT ON (l.version) l.* FROM migmgr.ledger AS l WHERE l.event IN ('submitted', 'withdrawn')" \
 	"   ORDER BY l.version, l.seq DESC) AS s" \
 	" WHERE s.event = 'submitted' AND NOT EXISTS (SELECT FROM migmgr.ledger AS a WHERE a.version = s.version" \
@@ -66,6 +67,8 @@ migmgr_submit(PG_FUNCTION_ARGS)
 	apply_file_request(&request, "submit()", "SELECT * FROM migmgr.submit", text_arg(fcinfo, 0), text_arg(fcinfo, 1), NULL);
 	request.note = text_arg(fcinfo, 2);
 	request.checksum = script_checksum(request.text);
+	if (strcmp(request.sent, request.text) != 0)
+		request.received = script_checksum(request.sent);
 	request.background = start;
 
 	own_lock(LOCK_APPLY, guc_apply_wait);
@@ -198,6 +201,8 @@ submission_write(const RunRequest *request, int statements)
 	escape_json(&detail, request->file);
 	appendStringInfo(&detail, ", \"key\": \"%s\", \"statements\": %d, \"online\": %s",
 					 script_version_key(request->version), statements, request->online ? "true" : "false");
+	if (request->received != NULL)
+		appendStringInfo(&detail, ", \"received\": \"%s\"", request->received);
 	if (request->note != NULL)
 	{
 		appendStringInfoString(&detail, ", \"note\": ");
@@ -218,6 +223,7 @@ read_submission(MemoryContext context, uint64 row)
 	Submission *submission = palloc0(sizeof(Submission));
 	char	   *note = spi_text(row, "note");
 	char	   *name = spi_text(row, "name");
+	char	   *received = spi_text(row, "received");
 
 	submission->ticket = spi_int64(row, "seq", 0);
 	submission->version = pstrdup(spi_text(row, "version"));
@@ -225,6 +231,7 @@ read_submission(MemoryContext context, uint64 row)
 	submission->file = pstrdup(spi_text(row, "file"));
 	submission->checksum = pstrdup(spi_text(row, "checksum"));
 	submission->note = note == NULL ? NULL : pstrdup(note);
+	submission->received = received == NULL ? NULL : pstrdup(received);
 	submission->online = spi_bool(row, "online", false);
 	MemoryContextSwitchTo(old);
 	return submission;
@@ -286,6 +293,7 @@ submission_request(RunRequest *request, const Submission *submission, const char
 
 	apply_file_request(request, function, "CALL migmgr.run", submission->file, text, NULL);
 	request->note = submission->note;
+	request->received = submission->received;
 	request->background = request->online;
 }
 
