@@ -93,8 +93,8 @@ typedef struct Submission
 	const char *file;
 	const char *checksum;
 	const char *note;
-	const char *received;		/* checksum of the bytes as they came, where it
-								 * differs */
+	const char *received;		/* checksum of the bytes as they came, where
+								 * it differs */
 	bool		online;
 } Submission;
 

@@ -560,6 +560,7 @@ execute(RawStmt *raw, const char *text)
 	QueryCompletion completion;
 
 	debug_query_string = text;
+
 	if (snapshot)
 		PushActiveSnapshot(GetTransactionSnapshot());
 	plans = pg_plan_queries(pg_analyze_and_rewrite_fixedparams(raw, text, NULL, 0, NULL),

@@ -207,6 +207,7 @@ begin_job(void)
 	become_requester();
 
 	text = script_text(job->checksum, &redacted);
+
 	options = DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum(job->options)));
 	apply_file_request(&work->request, "run()", "CALL migmgr.run", job->file, text, options);
 	work->request.note = job->note;

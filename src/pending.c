@@ -112,7 +112,8 @@ migmgr_apply_pending(PG_FUNCTION_ARGS)
 			error = subxact_run(apply_step, &step);
 		else
 			(void) apply_step(&step);
-		if (error != NULL && (error->sqlerrcode == ERRCODE_QUERY_CANCELED || error->sqlerrcode == ERRCODE_ADMIN_SHUTDOWN))
+		if (error != NULL &&
+			(error->sqlerrcode == ERRCODE_QUERY_CANCELED || error->sqlerrcode == ERRCODE_ADMIN_SHUTDOWN))
 			ReThrowError(error);
 		if (error != NULL)
 		{
