@@ -54,6 +54,7 @@ demo:
 	@$(TOOL_ENV) test/tools/sandbox test/demo/demo
 
 bench:
+	@test/peers/provision $(ONLY)
 	@$(TOOL_ENV) test/tools/sandbox test/bench/run $(ONLY)
 
 # By themselves: they download what they need before they go into the sandbox.
