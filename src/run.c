@@ -85,8 +85,8 @@ run_request(const RunRequest *request)
 		ledger_check_home();
 
 	run->request = request;
-	run->what = psprintf("%s \"%s\"", request->action == RUN_APPLY ? "migration" : "rollback of",
-						 request->version);
+	run->what = psprintf("%s \"%s\"", request->repeatable ? "repeatable" : request->action == RUN_APPLY ? "migration" : "rollback of",
+						 request->repeatable ? request->name : request->version);
 	run->environment = policy_environment();
 	if (request->action == RUN_ROLLBACK)
 	{
@@ -560,7 +560,7 @@ run_failed(Run *run, ErrorData *error)
 		add_detail(error, lfirst(lc));
 	if (run->attempts > 1)
 		add_detail(error, psprintf("It was tried %d times.", run->attempts));
-	attempt.action = request->action == RUN_APPLY ? "apply" : "rollback";
+	attempt.action = request->repeatable ? "repeat" : request->action == RUN_APPLY ? "apply" : "rollback";
 	attempt.version = request->version;
 	attempt.name = request->name;
 	attempt.checksum = request->checksum;

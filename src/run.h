@@ -69,6 +69,7 @@ typedef struct RunRequest
 	OnData		on_data;
 	int64		undoes;			/* rollback: seq of the entry it undoes */
 	bool		commits;		/* came by the door that owns its transactions */
+	bool		repeatable;		/* it has a name and no version */
 	bool		online;			/* its statements run by themselves */
 	bool		background;		/* a worker runs it */
 	int64		ticket;			/* of its job, 0 when it has none */

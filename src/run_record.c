@@ -95,7 +95,7 @@ run_record(Run *run)
 	if (request->verify != NULL)
 		verify = write_script(request->verify, &stored);
 
-	entry.event = request->action == RUN_APPLY ? "applied" : "rolled back";
+	entry.event = request->repeatable ? "repeated" : request->action == RUN_APPLY ? "applied" : "rolled back";
 	entry.version = request->version;
 	entry.name = request->name;
 	entry.checksum = request->checksum;

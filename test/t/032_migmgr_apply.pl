@@ -61,6 +61,8 @@ my %layouts = (
 	flyway => {
 		'V1__one.sql' => "CREATE TABLE one (i int);\n",
 		'V1_1__two.sql' => "CREATE TABLE two (i int);\n",
+		'R__z_base.sql' => "CREATE OR REPLACE VIEW z_base AS SELECT i FROM two;\n",
+		'R__a_top.sql' => "-- migmgr:requires z_base\nCREATE OR REPLACE VIEW a_top AS SELECT i FROM z_base;\n",
 	},
 	dbmate => {
 		'db/migrations/20240101000000_one.sql' => "-- migrate:up\nCREATE TABLE one (i int);\n\n-- migrate:down\nDROP TABLE one;\n",
@@ -92,13 +94,13 @@ foreach my $layout (sort keys %layouts)
 {
 	my $db = 'layout' . ++$number;
 	my $folder = folder($layout, %{ $layouts{$layout} });
-	my $count = grep { /sql$/ && !/down\.sql$/ } keys %{ $layouts{$layout} };
+	my $count = grep { /sql$/ && !/down\.sql$/ && !/R__/ } keys %{ $layouts{$layout} };
 	my ($status, $out, $err);
 
 	install($node, $db);
 	($status, $out, $err) = run_script($db, '', '--plan', $folder);
 	is($status, 0, "$layout: a plan");
-	like($out, qr/: 0 applied, $count pending, 0 drifted\n$/, "$layout: all is pending");
+	like($out, qr/: 0 applied, $count pending, 0 drifted\n/, "$layout: all is pending");
 	is(history($db), '', "$layout: and nothing is applied");
 
 	($status, $out, $err) = run_script($db, "yes\n", '--note', "it's a note", $folder);
@@ -108,10 +110,21 @@ foreach my $layout (sort keys %layouts)
 	like(history($db), qr/^$histories{$layout}$/, "$layout: in order, with names and ways back");
 	is($node->safe_psql($db, 'SELECT DISTINCT note FROM migmgr.history'), "it's a note", "$layout: with the note");
 
-	($status, $out, $err) = run_script($db, '', $folder);
+	($status, $out, $err) = run_script($db, '', '--yes', $folder);
 	is($status, 0, "$layout: again");
-	like($out, qr/: $count applied, 0 pending, 0 drifted\nnothing to do\n$/, "$layout: nothing to do");
+	like($out, qr/: $count applied, 0 pending, 0 drifted\n(nothing to do\n)?/, "$layout: nothing to do");
 	is(verify_fails($node, $db), '', "$layout: verify() finds nothing");
+}
+# repeatable ones run when their text is new, and what requires them again
+{
+	my ($db) = grep { $node->safe_psql($_, 'SELECT count(*) FROM migmgr.repeatables') eq '2' } map { "layout$_" } (1 .. $number);
+	my ($status, $out, $err);
+
+	is($node->safe_psql($db, "SELECT string_agg(concat(name, ' ', runs), ', ') FROM migmgr.repeatables"), 'a_top 1, z_base 1', 'repeatable ones ran once');
+	folder('flyway', 'R__z_base.sql' => "CREATE OR REPLACE VIEW z_base AS SELECT i, i AS j FROM two;\n");
+	($status, $out, $err) = run_script($db, '', '-y', "$top/flyway");
+	is($status . $err, '0', 'a new text of one');
+	like($out, qr/applied  R__z_base .*\napplied  R__a_top /, 'it runs, and what requires it');
 }
 # the sum of a plain file is what sha256sum prints for it
 {
