@@ -71,7 +71,7 @@ COMMENT ON VIEW migmgr.history IS 'one row per version: where it stands and how 
 COMMENT ON COLUMN migmgr.history.status IS 'applied, rolled back or failed (only failures since it was last there); queued, running, partly applied: online; imported, baseline, captured, superseded, marked applied, marked reverted, renamed: nothing ran';
 COMMENT ON COLUMN migmgr.history.applied_at IS 'when the status was reached: applied, rolled back, or last tried; of an imported version what the other tool has recorded';
 COMMENT ON COLUMN migmgr.history.applied_by IS 'role in effect, and the role that logged in where it is another';
-COMMENT ON COLUMN migmgr.history.reversible IS 'is there a way back: yes (proved), by script, no: reason, or not proved: reason';
+COMMENT ON COLUMN migmgr.history.reversible IS 'is there a way back: by script (its author''s) or derived, proved or why not, and what it would not bring back; or no, because';
 COMMENT ON COLUMN migmgr.history.attempts IS 'tries so far, failed ones included';
 COMMENT ON COLUMN migmgr.history.note IS 'last note() since, note of the apply, reason of the rollback, or message of the failure';
 

@@ -381,7 +381,7 @@ CREATE VIEW migmgr_internal.described_type AS
            'base', CASE WHEN t.typtype = 'd' THEN format_type(t.typbasetype, t.typtypmod) END, 'default', x.default,
            'not_null', CASE WHEN t.typtype = 'd' AND t.typnotnull THEN true END,
            'grants', g.grants, 'comment', coalesce(d.description, c.description),
-           'raw', jsonb_build_object('default', md5(t.typdefaultbin::text),
+           'raw', jsonb_build_object('default', md5(t.typdefaultbin::text), 'body', 'fixed', 'base', 'fixed',
               'labels', (SELECT jsonb_object_agg(e.oid, quote_literal(e.enumlabel)) FROM pg_enum AS e WHERE e.enumtypid = t.oid)))) AS facts,
          'pg_type'::regclass::oid AS classid, t.oid AS objid, 0 AS objsubid, t.oid AS whole
     FROM pg_type AS t JOIN migmgr_internal.described_namespace AS n ON n.oid = t.typnamespace
@@ -442,7 +442,7 @@ CREATE VIEW migmgr_internal.described_function AS
          jsonb_strip_nulls(jsonb_build_object('name', quote_ident(p.proname), 'schema', n.name, 'arguments', pg_get_function_identity_arguments(p.oid),
            'owner', quote_ident(pg_get_userbyid(p.proowner)), 'def', x.def, 'result', pg_get_function_result(p.oid), 'parameters', pg_get_function_arguments(p.oid),
            'depends', x.depends, 'grants', g.grants, 'comment', d.description,
-           'raw', jsonb_build_object('def', md5(concat_ws('/', to_jsonb(p) - '{oid,proname,pronamespace,proowner,proacl,prosqlbody,proargdefaults}'::text[], p.prosqlbody, p.proargdefaults, to_jsonb(a))),
+           'raw', jsonb_build_object('def', md5(concat_ws('/', to_jsonb(p) - '{oid,proname,pronamespace,proowner,proacl,prosqlbody,proargdefaults}'::text[], p.prosqlbody, p.proargdefaults, to_jsonb(a) - 'aggfnoid')),
               'result', concat_ws('/', p.prorettype, p.proretset, p.proallargtypes, p.proargmodes),
               'parameters', concat_ws('/', p.proargtypes, p.proallargtypes, p.proargmodes, p.proargnames, p.proargdefaults)))) AS facts,
          'pg_proc'::regclass::oid AS classid, p.oid AS objid, 0 AS objsubid, p.oid AS whole
@@ -541,7 +541,7 @@ CREATE VIEW migmgr_internal.described_operator_class AS
   SELECT i.type AS kind, i.identity, NULL::text AS parent,
          concat('CREATE OPERATOR CLASS ', n.name, '.', quote_ident(c.opcname), ' ', x.body, migmgr_internal.tail(c.opcowner, NULL, x.comment)) AS definition,
          jsonb_strip_nulls(jsonb_build_object('name', quote_ident(c.opcname), 'schema', n.name, 'owner', quote_ident(pg_get_userbyid(c.opcowner)), 'method', quote_ident(a.amname),
-           'body', x.body, 'comment', x.comment)) AS facts,
+           'body', x.body, 'comment', x.comment, 'raw', jsonb_build_object('body', concat_ws('/', c.opcmethod, c.opcfamily, c.opcintype, c.opcdefault, c.opckeytype)))) AS facts,
          'pg_opclass'::regclass::oid AS classid, c.oid AS objid, 0 AS objsubid, c.oid AS whole
     FROM pg_opclass AS c JOIN migmgr_internal.described_namespace AS n ON n.oid = c.opcnamespace JOIN pg_am AS a ON a.oid = c.opcmethod
     JOIN pg_opfamily AS f ON f.oid = c.opcfamily JOIN pg_namespace AS fn ON fn.oid = f.opfnamespace
@@ -581,7 +581,7 @@ CREATE VIEW migmgr_internal.described_publication AS
     FROM pg_publication AS p
    CROSS JOIN LATERAL (
      SELECT concat('publish = ', quote_literal(concat_ws(', ', CASE WHEN p.pubinsert THEN 'insert' END, CASE WHEN p.pubupdate THEN 'update' END, CASE WHEN p.pubdelete THEN 'delete' END, CASE WHEN p.pubtruncate THEN 'truncate' END)),
-              ', publish_via_partition_root = ', p.pubviaroot, ', publish_generated_columns = ' || CASE to_jsonb(p) ->> 'pubgencols' WHEN 's' THEN 'stored' END) AS options,
+              ', publish_via_partition_root = ', p.pubviaroot::text, ', publish_generated_columns = ' || CASE to_jsonb(p) ->> 'pubgencols' WHEN 's' THEN 'stored' END) AS options,
             (SELECT jsonb_agg(m ORDER BY m COLLATE "C") FROM (
                SELECT concat('TABLE ', r.prrelid::regclass::text,
                         ' (' || (SELECT string_agg(quote_ident(a.attname), ', ' ORDER BY a.attname COLLATE "C") FROM pg_attribute AS a WHERE a.attrelid = r.prrelid AND a.attnum = ANY (r.prattrs)) || ')',
@@ -667,7 +667,8 @@ CREATE VIEW migmgr_internal.described_ts_config AS
   SELECT 'text search configuration'::text AS kind, n.name || '.' || quote_ident(c.cfgname) AS identity, NULL::text AS parent,
          concat('CREATE TEXT SEARCH CONFIGURATION ', n.name, '.', quote_ident(c.cfgname), ' (PARSER = ', x.parser, ')', E'\n  ' || migmgr_internal.joined(x.mappings, E'\n  '), migmgr_internal.tail(c.cfgowner, NULL, x.comment)) AS definition,
          jsonb_strip_nulls(jsonb_build_object('name', quote_ident(c.cfgname), 'schema', n.name, 'owner', quote_ident(pg_get_userbyid(c.cfgowner)), 'body', '(PARSER = ' || x.parser || ')', 'mappings', x.mappings, 'comment', x.comment,
-           'raw', jsonb_build_object('body', c.cfgparser))) AS facts,
+           'raw', jsonb_build_object('body', c.cfgparser, 'mappings', (
+             SELECT string_agg(concat_ws('/', y.maptokentype, y.mapseqno, y.mapdict), ',' ORDER BY y.maptokentype, y.mapseqno) FROM pg_ts_config_map AS y WHERE y.mapcfg = c.oid)))) AS facts,
          'pg_ts_config'::regclass::oid AS classid, c.oid AS objid, 0 AS objsubid, c.oid AS whole
     FROM pg_ts_config AS c JOIN migmgr_internal.described_namespace AS n ON n.oid = c.cfgnamespace
    CROSS JOIN LATERAL (

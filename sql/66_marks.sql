@@ -13,11 +13,11 @@ CREATE FUNCTION migmgr_internal.mark(event text, version text, name text, checks
 REVOKE ALL ON FUNCTION migmgr_internal.mark(text, text, text, text, jsonb) FROM PUBLIC;
 COMMENT ON FUNCTION migmgr_internal.mark(text, text, text, text, jsonb) IS 'append an entry that says something about a version without a run';
 
-CREATE FUNCTION migmgr_internal.keep_text(sql text) RETURNS text
+CREATE FUNCTION migmgr_internal.keep_text(sql text) RETURNS text[]
   LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
   AS 'MODULE_PATHNAME', 'migmgr_keep_text';
 REVOKE ALL ON FUNCTION migmgr_internal.keep_text(text) FROM PUBLIC;
-COMMENT ON FUNCTION migmgr_internal.keep_text(text) IS 'keep a script, without its passwords; returns its checksum';
+COMMENT ON FUNCTION migmgr_internal.keep_text(text) IS 'keep a script, without its passwords; its checksum and, if that is another one, the checksum of what is kept';
 
 CREATE FUNCTION migmgr_internal.moment(at timestamptz) RETURNS text
   LANGUAGE sql STABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp
@@ -342,7 +342,7 @@ BEGIN
        ORDER BY NOT EXISTS (SELECT FROM migmgr_internal.script AS t WHERE t.checksum = COALESCE(j.detail ->> 'text', l.checksum)), l.seq DESC LIMIT 1) AS e ON true
     LEFT JOIN migmgr_internal.script AS k ON k.checksum = e.sum
     LEFT JOIN LATERAL (SELECT d.text FROM migmgr_internal.script AS d
-                        WHERE d.checksum = e.detail ->> 'down' AND position(ltrim(d.text, E'\n') IN k.text) = 0) AS a ON true
+                        WHERE d.checksum = COALESCE(e.detail ->> 'down', e.detail ->> 'down_there') AND position(ltrim(d.text, E'\n') IN k.text) = 0) AS a ON true
    ORDER BY v.n;
 END
 $$;

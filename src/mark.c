@@ -9,7 +9,9 @@
  */
 #include "postgres.h"
 
+#include "catalog/pg_type.h"
 #include "fmgr.h"
+#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/jsonb.h"
 
@@ -73,18 +75,31 @@ migmgr_mark(PG_FUNCTION_ARGS)
 	PG_RETURN_INT64(ledger_append(&entry));
 }
 
-/* keep_text(sql): keeps a script in canonical form, and returns its checksum. */
+/*
+ * keep_text(sql): keeps a script in canonical form.  An array of its checksum
+ * and, where a password was redacted, the checksum of what is kept instead,
+ * which the entry has to name.
+ */
 Datum
 migmgr_keep_text(PG_FUNCTION_ARGS)
 {
 	char	   *sql = script_canonical(text_to_cstring(PG_GETARG_TEXT_PP(0)));
+	MemoryContext context = CurrentMemoryContext;
 	RecordScope scope;
 	List	   *stored = NIL;
+	char	   *kept = NULL;
+	Datum		sums[2];
 
 	SPI_connect();
 	record_begin(&scope);
 	(void) write_script(sql, &stored);
+	if (stored != NIL)
+		kept = MemoryContextStrdup(context, linitial(stored));
 	record_end(&scope);
 	SPI_finish();
-	PG_RETURN_TEXT_P(cstring_to_text(script_checksum(sql)));
+
+	sums[0] = CStringGetTextDatum(script_checksum(sql));
+	if (kept != NULL)
+		sums[1] = CStringGetTextDatum(kept);
+	PG_RETURN_ARRAYTYPE_P(construct_array(sums, kept == NULL ? 1 : 2, TEXTOID, -1, false, TYPALIGN_INT));
 }

@@ -185,6 +185,7 @@ run_repeatable(const char *name, const char *sql, const char *note, Jsonb *optio
 	request.flags = parts->flags;
 	request.note = note;
 	run_options(&request.options, options);
+	request.options.derive = false;
 	if (parts->lock_timeout != NULL)
 		run_option(&request.options, "lock_timeout", parts->lock_timeout);
 

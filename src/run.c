@@ -30,6 +30,7 @@
 #include "errors.h"
 #include "flag.h"
 #include "guc.h"
+#include "inverse.h"
 #include "ledger.h"
 #include "lock.h"
 #include "notices.h"
@@ -219,6 +220,8 @@ run_in_subxact(void *arg)
 
 	if (request->action == RUN_APPLY)
 		checks_around("before", request->version, true, run->environment);
+	if (request->derived)
+		inverse_check(run);
 	if (request->action == RUN_ROLLBACK && request->on_data == ON_DATA_ARCHIVE)
 		archive_store(run);
 	run_watched(run);
@@ -238,6 +241,9 @@ run_watched(Run *run)
 	guard_begin(run->request->action == RUN_APPLY ? GUARD_APPLY : GUARD_ROLLBACK, run->made);
 	if (run->request->on_data == ON_DATA_ARCHIVE)
 		guard_count_any();
+	if (run->request->derived)
+		guard_derived(true);
+	inverse_watch(run);
 	policy_set_version(run->request->version);
 	violations = run_judge(run, run->script);
 	if (violations != NIL)
@@ -310,12 +316,11 @@ run_effect(Run *run)
 			archive_check(run);
 		run->reversible = NULL;
 	}
-	else if (run->down == NULL)
-		run->reversible = "no: no rollback script was given";
 	else
 	{
-		check_handed_in_rollback(run);
-		run->reversible = "by script";
+		if (run->down != NULL)
+			check_handed_in_rollback(run);
+		inverse_derive(run);
 	}
 }
 
@@ -623,6 +628,8 @@ run_detail(const Run *run, bool with_counts)
 	char	   *objects = run->effect->objects == NIL ? NULL : object_list(run->effect->objects, with_counts);
 	char	   *data = archive_words(run->archive);
 
+	if (run->request->caveat != NULL)
+		objects = psprintf("%s%s", objects == NULL ? "done" : objects, run->request->caveat);
 	if (data == NULL)
 		return objects;
 	data = run->request->action == RUN_APPLY ? psprintf("brought back %s", data) :

@@ -35,6 +35,13 @@ typedef enum OnData
 	ON_DATA_REFUSE, ON_DATA_ARCHIVE, ON_DATA_DISCARD
 } OnData;
 
+/* is the way back tried before the script is kept? */
+typedef enum ProofMode
+{
+	PROOF_AUTO,					/* where it costs little */
+	PROOF_OFF, PROOF_FORCE
+} ProofMode;
+
 /* keys of options */
 typedef struct RunOptions
 {
@@ -44,6 +51,8 @@ typedef struct RunOptions
 	bool		skip_failed;
 	bool		allow_divergence;
 	bool		report;			/* on_error => 'report' */
+	bool		derive;			/* a way back from what was done */
+	ProofMode	proof;
 } RunOptions;
 
 /* what is asked for; strings in the function's context, NULL where absent */
@@ -68,6 +77,8 @@ typedef struct RunRequest
 	bool		dry_run;
 	OnData		on_data;
 	int64		undoes;			/* rollback: seq of the entry it undoes */
+	bool		derived;		/* rollback: by a script that migmgr made */
+	const char *caveat;			/* ... and what it does not bring back */
 	bool		commits;		/* came by the door that owns its transactions */
 	bool		repeatable;		/* it has a name and no version */
 	bool		online;			/* its statements run by themselves */
@@ -121,6 +132,8 @@ typedef struct Run
 	const char *reversible;
 	int64		seq;
 	struct Archive *archive;	/* data kept, or brought back */
+	struct Inverse *inverse;	/* apply: what is known of the way back */
+	bool		proving;		/* the way back is being tried */
 } Run;
 
 #define RUN_COLUMNS 9
@@ -160,6 +173,7 @@ typedef struct VersionState
 	const char *class;
 	const char *reversible;
 	const char *down;			/* checksum of its way back */
+	const char *derived;		/* of the one that migmgr made */
 	int			statements;
 	int64		ms;
 } VersionState;

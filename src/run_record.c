@@ -13,6 +13,8 @@
 #include "utils/json.h"
 
 #include "archive.h"
+#include "foreign.h"
+#include "inverse.h"
 #include "ledger.h"
 #include "migmgr.h"
 #include "own_table.h"
@@ -25,7 +27,7 @@ static void json_int(StringInfo json, const char *key, int64 value);
 static void json_list(StringInfo json, const char *key, const List *values);
 static void write_statements(const Run *run);
 static void write_objects(const Run *run);
-static char *entry_detail(const Run *run, const char *down, const char *verify, const List *stored);
+static char *entry_detail(const Run *run, const char *down, const char *derived, const char *verify, const List *stored);
 static void json_archive(StringInfo json, const char *key, const Archive *archive);
 static void json_lost(StringInfo json, const List *objects);
 
@@ -84,9 +86,11 @@ run_record(Run *run)
 	LedgerEntry entry = {0};
 	RecordScope scope;
 	const char *down = NULL,
+			   *derived = NULL,
 			   *verify = NULL;
 	List	   *stored = NIL;
 
+	foreign_mirror(request);
 	SPI_connect();
 	record_begin(&scope);
 	(void) write_script(request->text, &stored);
@@ -95,15 +99,19 @@ run_record(Run *run)
 	if (request->verify != NULL)
 		verify = write_script(request->verify, &stored);
 
+	if (run->inverse != NULL && run->inverse->script != NULL && run->inverse->script[0] != '\0')
+		derived = write_script(run->inverse->script, &stored);
+
 	entry.event = request->repeatable ? "repeated" : request->action == RUN_APPLY ? "applied" : "rolled back";
 	entry.version = request->version;
 	entry.name = request->name;
 	entry.checksum = request->checksum;
-	entry.detail = entry_detail(run, down, verify, stored);
+	entry.detail = entry_detail(run, down, derived, verify, stored);
 	run->seq = ledger_append(&entry);
 
 	write_statements(run);
 	write_objects(run);
+	inverse_record(run);
 	record_end(&scope);
 	SPI_finish();
 
@@ -218,7 +226,7 @@ run_text_array(const List *texts)
 
 /* The detail of the ledger entry, a JSON object. */
 static char *
-entry_detail(const Run *run, const char *down, const char *verify, const List *stored)
+entry_detail(const Run *run, const char *down, const char *derived, const char *verify, const List *stored)
 {
 	const RunRequest *request = run->request;
 	StringInfoData json;
@@ -238,6 +246,7 @@ entry_detail(const Run *run, const char *down, const char *verify, const List *s
 	{
 		json_text(&json, "reversible", run->reversible);
 		json_text(&json, "down", down);
+		json_text(&json, "derived", derived);
 		json_text(&json, "verify", verify);
 		json_text(&json, "note", request->note);
 		json_list(&json, "flags", request->flags);

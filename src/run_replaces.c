@@ -20,8 +20,9 @@
 #include "run.h"
 #include "spi_util.h"
 
+static void record_counted(const RunRequest *request);
 static char *version_list(const List *versions);
-static char *mark_detail(const RunRequest *request);
+static char *mark_detail(const RunRequest *request, const char *kept);
 static void supersede(const RunRequest *request, const char *version, const VersionState *state);
 
 /*
@@ -68,24 +69,33 @@ replaces_settle(const RunRequest *request)
 	if (request->dry_run)
 		return row;
 
-	{
-		LedgerEntry entry = {.event = "marked applied"};
-		RecordScope scope;
-		List	   *stored = NIL;
-
-		SPI_connect();
-		record_begin(&scope);
-		(void) write_script(request->text, &stored);
-		record_end(&scope);
-		SPI_finish();
-		entry.version = request->version;
-		entry.name = request->name;
-		entry.checksum = request->checksum;
-		entry.detail = mark_detail(request);
-		(void) ledger_append(&entry);
-	}
+	record_counted(request);
 	replaces_record(request);
 	return row;
+}
+
+/* Keeps the text, and records that the version counts as applied. */
+static void
+record_counted(const RunRequest *request)
+{
+	LedgerEntry entry = {.event = "marked applied"};
+	RecordScope scope;
+	List	   *stored = NIL;
+	MemoryContext context = CurrentMemoryContext;
+	char	   *kept = NULL;
+
+	SPI_connect();
+	record_begin(&scope);
+	(void) write_script(request->text, &stored);
+	if (stored != NIL)
+		kept = MemoryContextStrdup(context, linitial(stored));
+	record_end(&scope);
+	SPI_finish();
+	entry.version = request->version;
+	entry.name = request->name;
+	entry.checksum = request->checksum;
+	entry.detail = mark_detail(request, kept);
+	(void) ledger_append(&entry);
 }
 
 /* Records that what a version replaces is superseded by it. */
@@ -140,7 +150,7 @@ supersede(const RunRequest *request, const char *version, const VersionState *st
 
 /* The detail of the entry for a version that counts as applied. */
 static char *
-mark_detail(const RunRequest *request)
+mark_detail(const RunRequest *request, const char *kept)
 {
 	StringInfoData json;
 
@@ -153,6 +163,12 @@ mark_detail(const RunRequest *request)
 	{
 		appendStringInfoString(&json, ", \"file\": ");
 		escape_json(&json, request->file);
+	}
+	if (kept != NULL)
+	{
+		appendStringInfoString(&json, ", \"stored\": [");
+		escape_json(&json, kept);
+		appendStringInfoChar(&json, ']');
 	}
 	if (request->received != NULL)
 	{

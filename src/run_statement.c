@@ -240,8 +240,11 @@ exempt_in_rollback(const Run *run, const Verdict *verdict)
 	char	   *identity;
 	ListCell   *lc;
 
-	if (run->request->action != RUN_ROLLBACK ||
-		verdict->class == CLASS_PROTECTED || verdict->class == CLASS_UNCLASSIFIED)
+	if (verdict->class == CLASS_PROTECTED || verdict->class == CLASS_UNCLASSIFIED)
+		return false;
+	if (run->proving || run->request->derived)
+		return true;
+	if (run->request->action != RUN_ROLLBACK)
 		return false;
 	if (strncmp(verdict->rule, "drop", 4) == 0)
 		return true;

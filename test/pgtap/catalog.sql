@@ -86,7 +86,7 @@ INSERT INTO definer VALUES
   ('migmgr.compare_files(text,boolean)'), ('migmgr.compare_files(jsonb,boolean)'), ('migmgr.mark_applied(text[],text)'),
   ('migmgr.mark_reverted(text[],text)'), ('migmgr.mark_renamed(text,text,text)'), ('migmgr.accept_checksum(text,text,text)'),
   ('migmgr.baseline(text,text)'), ('migmgr.export(text[])'), ('migmgr.set_environment(text)'), ('migmgr.set_policy(text,text,text,text,text)'),
-  ('migmgr.tag(text)'), ('migmgr.note(text,text)'), ('migmgr.waive(text,text,interval,text)'), ('migmgr.grant_access(text,text)'), ('migmgr.revoke_access(text)'),
+  ('migmgr.tag(text)'), ('migmgr.note(text,text)'), ('migmgr.rollback_guide(text)'), ('migmgr.waive(text,text,interval,text)'), ('migmgr.grant_access(text,text)'), ('migmgr.revoke_access(text)'),
   ('migmgr.set_flag(text,integer,text)'), ('migmgr_internal.flag_list(bigint)'),
   ('migmgr.run_checks(text)'),
   ('migmgr_internal.seal_record(text,bigint)'), ('migmgr_internal.seal_batch(bigint)'), ('migmgr_internal.status_rows(text)'),

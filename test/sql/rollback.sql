@@ -44,7 +44,7 @@ SELECT status, regexp_replace(detail, '\d+ more', 'N more') AS detail FROM migmg
 SELECT status FROM migmgr.rollback('001', 'the wrong design');
 SELECT to_regclass('orders') AS orders;
 -- and applied again
-SELECT status FROM migmgr.apply('002', 'heartbeat', 'ALTER TABLE customers ADD COLUMN seen_at timestamptz;');
+SELECT status FROM migmgr.apply('002', 'heartbeat', 'ALTER TABLE customers ADD COLUMN seen_at timestamptz;', options => '{"derive": false}');
 SELECT version, name, status, reversible FROM migmgr.history;
 
 -- what cannot be rolled back

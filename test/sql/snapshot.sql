@@ -81,7 +81,7 @@ SELECT migmgr.schema_fingerprint() AS full_one \gset
 
 -- everything, as text
 \pset format unaligned
-SELECT replace(definition, current_user, 'ME') AS definition
+SELECT regexp_replace(replace(definition, current_user, 'ME'), ' AS\nSELECT .*?(?=\n  OWNER)', ' AS ...') AS definition
   FROM migmgr_internal.describe() WHERE identity ~ 'app\.|^app$|regress' ORDER BY kind COLLATE "C", identity COLLATE "C";
 SELECT kind, identity, needs FROM migmgr_internal.describe() WHERE needs IS NOT NULL AND needs <> '{"schema app"}' ORDER BY kind COLLATE "C", identity COLLATE "C";
 \pset format aligned
