@@ -52,9 +52,7 @@ typedef struct Start
 static List *starts = NIL;		/* of Start *, in TopMemoryContext */
 
 static RunRow *register_job(RunRequest *request);
-static void check_requester(void);
 static void check_finished(const Script *script, const OnlineJob *job);
-static void start_at_commit(int64 ticket);
 static void online_xact_callback(XactEvent event, void *arg);
 static void online_subxact_callback(SubXactEvent event, SubTransactionId mySubid,
 									SubTransactionId parentSubid, void *arg);
@@ -117,7 +115,7 @@ register_job(RunRequest *request)
 	List	   *violations;
 
 	ledger_check_home();
-	check_requester();
+	online_check_requester();
 	if (job != NULL && strcmp(job->status, "running") == 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_MG_LOCKED),
@@ -130,8 +128,13 @@ register_job(RunRequest *request)
 	run.what = psprintf("migration \"%s\"", request->version);
 	run.environment = policy_environment();
 	run.script = (request->online ? script_parse_online : script_parse) (request->up, run.what);
+	run.effect = palloc0(sizeof(GuardResult));
+	online_effect(request->version, run.effect);
 	if (request->down != NULL)
-		(void) script_parse_online(request->down, psprintf("the way back of %s", run.what));
+	{
+		run.down = script_parse_online(request->down, psprintf("the way back of %s", run.what));
+		check_handed_in_rollback(&run);
+	}
 	if (request->verify != NULL)
 		(void) script_parse(request->verify, psprintf("the verify SQL of %s", run.what));
 	policy_set_version(request->version);
@@ -144,7 +147,7 @@ register_job(RunRequest *request)
 	request->ticket = submission_write(request, list_length(run.script->statements));
 	online_job_write(request, request->ticket, list_length(run.script->statements));
 	if (!request->commits)
-		start_at_commit(request->ticket);
+		online_start_later(request->ticket);
 
 	row->version = request->version;
 	row->name = request->name;
@@ -157,11 +160,59 @@ register_job(RunRequest *request)
 }
 
 /*
+ * A rollback that runs online, under APPLY: a job whose worker starts with the
+ * commit.  It may drop what its version made, judged as any rollback is.
+ */
+RunRow *
+online_rollback(RunRequest *request)
+{
+	Run			run = {.request = request};
+	RunRow	   *row = palloc0(sizeof(RunRow));
+	List	   *violations;
+	ListCell   *lc;
+
+	ledger_check_home();
+	online_check_requester();
+	if (request->dry_run || request->on_data == ON_DATA_ARCHIVE)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("the rollback of \"%s\" runs online, and cannot %s", request->version,
+						request->dry_run ? "be tried" : "put data away"),
+				 errhint("SELECT * FROM migmgr.plan(sql) says what its statements would do.")));
+	run.what = psprintf("rollback of \"%s\"", request->version);
+	run.environment = policy_environment();
+	run.script = script_parse_online(request->up, run.what);
+	run.made = version_objects(request->undoes, false);
+	run.touched = version_objects(request->undoes, true);
+	violations = run_judge(&run, run.script);
+	if (violations != NIL)
+		policy_refuse(violations);
+	foreach(lc, run.script->statements)
+	{
+		ScriptStatement *statement = lfirst(lc);
+
+		online_check_drops(&run, statement, classify_statement(statement->raw->stmt));
+	}
+
+	request->ticket = request->undoes;
+	online_job_write(request, request->ticket, list_length(run.script->statements));
+	online_start_later(request->ticket);
+	row->version = request->version;
+	row->name = request->name;
+	row->status = "queued";
+	row->environment = policy_environment_name(run.environment);
+	row->class = class_name(CLASS_NONE);
+	row->statements = list_length(run.script->statements);
+	row->detail = "a worker starts when this transaction has committed; SELECT * FROM migmgr.history; tells the rest";
+	return row;
+}
+
+/*
  * Raises unless a worker can be had with exactly this session's rights: not
  * in a SECURITY DEFINER function, whose owner has not asked for anything.
  */
-static void
-check_requester(void)
+void
+online_check_requester(void)
 {
 	HeapTuple	row;
 	bool		can_login;
@@ -212,8 +263,8 @@ check_finished(const Script *script, const OnlineJob *job)
 }
 
 /* Starts the worker of a ticket if and when this transaction commits. */
-static void
-start_at_commit(int64 ticket)
+void
+online_start_later(int64 ticket)
 {
 	MemoryContext old = MemoryContextSwitchTo(TopMemoryContext);
 	Start	   *start = palloc(sizeof(Start));

@@ -46,8 +46,6 @@
 
 static bool run_in_subxact(void *arg);
 static void run_fenced(Run *run);
-static void run_effect(Run *run);
-static void check_handed_in_rollback(Run *run);
 static void check_rollback_data(const Run *run);
 static void check_rollback_later(const Run *run);
 static char *watched_table(const char *watch);
@@ -289,7 +287,7 @@ run_fenced(Run *run)
 }
 
 /* What the script really did, and whether that may stay. */
-static void
+void
 run_effect(Run *run)
 {
 	ListCell   *lc;
@@ -329,7 +327,7 @@ run_effect(Run *run)
  * migration has just made (new in this transaction, so free), it may destroy
  * nothing that policy forbids.
  */
-static void
+void
 check_handed_in_rollback(Run *run)
 {
 	List	   *violations = NIL;

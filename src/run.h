@@ -174,6 +174,7 @@ typedef struct VersionState
 	const char *reversible;
 	const char *down;			/* checksum of its way back */
 	const char *derived;		/* of the one that migmgr made */
+	bool		online;			/* it ran online */
 	int			statements;
 	int64		ms;
 } VersionState;
@@ -187,6 +188,8 @@ extern RunRow *run_row(const Run *run, const char *status, const char *detail);
 extern char *object_list(const List *objects, bool with_counts);
 extern Datum run_return(FunctionCallInfo fcinfo, const RunRow *row);
 extern void run_watched(Run *run);
+extern void run_effect(Run *run);
+extern void check_handed_in_rollback(Run *run);
 extern void run_row_values(const RunRow *row, Datum *values, bool *nulls);
 
 /* apply.c */
@@ -209,6 +212,9 @@ extern void run_check_door(FunctionCallInfo fcinfo, const char *procedure, const
 extern Datum run_call(FunctionCallInfo fcinfo, RunRequest *request, run_locked_fn run);
 extern void run_next_transaction(void);
 extern void run_snapshot(void);
+
+/* rollback.c */
+extern void rollback_request(RunRequest *request);
 
 /* run_options.c */
 extern void run_options(RunOptions *options, Jsonb *json);

@@ -240,6 +240,8 @@ entry_detail(const Run *run, const char *down, const char *derived, const char *
 	json_int(&json, "attempts", run->attempts);
 	json_list(&json, "waits", run->recorded_waits);
 	json_text(&json, "file", request->file);
+	if (request->online)
+		json_text(&json, "online", "yes");
 	json_text(&json, "received", request->received);
 	json_list(&json, "stored", stored);
 	if (request->action == RUN_APPLY)

@@ -167,6 +167,67 @@ sub wait_phase
 	is(sql("SELECT string_agg(version, ' ' ORDER BY seq) FROM migmgr.ledger WHERE event = 'applied' AND version LIKE '04%'"), '041 042 043', 'what is queued runs in order');
 }
 
+# The way back of what ran online drops its indexes concurrently.
+{
+	my $indexes = "SELECT count(*) FROM pg_class WHERE relname ~ '^w[0-9]\$'";
+
+	sql("CALL migmgr.run('050_two.sql', 'CREATE INDEX CONCURRENTLY w1 ON t (i); CREATE INDEX CONCURRENTLY w2 ON t (i); ANALYZE t;')");
+	is(sql("SELECT reversible FROM migmgr.history WHERE version = '050'"), 'derived; not proved: it runs online', 'a way back is derived');
+	my $writer = writer();
+	is(sql("SELECT status FROM migmgr.rollback('050', 'not wanted')"), 'queued', 'rollback() hands it to a worker');
+	wait_until($node, $db, "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE backend_type = 'migmgr online' AND wait_event_type = 'Lock')");
+	is(error_of($node, $db, "SET lock_timeout = '1s'; INSERT INTO t VALUES (1)"), '', 'nobody waits for it');
+	like(error_of($node, $db, "SELECT FROM migmgr.rollback('050')"), qr/MG204: .*cannot roll back "050": it is running/, 'a second one is told');
+	sql("SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE backend_type = 'migmgr online'");
+	wait_until($node, $db, "SELECT count(*) = 0 FROM pg_stat_activity WHERE backend_type = 'migmgr online'");
+	is(status_of('050'), 'partly rolled back', 'cancelled: it is half-way');
+	is(sql("SELECT hint FROM migmgr.verify() WHERE check_name = 'online'"), "SELECT * FROM migmgr.rollback('050', 'reason'); goes on with it.", 'verify() says how to go on');
+	$writer->query_safe('COMMIT');
+	$writer->quit;
+	sql("SELECT FROM migmgr.rollback('050', 'not wanted')");
+	wait_until($node, $db, "SELECT status = 'rolled back' FROM migmgr.history WHERE version = '050'");
+	is(sql($indexes), '0', 'the indexes are gone');
+	is(sql("SELECT string_agg(sql, '; ' ORDER BY n) FROM migmgr.statements WHERE version = '050' AND event = 'rolled back'"),
+		'DROP INDEX CONCURRENTLY public.w2; DROP INDEX CONCURRENTLY public.w1', 'dropped concurrently, the last first');
+
+	sql("CALL migmgr.run('051_three.sql', E'CREATE INDEX CONCURRENTLY w3 ON t (i); CREATE INDEX CONCURRENTLY w4 ON t (i); CREATE TABLE w5 (i int);\\n-- migmgr:down\\nDROP TABLE w5; DROP INDEX w3, w4;')");
+	like(error_of($node, $db, "SELECT FROM migmgr.rollback_to('011')"), qr/MG235: .*version "051" goes back online/, 'not in one transaction with others');
+	is(status_of('051'), 'applied', 'nothing has begun');
+	sql("INSERT INTO w5 VALUES (1); SELECT FROM migmgr.rollback('051', 'not wanted')");
+	wait_until($node, $db, "SELECT status = 'partly rolled back' OR note LIKE '%data would be lost%' FROM migmgr.history WHERE version = '051'");
+	wait_until($node, $db, "SELECT count(*) = 0 FROM pg_stat_activity WHERE backend_type = 'migmgr online'");
+	is(sql("SELECT count(*) FROM w5"), '1', 'data stops it');
+	sql("SELECT FROM migmgr.rollback('051', 'not wanted', on_data => 'discard')");
+	wait_until($node, $db, "SELECT status = 'rolled back' FROM migmgr.history WHERE version = '051'");
+	is(sql("SELECT string_agg(sql, '; ' ORDER BY n) FROM migmgr.statements WHERE version = '051' AND event = 'rolled back'"),
+		"DROP TABLE w5; DROP INDEX CONCURRENTLY w3; DROP INDEX CONCURRENTLY w4", "the author's way back, index by index");
+	is(sql($indexes), '0', 'all is gone');
+
+	sql('CREATE INDEX theirs ON t (i)');
+	like(error_of($node, $db, "CALL migmgr.run('052_greedy.sql', E'CREATE INDEX CONCURRENTLY w6 ON t (i);\\n-- migmgr:down\\nDROP INDEX CONCURRENTLY w6; DROP INDEX CONCURRENTLY theirs;')"),
+		qr/MG101: .*cannot drop index public.theirs/, 'a way back that takes more is refused before it begins');
+	is(sql($indexes), '0', 'nothing was built');
+}
+
+# What is half-way can be taken back, if it is indexes alone.
+{
+	sql("SELECT migmgr.waive('restrictive', 'test'); INSERT INTO t VALUES (5), (5)");
+	like(error_of($node, $db, "CALL migmgr.run('060_half.sql', 'CREATE INDEX CONCURRENTLY x1 ON t (i); CREATE UNIQUE INDEX CONCURRENTLY x2 ON t (i);')"),
+		qr/23505/, 'a script that fails half-way');
+	is(sql("SELECT migmgr.withdraw('060', 'no good') > 0"), 't', 'is withdrawn');
+	wait_until($node, $db, 'SELECT count(*) = 0 FROM migmgr_internal.online_job');
+	is(sql("SELECT count(*) FROM pg_class WHERE relname IN ('x1', 'x2')"), '0', 'its indexes are gone, the invalid one as well');
+	is(sql("SELECT concat_ws(' ', event, version, detail::jsonb ->> 'reason') FROM migmgr.ledger ORDER BY seq DESC LIMIT 1"), 'withdrawn 060 no good', 'the ledger says so');
+	is(error_of($node, $db, "SELECT FROM migmgr.apply('061', 'next', 'CREATE TABLE next (i int)')"), '', 'and the next one is free');
+
+	like(error_of($node, $db, "CALL migmgr.run('062_half.sql', 'CREATE INDEX CONCURRENTLY y1 ON t (i); CREATE TABLE y2 (i int); CREATE UNIQUE INDEX CONCURRENTLY y3 ON t (i);')"),
+		qr/23505/, 'one that has made a table, too');
+	like(error_of($node, $db, "SELECT migmgr.withdraw('062')"), qr/MG208: .*partly applied, and not with indexes alone/, 'is not taken back by itself');
+	like(error_of($node, $db, "SELECT migmgr.rollback('062')"), qr/MG209: .*cannot roll back "062": it is partly applied/, 'nor rolled back');
+	sql('DELETE FROM t WHERE ctid NOT IN (SELECT DISTINCT ON (i) ctid FROM t)');
+	is(error_of($node, $db, 'CALL migmgr.run_pending()'), '', 'it goes on when the data is right');
+}
+
 # A database can be dropped with its worker.
 {
 	my $writer = writer('other');

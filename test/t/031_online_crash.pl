@@ -111,7 +111,7 @@ foreach my $phase (sort keys %phases)
 
 	is(sql("SELECT status, done, statements FROM migmgr.pending"), 'partly applied|1|3', "$phase: cut off after the first statement");
 	like(sql("SELECT detail FROM migmgr.verify() WHERE check_name = 'online'"), qr/^partly applied: 1 of 3 statements done; its worker was cut off/, "$phase: verify() says so");
-	is(sql("SELECT hint FROM migmgr.verify() WHERE check_name = 'online'"), "CALL migmgr.run_pending('$version'); goes on with it.", "$phase: and how to go on");
+	is(sql("SELECT hint FROM migmgr.verify() WHERE check_name = 'online'"), "CALL migmgr.run_pending('$version'); goes on with it; SELECT migmgr.withdraw('$version', 'reason'); takes it back.", "$phase: and how to go on");
 	is(error_of($node, $db, "CALL migmgr.run('${version}_crash.sql', $text)"), '', "$phase: calling again goes on");
 	is(sql("SELECT string_agg(n::text, ' ' ORDER BY n) FROM done WHERE n % 100 = $version"), "$version " . ($version + 100), "$phase: every statement once");
 	is(sql("SELECT c.relname, i.indisvalid AND i.indisready AND i.indislive FROM pg_index AS i JOIN pg_class AS c ON c.oid = i.indexrelid WHERE i.indrelid = '$table'::regclass"),
