@@ -31,7 +31,13 @@ CREATE FUNCTION migmgr_internal.policy_settings()
   AS $$
   VALUES
     (20, 'soak', '^(0|\d+ (minutes?|hours?|days?))(, *(0|\d+ (minutes?|hours?|days?)))?$',
-     'how long to wait after the apply, and between two steps of a flag, such as "24 hours, 7 days"', '0', '0', '24 hours, 7 days')
+     'how long to wait after the apply, and between two steps of a flag, such as "24 hours, 7 days"', '0', '0', '24 hours, 7 days'),
+    (30, 'window', '.', 'when migrations may be applied, such as "Sat,Sun 02:00-04:00 UTC", or "always"', 'always', 'always', 'always'),
+    (31, 'max_backup_age', '^(any|0*[1-9]\d* (minutes?|hours?|days?))$', 'how old the last backup may be, such as "12 hours", or "any"', 'any', 'any', 'any'),
+    (32, 'require_staging', '^(on|off|\d{10,20})$',
+     'whether a migration must have run in staging: on, off, or the system identifier of the cluster that staging is on', 'off', 'off', 'off'),
+    (33, 'four_eyes', '^(on|off)$', 'whether somebody else must approve than who runs or has submitted it: on or off', 'off', 'off', 'off'),
+    (34, 'approval_expiry', '^0*[1-9]\d* (minutes?|hours?|days?)$', 'how long an approval holds, such as "7 days"', '7 days', '7 days', '7 days')
 $$;
 REVOKE ALL ON FUNCTION migmgr_internal.policy_settings() FROM PUBLIC;
 COMMENT ON FUNCTION migmgr_internal.policy_settings() IS 'rules whose value is not an action';
@@ -95,7 +101,9 @@ BEGIN
     IF value !~ setting.pattern THEN
       RAISE EXCEPTION USING ERRCODE = 'MG006', MESSAGE = format('value "%s" is not one for rule %s', value, rule),
         DETAIL = format('It says %s.', setting.words);
-    ELSIF for_role IS NOT NULL OR in_schema IS NOT NULL THEN
+    END IF;
+    PERFORM migmgr_internal.check_setting(rule, value);
+    IF for_role IS NOT NULL OR in_schema IS NOT NULL THEN
       RAISE EXCEPTION USING ERRCODE = 'MG006', MESSAGE = format('rule %s holds for the whole database', rule),
         DETAIL = 'Only rules about classes of statements can be set for a role or a schema.';
     END IF;
@@ -129,7 +137,7 @@ CREATE FUNCTION migmgr.waive(what text, reason text, valid_for interval = '1 hou
 DECLARE
   until timestamptz := clock_timestamp() + valid_for;
 BEGIN
-  PERFORM migmgr_internal.check_word('class', what, '{data,restrictive,blocking,type_change,rewriting,security,destructive,unclassified,soak}');
+  PERFORM migmgr_internal.check_word('class', what, '{data,restrictive,blocking,type_change,rewriting,security,destructive,unclassified,direct_ddl,approval,backup,window,checksum,staging,checks,soak}');
   IF coalesce(reason, '') = '' THEN
     RAISE EXCEPTION USING ERRCODE = 'null_value_not_allowed', MESSAGE = 'waive() needs a reason',
       HINT = format('SELECT migmgr.waive(%L, ''ticket 123: ...'');', what);
@@ -140,7 +148,7 @@ BEGIN
   PERFORM migmgr_internal.ledger_append('waiver', version, jsonb_build_object('what', what, 'reason', reason,
     'until', to_char(until AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')));
   PERFORM migmgr_internal.tell('waiver', version, jsonb_build_object('what', what, 'reason', left(reason, 200), 'until', until));
-  RETURN format('%s in database %s (%s) until %s%s', CASE WHEN what = 'soak' THEN what || ' is waived' ELSE what || ' statements pass' END, current_database(), migmgr.environment(),
+  RETURN format('%s in database %s (%s) until %s%s', CASE WHEN what IN ('direct_ddl', 'approval', 'backup', 'window', 'checksum', 'staging', 'checks', 'soak') THEN what || ' is waived' ELSE what || ' statements pass' END, current_database(), migmgr.environment(),
                 to_char(until, 'YYYY-MM-DD HH24:MI:SS TZ'), ', in migration ' || version);
 END
 $$;

@@ -80,6 +80,7 @@ BEGIN
                  COALESCE(sum(s.letters) FILTER (WHERE s.status = 'retrying'), 0) AS retrying,
                  COALESCE(sum(s.letters) FILTER (WHERE s.status = 'abandoned'), 0) AS abandoned
             FROM migmgr_internal.dlq_statistics() AS s) AS d;
+  RETURN QUERY SELECT g.topic, g.value, g.state, g.hint FROM migmgr_internal.gate_status() AS g;
   RETURN QUERY SELECT 'ledger', format('%s entries, head %s', COALESCE(max(l.seq), 0), COALESCE(left(migmgr.head(), 16) || '...', 'none')), 'ok', 'SELECT migmgr.head();'
     FROM migmgr.ledger AS l;
 END

@@ -416,7 +416,8 @@ checks_record(const List *results, const char *run_at, const char *version)
 				 " VALUES (pg_catalog.clock_timestamp(), $1, $2, $3, $4, $5, $6, $7::pg_catalog.numeric)",
 				 SPI_OK_INSERT, 7, args);
 		spi_exec("DELETE FROM migmgr_internal.check_result AS r WHERE r.id IN"
-				 " (SELECT o.id FROM migmgr_internal.check_result AS o WHERE o.check_name = $1 ORDER BY o.id DESC OFFSET 1000)", SPI_OK_DELETE, 1, args);
+				 " (SELECT o.id FROM migmgr_internal.check_result AS o"
+				 " WHERE o.check_name = $1 ORDER BY o.id DESC OFFSET 1000)", SPI_OK_DELETE, 1, args);
 	}
 	record_end(&scope);
 	SPI_finish();
@@ -437,37 +438,35 @@ checks_failures(const List *results)
 		if (strcmp(result->status, "ok") == 0 ||
 			(strcmp(result->status, "table missing") == 0 && !result->check->seen))
 			continue;
-		appendStringInfo(&lines, "%sCheck \"%s\": %s.", lines.len > 0 ? "\n" : "",
+		appendStringInfo(&lines, "%scheck \"%s\": %s", lines.len > 0 ? "\n" : "",
 						 result->check->name, result->detail);
 	}
 	return lines.len == 0 ? NULL : lines.data;
 }
 
 /*
- * What must be true before a migration runs, and once it has, still inside its
- * transaction.  A table that a check has not found the last time either is no
- * failure: its migration may be still to come.  A rollback is the way out, and
- * is only told.
+ * What must be true once a migration has run, still inside its transaction.
+ * A table that a check has not found the last time either is no failure: its
+ * migration may be still to come.  A rollback is the way out, and is only told.
  */
 void
-checks_around(const char *run_at, const char *version, bool forward, PolicyEnvironment environment)
+checks_after(const char *version, bool forward, PolicyEnvironment environment)
 {
-	List	   *results = checks_run(run_at, environment);
+	List	   *results = checks_run("after", environment);
 	char	   *failures = checks_failures(results);
 
-	if (failures != NULL && !forward)
+	if (failures != NULL && (!forward || policy_waives("checks", version)))
 		ereport(WARNING,
-				(errmsg("a check fails after the rollback of \"%s\"", version),
-				 errdetail_internal("%s", failures)));
+				(errmsg("a check fails after %s \"%s\"", forward ? "migration" : "the rollback of", version),
+				 errdetail_internal("This was not as expected:\n%s", failures)));
 	else if (failures != NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_MG_CHECK_FAILED),
-				 strcmp(run_at, "before") == 0
-				 ? errmsg("migration \"%s\" was not begun: a check failed before it", version)
-				 : errmsg("migration \"%s\" was undone: a check failed after it", version),
-				 errdetail_internal("%s", failures),
-				 errhint("SELECT name, sql, expect FROM migmgr.checks; shows what is checked.")));
-	checks_record(results, run_at, version);
+				 errmsg("migration \"%s\" was undone: a check failed after it", version),
+				 errdetail_internal("This was not as expected:\n%s", failures),
+				 errhint("SELECT name, sql, expect FROM migmgr.checks; shows what is checked."
+						 "  To let it pass for an hour: SELECT migmgr.waive('checks', 'reason');")));
+	checks_record(results, "after", version);
 }
 
 /* migmgr_internal.run_checks(run_at, record): a row for each. */

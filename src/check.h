@@ -61,8 +61,7 @@ extern List *checks_run(const char *run_at, PolicyEnvironment environment);
 extern void checks_record(const List *results, const char *run_at, const char *version);
 
 /* in the transaction of a run: raises, going forward, if one has failed */
-extern void checks_around(const char *run_at, const char *version, bool forward,
-						  PolicyEnvironment environment);
+extern void checks_after(const char *version, bool forward, PolicyEnvironment environment);
 
 /* a line for each that is not ok, or not yet to be asked; NULL: none */
 extern char *checks_failures(const List *results);

@@ -444,7 +444,7 @@ judge_alone(Verdict *verdict, GuardStatement *statement)
 				(errcode(ERRCODE_MG_DIRECT_DDL),
 				 errmsg("%s: DDL outside migmgr in %s", verdict->deed,
 						policy_environment_name(policy_environment())),
-				 errdetail("Policy direct_ddl is warn.")));
+				 errdetail("Policy direct_ddl is warn, or waived.")));
 	}
 }
 

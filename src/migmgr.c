@@ -21,6 +21,7 @@
 #include "fmgr.h"
 
 #include "flag.h"
+#include "gate.h"
 #include "guard.h"
 #include "guc.h"
 #include "ledger.h"
@@ -44,6 +45,7 @@ _PG_init(void)
 	ledger_init();
 	policy_init();
 	flag_init();
+	gate_init();
 	run_init();
 	online_init();
 	guard_init();

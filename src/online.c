@@ -31,9 +31,9 @@
 #include "utils/syscache.h"
 #include "utils/wait_event.h"
 
-#include "check.h"
 #include "compat.h"
 #include "errors.h"
+#include "gate.h"
 #include "ledger.h"
 #include "migmgr.h"
 #include "online.h"
@@ -83,7 +83,7 @@ online_request(RunRequest *request)
 
 		check_order(request);
 		if (request->online && online_job(request->version)->done == 0)
-			checks_around("before", request->version, true, policy_environment());
+			(void) gate_check(request, policy_environment());
 		if (!request->online)
 		{
 			row = run_request(request);
@@ -137,6 +137,10 @@ register_job(RunRequest *request)
 	}
 	if (request->verify != NULL)
 		(void) script_parse(request->verify, psprintf("the verify SQL of %s", run.what));
+	if (job == NULL || job->done == 0)
+		(void) gate_check(request, run.environment);
+	else
+		gate_approved(request);
 	policy_set_version(request->version);
 	violations = run_judge(&run, run.script);
 	if (violations != NIL)
@@ -181,6 +185,8 @@ online_rollback(RunRequest *request)
 				 errhint("SELECT * FROM migmgr.plan(sql) says what its statements would do.")));
 	run.what = psprintf("rollback of \"%s\"", request->version);
 	run.environment = policy_environment();
+	(void) gate_check(request, run.environment);
+	gate_approved(request);
 	run.script = script_parse_online(request->up, run.what);
 	run.made = version_objects(request->undoes, false);
 	run.touched = version_objects(request->undoes, true);

@@ -47,6 +47,7 @@
 
 #include "compat.h"
 #include "errors.h"
+#include "gate.h"
 #include "notices.h"
 #include "online.h"
 #include "script_rules.h"
@@ -206,6 +207,7 @@ judge_it(Attempted *it)
 	List	   *violations;
 
 	one.statements = list_make1(it->statement);
+	gate_approved(it->run->request);
 	policy_set_version(it->run->request->version);
 	violations = run_judge(it->run, &one);
 	it->verdict = it->run->first;
@@ -261,6 +263,7 @@ run_ordinary(Attempted *it)
 
 	SetConfigOption("lock_timeout", psprintf("%d", run->request->options.lock_timeout), PGC_USERSET, PGC_S_SESSION);
 	guard_begin(run->request->action == RUN_APPLY ? GUARD_APPLY : GUARD_ROLLBACK, run->made);
+	gate_approved(run->request);
 	policy_set_version(run->request->version);
 	guard_statement(it->verdict);
 	PopActiveSnapshot();

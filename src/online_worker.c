@@ -33,6 +33,7 @@
 #include "compat.h"
 #include "errors.h"
 #include "flag.h"
+#include "gate.h"
 #include "guc.h"
 #include "inverse.h"
 #include "ledger.h"
@@ -55,7 +56,7 @@ typedef struct Work
 	MemoryContext context;
 } Work;
 
-static Work *work = NULL;
+static Work * work = NULL;
 
 static bool take_lock(LOCKTAG *tag);
 static bool do_job(void);
@@ -338,6 +339,8 @@ check_rollback(RunRequest *request)
 		ereport(ERROR,
 				(errcode(ERRCODE_MG_NOT_APPLIED),
 				 errmsg("version \"%s\" is not applied any more as it was", request->version)));
+	if (online_job(request->version)->done == 0)
+		(void) gate_check(request, policy_environment());
 	return NULL;
 }
 
@@ -350,7 +353,7 @@ finish_online(RunRequest *request)
 
 	if (request->action == RUN_APPLY)
 		run_verify(run);
-	checks_around("after", request->version, request->action == RUN_APPLY, run->environment);
+	checks_after(request->version, request->action == RUN_APPLY, run->environment);
 	run->done = online_done(request->version);
 	run->effect = palloc0(sizeof(GuardResult));
 	online_effect(request->version, run->effect);
@@ -366,6 +369,7 @@ finish_online(RunRequest *request)
 		find_way_back(run);
 	else
 		flag_rolled_back(request->version, request->undoes);
+	gate_waivers(request, run->environment);
 	run_record(run);
 	if (request->action == RUN_APPLY)
 		use_waivers(run);

@@ -95,7 +95,8 @@ static PolicyCache *cache = NULL;
 static bool cache_valid = false;
 static Oid	cache_relid = InvalidOid;	/* the ledger that was read */
 static char *running_version = NULL;
-static int64 waivers_used[NUM_CLASSES]; /* seq of those that this run needs */
+static char *approved_version = NULL;	/* whose text somebody has approved */
+static List *waivers_used = NIL;	/* of PolicyWaiver *: that this run needs */
 
 static void policy_relcache_callback(Datum arg, Oid relid);
 static void policy_xact_callback(XactEvent event, void *arg);
@@ -132,16 +133,48 @@ policy_xact_callback(XactEvent event, void *arg)
 	if (event != XACT_EVENT_COMMIT && event != XACT_EVENT_ABORT && event != XACT_EVENT_PREPARE)
 		return;
 	policy_set_version(NULL);
-	memset(waivers_used, 0, sizeof(waivers_used));
+	approved_version = NULL;
+	waivers_used = NIL;
 }
 
 /* The version that runs now, or NULL; it lives as long as the transaction. */
 void
 policy_set_version(const char *version)
 {
-	if (version != NULL)
-		memset(waivers_used, 0, sizeof(waivers_used));
 	running_version = version == NULL ? NULL : MemoryContextStrdup(TopTransactionContext, version);
+}
+
+/* The version that runs now, or NULL. */
+const char *
+policy_version(void)
+{
+	return running_version;
+}
+
+/*
+ * A run is about to be tried: waivers that an earlier try needed are not used
+ * up by it, but for that of its text, which was looked at before the first.
+ */
+void
+policy_begin_run(const char *version)
+{
+	ListCell   *lc;
+
+	approved_version = NULL;
+	foreach(lc, waivers_used)
+	{
+		const PolicyWaiver *waiver = lfirst(lc);
+
+		if (strcmp(waiver->what, "checksum") != 0 || strcmp(waiver->version, version) != 0)
+			waivers_used = foreach_delete_current(waivers_used, lc);
+	}
+}
+
+/* Somebody has approved its text: what is asked is answered. */
+void
+policy_set_approved(const char *version)
+{
+	approved_version = MemoryContextStrdup(TopTransactionContext, version);
 }
 
 /*
@@ -152,17 +185,19 @@ policy_set_version(const char *version)
 void
 policy_use_waivers(const char *version)
 {
-	for (int class = 0; class < NUM_CLASSES; class++)
+	ListCell   *lc;
+
+	foreach(lc, waivers_used)
 	{
+		const PolicyWaiver *waiver = lfirst(lc);
 		LedgerEntry entry = {.event = "waiver used",.version = version};
 
-		if (waivers_used[class] == 0)
+		if (strcmp(waiver->version, version) != 0)
 			continue;
-		entry.detail = psprintf("{\"what\": \"%s\", \"entry\": " INT64_FORMAT "}",
-								class_name(class), waivers_used[class]);
+		entry.detail = psprintf("{\"what\": \"%s\", \"entry\": " INT64_FORMAT "}", waiver->what, waiver->seq);
 		ledger_append(&entry);
-		waivers_used[class] = 0;
 	}
+	waivers_used = NIL;
 }
 
 PolicyEnvironment
@@ -230,8 +265,8 @@ is_other_part(const Verdict *whole, const Verdict *part)
 
 /*
  * Entries beat constants, the more specific and then the newer entry wins, a
- * waiver lets pass what is not protected.  A new installation asks nobody, a
- * restored one only observes.
+ * waiver lets pass what is not protected, an approval answers what is asked.  A
+ * new installation asks nobody, a restored one only observes.
  */
 static PolicyAction
 action_here(const Verdict *verdict)
@@ -248,6 +283,9 @@ action_here(const Verdict *verdict)
 		return ACTION_ALLOW;
 
 	action = action_in(verdict, policy_read()->environment);
+	if (action == ACTION_ASK && running_version != NULL && approved_version != NULL &&
+		strcmp(running_version, approved_version) == 0)
+		return ACTION_ALLOW;
 	if (action >= ACTION_ASK && policy_waived(verdict))
 		action = ACTION_WARN;
 	if (action == ACTION_ASK && state == LEDGER_NEW)
@@ -287,7 +325,9 @@ policy_direct_ddl(const Verdict *verdict)
 	if (ledger_state() != LEDGER_IN_FORCE)
 		return ACTION_ALLOW;
 	rule = policy_rule("direct_ddl", verdict, policy_read()->environment);
-	return rule == NULL ? ACTION_ALLOW : rule->action;
+	if (rule == NULL)
+		return ACTION_ALLOW;
+	return rule->action >= ACTION_ASK && policy_waives("direct_ddl", NULL) ? ACTION_WARN : rule->action;
 }
 
 /* The entry that applies to a rule, for the caller's role and the schema. */
@@ -320,30 +360,51 @@ policy_rule(const char *rule, const Verdict *verdict, PolicyEnvironment environm
 	return best;
 }
 
-/*
- * Has somebody taken responsibility for this class, now and for this version?
- * A waiver for anything goes first: one for this version is good for one run.
- */
+/* Has somebody taken responsibility for this class, now and for what runs? */
 static bool
 policy_waived(const Verdict *verdict)
 {
-	const PolicyWaiver *bound = NULL;
+	return policy_waives(class_name(verdict->class), running_version);
+}
+
+/*
+ * Is this waived now, for this version (NULL: for none)?  A waiver for
+ * anything goes first: one for this version is good for one run.
+ */
+bool
+policy_waives(const char *what, const char *version)
+{
+	PolicyWaiver *used;
 	ListCell   *lc;
+	const PolicyWaiver *bound = NULL;
+	MemoryContext old;
 
 	foreach(lc, policy_read()->waivers)
 	{
 		const PolicyWaiver *waiver = lfirst(lc);
 
-		if (strcmp(waiver->what, class_name(verdict->class)) != 0 || GetCurrentTimestamp() >= waiver->until)
+		if (strcmp(waiver->what, what) != 0 || GetCurrentTimestamp() >= waiver->until)
 			continue;
 		if (waiver->version == NULL)
 			return true;
-		if (bound == NULL && running_version != NULL && strcmp(waiver->version, running_version) == 0)
+		if (bound == NULL && version != NULL && strcmp(waiver->version, version) == 0)
 			bound = waiver;
 	}
-	if (bound != NULL)
-		waivers_used[verdict->class] = bound->seq;
-	return bound != NULL;
+	if (bound == NULL)
+		return false;
+	foreach(lc, waivers_used)
+	{
+		if (((PolicyWaiver *) lfirst(lc))->seq == bound->seq)
+			return true;
+	}
+	old = MemoryContextSwitchTo(TopTransactionContext);
+	used = palloc0(sizeof(PolicyWaiver));
+	used->seq = bound->seq;
+	used->what = pstrdup(bound->what);
+	used->version = pstrdup(bound->version);
+	waivers_used = lappend(waivers_used, used);
+	MemoryContextSwitchTo(old);
+	return true;
 }
 
 /*

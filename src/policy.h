@@ -41,6 +41,14 @@ extern PolicyAction policy_direct_ddl(const Verdict *verdict);
 
 /* the version that runs now, for waivers bound to one; NULL: none */
 extern void policy_set_version(const char *version);
+extern const char *policy_version(void);
+
+/* before each try of a run; then, if so, that its text is approved */
+extern void policy_begin_run(const char *version);
+extern void policy_set_approved(const char *version);
+
+/* is this waived (a class, 'window', 'backup', ...), for this version? */
+extern bool policy_waives(const char *what, const char *version);
 
 /* record that the waivers which that version needed are used up */
 extern void policy_use_waivers(const char *version);

@@ -8,6 +8,7 @@
 #include "postgres.h"
 
 #include "lib/stringinfo.h"
+#include "utils/builtins.h"
 
 #include "classify.h"
 #include "policy.h"
@@ -18,7 +19,8 @@ static void add_violation(List **violations, const Verdict *whole, const Verdict
 						  PolicyEnvironment environment, bool here);
 static int	compare_violations(const ListCell *a, const ListCell *b);
 static void append_violation(StringInfo text, const Verdict *verdict, bool with_hint);
-static char *hint_for(const List *violations);
+static char *hint_for(const List *violations, PolicyEnvironment environment, bool here);
+static bool all_asked(const List *violations, PolicyEnvironment environment);
 
 void
 policy_refuse(List *violations)
@@ -60,7 +62,7 @@ refuse(List *violations, PolicyEnvironment environment, bool here)
 			(errcode(class_sqlstate(worst->class)),
 			 errmsg_internal("%s", message),
 			 errdetail_internal("%s", detail.data),
-			 errhint("%s", hint_for(all))));
+			 errhint("%s", hint_for(all, environment, here))));
 }
 
 /*
@@ -150,8 +152,9 @@ append_violation(StringInfo text, const Verdict *verdict, bool with_hint)
 
 /* The next thing to type: the way around a single violation, the waivers that all of them take. */
 static char *
-hint_for(const List *violations)
+hint_for(const List *violations, PolicyEnvironment environment, bool here)
 {
+	const char *version = policy_version();
 	const Verdict *worst = linitial(violations);
 	MigClass	class = NUM_CLASSES;
 	bool		first = true;
@@ -166,7 +169,14 @@ hint_for(const List *violations)
 	}
 	if (worst->hint != NULL && list_length(violations) == 1)
 		appendStringInfo(&hint, "%s  ", worst->hint);
-	appendStringInfoString(&hint, "To let it pass for an hour: SELECT ");
+	if (!here || !all_asked(violations, environment))
+		appendStringInfoString(&hint, "To let it pass for an hour: SELECT ");
+	else if (version != NULL)
+		appendStringInfo(&hint, "Have it approved: SELECT migmgr.approve(%s, 'label');  To let it pass for an hour: SELECT ",
+						 quote_literal_cstr(version));
+	else
+		appendStringInfoString(&hint, "As a migration it can be approved: SELECT * FROM migmgr.submit('001_name.sql', $$ ... $$);"
+							   "  To let it pass for an hour: SELECT ");
 	foreach(lc, violations)
 	{
 		const Verdict *verdict = lfirst(lc);
@@ -180,4 +190,18 @@ hint_for(const List *violations)
 	}
 	appendStringInfoChar(&hint, ';');
 	return hint.data;
+}
+
+/* Would an approval answer all of them? */
+static bool
+all_asked(const List *violations, PolicyEnvironment environment)
+{
+	ListCell   *lc;
+
+	foreach(lc, violations)
+	{
+		if (policy_action_in(lfirst(lc), environment) != ACTION_ASK)
+			return false;
+	}
+	return true;
 }

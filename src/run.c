@@ -29,6 +29,7 @@
 #include "check.h"
 #include "errors.h"
 #include "flag.h"
+#include "gate.h"
 #include "guc.h"
 #include "inverse.h"
 #include "ledger.h"
@@ -130,9 +131,12 @@ run_request(const RunRequest *request)
 	if (error != NULL)
 		return run_failed(run, error);
 	if (request->dry_run)
-		return run_row(run, "dry run", run->effect->objects == NIL
-					   ? "nothing was kept"
-					   : psprintf("would leave: %s; nothing was kept", run_detail(run, false)));
+		return run_row(run, "dry run", psprintf("%s%snothing was kept%s%s",
+												run->effect->objects == NIL ? "" : "would leave: ",
+												run->effect->objects == NIL ? "" :
+												psprintf("%s; ", run_detail(run, false)),
+												run->not_ready == NULL ? "" : "; not ready: ",
+												run->not_ready == NULL ? "" : run->not_ready));
 
 	if (request->action == RUN_ROLLBACK)
 		flag_rolled_back(request->version, request->undoes);
@@ -216,8 +220,7 @@ run_in_subxact(void *arg)
 	run->verify = request->verify == NULL ? NULL :
 		script_parse(request->verify, psprintf("the verify SQL of %s", run->what));
 
-	if (request->action == RUN_APPLY)
-		checks_around("before", request->version, true, run->environment);
+	run->not_ready = gate_check(request, run->environment);
 	if (request->derived)
 		inverse_check(run);
 	if (request->action == RUN_ROLLBACK && request->on_data == ON_DATA_ARCHIVE)
@@ -271,7 +274,7 @@ run_fenced(Run *run)
 		archive_bring_back(run);
 	run_verify(run);
 	run_effect(run);
-	checks_around("after", run->request->version, run->request->action == RUN_APPLY, run->environment);
+	checks_after(run->request->version, run->request->action == RUN_APPLY, run->environment);
 	if (!run->request->dry_run)
 		own_lock(LOCK_CHAIN, budget_left());
 	AtEOXact_GUC(false, nestlevel);

@@ -110,6 +110,7 @@ typedef struct Run
 	const RunRequest *request;
 	const char *what;			/* 'migration "001"' for messages */
 	PolicyEnvironment environment;
+	char	   *not_ready;		/* dry run: what the gate would refuse for */
 	Script	   *script;
 	Script	   *down;
 	Script	   *verify;
@@ -165,7 +166,8 @@ typedef struct VersionState
 {
 	const char *event;			/* last event, NULL: never seen */
 	bool		done;			/* it counts as applied */
-	int64		seq;			/* of the run itself, where it was renamed since */
+	int64		seq;			/* of the run itself, where it was renamed
+								 * since */
 	const char *name;
 	const char *checksum;
 	const char *at;

@@ -55,13 +55,14 @@ SELECT migmgr.add_check('loop', 'SELECT count(*) FROM generate_series(1, 1000000
 SELECT migmgr.add_check('write', 'INSERT INTO customers VALUES (9) RETURNING id', '9') IS NOT NULL AS added;
 SET migmgr.check_timeout = '100ms';
 SELECT * FROM public.brief();
-RESET migmgr.check_timeout;
 SELECT check_name, object, status, detail FROM migmgr.verify() WHERE check_name = 'checks' AND object IN ('divide', 'later', 'orphans');
 
 -- outside production it may write, and nothing of that stays
 SELECT migmgr.set_environment('staging');
 SELECT status, value FROM public.brief() WHERE check_name = 'write';
 SELECT count(*) FROM customers;
+
+RESET migmgr.check_timeout;
 
 -- what is no check
 SELECT public.fingerprint() AS before \gset
