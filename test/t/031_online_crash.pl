@@ -156,7 +156,7 @@ foreach my $how ('restart', 'crash')
 
 	sql("SELECT FROM migmgr.submit('${number}_ten.sql', \$\$$text\$\$, start => true)");
 	wait_phase('waiting for writers before build');
-	$how eq 'restart' ? $node->restart('fast') : crash_and_start($node);
+	$how eq 'restart' ? $node->restart : crash_and_start($node);
 	eval { $writer->quit };
 	is(sql('SELECT status, done, statements FROM migmgr.pending'), 'partly applied|5|10', "$how: five of ten are done");
 	is(error_of($node, $db, 'CALL migmgr.run_pending()'), '', "$how: run_pending() goes on");
