@@ -10,6 +10,7 @@ SQL_PARTS = $(sort $(wildcard sql/[0-9][0-9]_*.sql))
 DATA = $(wildcard sql/updates/*--*--*.sql)
 DATA_built = sql/migmgr--$(EXTVERSION).sql
 SCRIPTS = bin/migmgr-apply
+DOCS = $(wildcard doc/monitoring/*)
 
 # One test: make installcheck REGRESS=NAME ISOLATION=iso_NAME
 # Both kinds share expected/ at the top, so both have their output beside it.

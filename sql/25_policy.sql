@@ -32,6 +32,8 @@ CREATE FUNCTION migmgr_internal.policy_settings()
   VALUES
     (20, 'soak', '^(0|\d+ (minutes?|hours?|days?))(, *(0|\d+ (minutes?|hours?|days?)))?$',
      'how long to wait after the apply, and between two steps of a flag, such as "24 hours, 7 days"', '0', '0', '24 hours, 7 days'),
+    (21, 'observe', '^(0|\d+ (minutes?|hours?|days?))$',
+     'how long a version is observed after its apply, such as "7 days"', '24 hours', '72 hours', '7 days'),
     (30, 'window', '.', 'when migrations may be applied, such as "Sat,Sun 02:00-04:00 UTC", or "always"', 'always', 'always', 'always'),
     (31, 'max_backup_age', '^(any|0*[1-9]\d* (minutes?|hours?|days?))$', 'how old the last backup may be, such as "12 hours", or "any"', 'any', 'any', 'any'),
     (32, 'require_staging', '^(on|off|\d{10,20})$',
@@ -137,7 +139,7 @@ CREATE FUNCTION migmgr.waive(what text, reason text, valid_for interval = '1 hou
 DECLARE
   until timestamptz := clock_timestamp() + valid_for;
 BEGIN
-  PERFORM migmgr_internal.check_word('class', what, '{data,restrictive,blocking,type_change,rewriting,security,destructive,unclassified,direct_ddl,approval,backup,window,checksum,staging,checks,soak}');
+  PERFORM migmgr_internal.check_word('class', what, '{data,restrictive,blocking,type_change,rewriting,security,destructive,unclassified,direct_ddl,approval,backup,window,checksum,staging,checks,soak,frozen}');
   IF coalesce(reason, '') = '' THEN
     RAISE EXCEPTION USING ERRCODE = 'null_value_not_allowed', MESSAGE = 'waive() needs a reason',
       HINT = format('SELECT migmgr.waive(%L, ''ticket 123: ...'');', what);
@@ -148,7 +150,7 @@ BEGIN
   PERFORM migmgr_internal.ledger_append('waiver', version, jsonb_build_object('what', what, 'reason', reason,
     'until', to_char(until AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')));
   PERFORM migmgr_internal.tell('waiver', version, jsonb_build_object('what', what, 'reason', left(reason, 200), 'until', until));
-  RETURN format('%s in database %s (%s) until %s%s', CASE WHEN what IN ('direct_ddl', 'approval', 'backup', 'window', 'checksum', 'staging', 'checks', 'soak') THEN what || ' is waived' ELSE what || ' statements pass' END, current_database(), migmgr.environment(),
+  RETURN format('%s in database %s (%s) until %s%s', CASE WHEN what IN ('direct_ddl', 'approval', 'backup', 'window', 'checksum', 'staging', 'checks', 'soak', 'frozen') THEN what || ' is waived' ELSE what || ' statements pass' END, current_database(), migmgr.environment(),
                 to_char(until, 'YYYY-MM-DD HH24:MI:SS TZ'), ', in migration ' || version);
 END
 $$;

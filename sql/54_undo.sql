@@ -1127,7 +1127,8 @@ BEGIN
       RETURN QUERY SELECT step.phase, step.key, step.needs, step.kind, step.identity, t.sql, t.irreversible
         FROM migmgr_internal.undo_tail(p.kind, p.b ->> 'identity', parent, f || owner, owner) AS t;
     ELSE
-      IF NOT p.same AND p.kind IN ('table', 'table column', 'sequence') AND NOT f ? 'generated' AND NOT f ? 'partition_by' AND NOT (f ? 'inherited' AND p.kind = 'table column') THEN
+      -- another one of the same name
+      IF NOT p.same AND p.b ? 'objid' AND p.a ? 'objid' AND p.kind IN ('table', 'table column', 'sequence') AND NOT f ? 'generated' AND NOT f ? 'partition_by' AND NOT (f ? 'inherited' AND p.kind = 'table column') THEN
         step.irreversible := CASE p.kind WHEN 'table' THEN 'the rows that table ' || step.identity || ' had' WHEN 'sequence' THEN 'how far sequence ' || step.identity || ' had come'
           ELSE 'the values that column ' || step.identity || ' had' END;
         RETURN NEXT step;
@@ -1205,6 +1206,9 @@ DECLARE
 BEGIN
   before := coalesce(before, '[]');
   after := coalesce(after, '[]');
+  IF NOT same_oids THEN
+    before := (SELECT coalesce(jsonb_agg(v - 'objid'), '[]') FROM jsonb_array_elements(before) AS v);
+  END IF;
   SELECT array_agg(p ORDER BY p.id) INTO pairs FROM migmgr_internal.undo_pairs(before, after, same_oids) AS p;
   IF pairs IS NULL THEN
     RETURN;

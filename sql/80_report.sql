@@ -33,9 +33,12 @@ DECLARE
   home text := migmgr_internal.ledger_state();
   level text := migmgr_internal.guard_level();
 BEGIN
-  RETURN QUERY SELECT 'database', format('%s, %s, %s', current_database(), migmgr.environment(), home),
-    CASE home WHEN 'restored' THEN 'failed' ELSE 'ok' END,
-    CASE home WHEN 'restored' THEN 'SELECT * FROM migmgr.verify(); then SELECT migmgr.resume(''reason'');' END;
+  RETURN QUERY SELECT 'database', format('%s, %s, %s%s', current_database(), migmgr.environment(), home,
+                             ', ' || m.mode || coalesce(' until ' || to_char(m.until, 'YYYY-MM-DD HH24:MI TZ'), '') || ' by ' || m.set_by || ': ' || m.reason),
+    CASE WHEN home = 'restored' THEN 'failed' WHEN m.mode IS NOT NULL THEN 'warning' ELSE 'ok' END,
+    CASE WHEN home = 'restored' THEN 'SELECT * FROM migmgr.verify(); then SELECT migmgr.resume(''reason'');'
+         WHEN m.mode IS NOT NULL THEN 'SELECT * FROM migmgr.set_mode(''normal'', ''reason'');' END
+    FROM (SELECT) AS one LEFT JOIN migmgr_internal.mode_now() AS m ON true;
 
   RETURN QUERY SELECT 'you', format('%s: %s', reader, CASE WHEN r.rolsuper THEN 'superuser' ELSE COALESCE(array_to_string(l.levels, ', '), 'no level') END), 'ok',
     CASE WHEN NOT r.rolsuper AND l.levels IS NULL THEN format('SELECT * FROM migmgr.grant_access(%L, ''viewer'');', reader) END
@@ -64,11 +67,13 @@ BEGIN
          CASE WHEN count(*) = 0 AND NOT EXISTS (SELECT FROM migmgr_internal.remembered_files()) THEN 'SELECT * FROM migmgr.compare_files(listing);' END
     FROM f
   UNION ALL
-  SELECT 'last', CASE WHEN l.version IS NULL THEN 'nothing applied yet'
+  SELECT 'last', CASE WHEN a.version IS NOT NULL THEN format('rollback advised for %s: %s', a.version, a.because)
+              WHEN l.version IS NULL THEN 'nothing applied yet'
               ELSE format('%s %s %s %s by %s', l.version, l.name, l.status, date_trunc('second', l.applied_at), l.applied_by) END,
-         CASE l.status WHEN 'failed' THEN 'warning' ELSE 'ok' END,
-         CASE WHEN l.status = 'failed' THEN 'SELECT * FROM migmgr.attempts;' WHEN l.status IS NOT NULL THEN 'SELECT * FROM migmgr.history;' END
-    FROM (SELECT) AS one LEFT JOIN LATERAL (SELECT h.* FROM h ORDER BY h.applied_at DESC LIMIT 1) AS l ON true;
+         CASE WHEN a.version IS NOT NULL THEN 'failed' WHEN l.status = 'failed' THEN 'warning' ELSE 'ok' END,
+         CASE WHEN a.version IS NOT NULL THEN a.call WHEN l.status = 'failed' THEN 'SELECT * FROM migmgr.attempts;' WHEN l.status IS NOT NULL THEN 'SELECT * FROM migmgr.history;' END
+    FROM (SELECT) AS one LEFT JOIN LATERAL (SELECT h.* FROM h ORDER BY h.applied_at DESC LIMIT 1) AS l ON true
+    LEFT JOIN LATERAL (SELECT v.* FROM migmgr_internal.advice() AS v LIMIT 1) AS a ON true;
 
   RETURN QUERY SELECT 'problems', CASE c.state WHEN 'ok' THEN 'none found (quick checks only)' ELSE c.value END, c.state, 'SELECT * FROM migmgr.verify();'
     FROM migmgr_internal.sum_checks('check_indexes', 'check_constraints', 'check_objects', 'check_access') AS c;
@@ -91,15 +96,3 @@ COMMENT ON FUNCTION migmgr_internal.status_rows(text) IS 'rows of view status fo
 CREATE VIEW migmgr.status WITH (security_invoker = false) AS
   SELECT s.topic, s.value, s.state, s.hint FROM migmgr_internal.status_rows(CURRENT_USER::text) AS s;
 COMMENT ON VIEW migmgr.status IS 'where am I, who am I here, and what needs attention; quick checks only, verify() has them all';
-
-CREATE FUNCTION migmgr.health() RETURNS jsonb
-  LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-  AS $$
-  SELECT jsonb_build_object('status', CASE WHEN bool_or(s.state = 'failed') THEN 'failed' WHEN bool_or(s.state = 'warning') THEN 'warning' ELSE 'ok' END,
-           'database', current_database(), 'environment', migmgr.environment(), 'version', migmgr.version(), 'head', migmgr.head(),
-           'topics', jsonb_object_agg(s.topic, jsonb_build_object('state', s.state, 'value', s.value)))
-    FROM migmgr_internal.status_rows(SESSION_USER::text) AS s
-   WHERE s.topic <> 'you'
-$$;
-REVOKE ALL ON FUNCTION migmgr.health() FROM PUBLIC;
-COMMENT ON FUNCTION migmgr.health() IS 'view status as one JSON object, for monitoring';

@@ -13,6 +13,7 @@
 #include "guc.h"
 #include "ledger.h"
 #include "lock.h"
+#include "mode.h"
 #include "online.h"
 #include "run.h"
 
@@ -210,6 +211,8 @@ apply_locked(RunRequest *request)
 	if (row != NULL)
 		return row;
 	check_divergence(request);
+	if (!request->dry_run && !online_is_worker(request->ticket))
+		mode_check_run(psprintf("migration \"%s\"", request->version), request->version);
 	if (request->online || request->background)
 		return online_request(request);
 	check_order(request);

@@ -19,6 +19,7 @@
 #include "utils/lsyscache.h"
 
 #include "guard_state.h"
+#include "mode.h"
 
 static ExecutorStart_hook_type previous_hook = NULL;
 
@@ -37,6 +38,8 @@ catalog_dml_init(void)
 static void
 executor_start(QueryDesc *query, int flags)
 {
+	if ((flags & EXEC_FLAG_EXPLAIN_ONLY) == 0)
+		mode_check_plan(query->plannedstmt);
 	if ((query->operation != CMD_SELECT || query->plannedstmt->hasModifyingCTE) &&
 		(flags & EXEC_FLAG_EXPLAIN_ONLY) == 0)
 	{

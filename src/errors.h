@@ -51,6 +51,7 @@
 #define ERRCODE_MG_ARCHIVE				MAKE_SQLSTATE('M','G','2','1','4')
 #define ERRCODE_MG_NOT_REVERSIBLE		MAKE_SQLSTATE('M','G','2','1','5')
 #define ERRCODE_MG_ROLLBACK_CHANGED		MAKE_SQLSTATE('M','G','2','1','6')
+#define ERRCODE_MG_SNAPSHOT				MAKE_SQLSTATE('M','G','2','1','7')
 #define ERRCODE_MG_DIVERGED				MAKE_SQLSTATE('M','G','2','2','5')
 #define ERRCODE_MG_REPLACES				MAKE_SQLSTATE('M','G','2','2','6')
 #define ERRCODE_MG_FOREIGN				MAKE_SQLSTATE('M','G','2','2','7')
@@ -83,6 +84,8 @@
 #define ERRCODE_MG_DLQ					MAKE_SQLSTATE('M','G','4','0','6')
 
 /* MG270 to MG279: flags and modes; those without a name are raised in SQL */
+#define ERRCODE_MG_FROZEN				MAKE_SQLSTATE('M','G','2','7','0')
+#define ERRCODE_MG_READ_ONLY			MAKE_SQLSTATE('M','G','2','7','1')
 /* MG272: the flag is not known */
 /* MG273: the flag's migration is not applied */
 /* MG274: the flag has not soaked */

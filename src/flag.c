@@ -74,10 +74,12 @@ flag_relcache_callback(Datum arg, Oid relid)
 		flags_valid = false;
 }
 
+/* While somebody keeps the ledger locked, what is known will do. */
 static inline void
 flag_refresh(void)
 {
-	if (!flags_valid || flags_relid != ledger_relid() || (flags_borrowed && !IsInParallelMode()))
+	if ((!flags_valid || flags_relid != ledger_relid() || (flags_borrowed && !IsInParallelMode())) &&
+		ledger_readable())
 		flag_read();
 }
 

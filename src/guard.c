@@ -40,6 +40,7 @@
 #include "guard_state.h"
 #include "image.h"
 #include "ledger.h"
+#include "mode.h"
 #include "neteffect.h"
 #include "policy.h"
 #include "protect.h"
@@ -434,6 +435,8 @@ judge_alone(Verdict *verdict, GuardStatement *statement)
 		return;
 	}
 	statement->action = policy_action(verdict);
+	if (!is_upkeep(statement->parsetree))
+		mode_check_ddl(verdict);
 	if (direct >= ACTION_ASK)
 		refuse_direct(verdict, direct);
 	guard_judge(verdict, true);

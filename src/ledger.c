@@ -22,6 +22,7 @@
 #include "commands/extension.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
+#include "storage/lmgr.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
@@ -241,6 +242,26 @@ is_home(const char *detail)
 	own_close(table);
 
 	return home != NULL && named != NULL && strcmp(named, home) == 0;
+}
+
+/* See ledger.h. */
+bool
+ledger_readable(void)
+{
+	static const char *const public[] = {"ledger", "ledger_pkey", "ledger_event"};
+	static const char *const private[] = {"home", "home_pkey"};
+	Oid			schema = get_namespace_oid(MIGMGR_SCHEMA, true);
+	Oid			internal = get_namespace_oid(MIGMGR_INTERNAL, true);
+
+	for (int i = 0; i < lengthof(public) + lengthof(private); i++)
+	{
+		Oid			relid = i < lengthof(public) ? get_relname_relid(public[i], schema) :
+			get_relname_relid(private[i - lengthof(public)], internal);
+
+		if (!OidIsValid(relid) || !ConditionalLockRelationOid(relid, AccessShareLock))
+			return false;
+	}
+	return true;
 }
 
 /* See ledger.h. */

@@ -45,6 +45,12 @@ extern bool ledger_recording(void);
 extern char *ledger_home(void);
 extern char *ledger_client(void);
 
+/*
+ * True when the ledger can be read without a wait: for what an ordinary
+ * statement asks, which may never wait for migmgr.  The locks stay.
+ */
+extern bool ledger_readable(void);
+
 /* a member of the detail of an entry as text, or NULL */
 extern char *ledger_field(const char *detail, const char *key);
 

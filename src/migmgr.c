@@ -25,6 +25,7 @@
 #include "guard.h"
 #include "guc.h"
 #include "ledger.h"
+#include "mode.h"
 #include "online.h"
 #include "policy.h"
 #include "run.h"
@@ -45,6 +46,7 @@ _PG_init(void)
 	ledger_init();
 	policy_init();
 	flag_init();
+	mode_init();
 	gate_init();
 	run_init();
 	online_init();

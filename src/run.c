@@ -34,6 +34,7 @@
 #include "inverse.h"
 #include "ledger.h"
 #include "lock.h"
+#include "mode.h"
 #include "notices.h"
 #include "run.h"
 #include "spi_util.h"
@@ -88,6 +89,8 @@ run_request(const RunRequest *request)
 	run->what = psprintf("%s \"%s\"", request->repeatable ? "repeatable" : request->action == RUN_APPLY ? "migration" : "rollback of",
 						 request->repeatable ? request->name : request->version);
 	run->environment = policy_environment();
+	if (request->action == RUN_ROLLBACK && !request->dry_run)
+		mode_check_run(run->what, request->version);
 	if (request->action == RUN_ROLLBACK)
 	{
 		run->made = version_objects(request->undoes, false);

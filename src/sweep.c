@@ -34,6 +34,7 @@
 #include "errors.h"
 #include "flag.h"
 #include "guc.h"
+#include "mode.h"
 #include "spi_util.h"
 #include "subxact.h"
 #include "sweep.h"
@@ -195,7 +196,7 @@ sweep_look(void *arg)
 	if (watch->beat_index && sweep->counts.running > SWEEP_COUNT_CAP)
 		sweep->counts.running = running_estimate(sweep);
 
-	if (held_back())
+	if (held_back() || mode_excuses_silence(watch->stale_us))
 		sweep->ntids = 0;
 	if (sweep->ntids > 0 && !sweep->dry_run)
 	{

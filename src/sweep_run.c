@@ -20,6 +20,7 @@
 #include "storage/lmgr.h"
 #include "storage/lock.h"
 #include "utils/builtins.h"
+#include "utils/json.h"
 #include "utils/lsyscache.h"
 #include "utils/timestamp.h"
 #include "utils/wait_event.h"
@@ -30,6 +31,7 @@
 #include "spi_util.h"
 #include "subxact.h"
 #include "sweep.h"
+#include "tell.h"
 
 #define PASS_EVERY_MS	5000
 #define MAX_SECONDS		3600
@@ -42,6 +44,7 @@ typedef struct SweepLog
 	int64		passes;
 	SweepCounts total;
 	char	   *last_error;
+	int64		told;			/* dead letters that listeners know of */
 } SweepLog;
 
 PG_FUNCTION_INFO_V1(migmgr_sweep);
@@ -52,6 +55,7 @@ static bool sweep_named(SweepLog *log, const WatchName *name, TimestampTz now, b
 static ErrorData *copy_error(const ErrorData *error);
 static void add_counts(SweepCounts *total, const SweepCounts *counts);
 static void write_log(SweepLog *log, const SweepCounts *underway);
+static void tell_growth(SweepLog *log);
 static void return_log(FunctionCallInfo fcinfo, const SweepLog *log);
 static char *run_passes(int seconds);
 static SweepLog *find_log(List **logs, const char *name);
@@ -288,8 +292,45 @@ write_log(SweepLog *log, const SweepCounts *underway)
 				 " unjudged = $9::pg_catalog.int8, passes = $10::pg_catalog.int8, ms = $11::pg_catalog.int8,"
 				 " last_error = $12, role = $13 WHERE s.id = $1::pg_catalog.int8 AND s.job_table = $2",
 				 SPI_OK_UPDATE, 14, args);
+	if (underway == NULL && log->total.dead_lettered > log->told)
+		tell_growth(log);
 	record_end(&scope);
 	SPI_finish();
+}
+
+/*
+ * Tells who listens when the dead letters of an hour reach 10, 100, 1,000 and
+ * so on: that the queue grows, not each letter.  Connected to SPI, recording.
+ */
+static void
+tell_growth(SweepLog *log)
+{
+	const char *args[2];
+	int64		before;
+	int64		after;
+	int64		threshold = 10;
+
+	args[0] = log->name;
+	args[1] = psprintf(INT64_FORMAT, log->id);
+	spi_exec("SELECT pg_catalog.sum(s.dead_lettered)::pg_catalog.int8 AS letters FROM migmgr_internal.sweep AS s"
+			 " WHERE s.job_table = $1 AND s.started_at > pg_catalog.clock_timestamp() - '1 hour'::pg_catalog.interval"
+			 " AND s.id <> $2::pg_catalog.int8",
+			 SPI_OK_SELECT, 2, args);
+	before = spi_int64(0, "letters", 0) + log->told;
+	after = before - log->told + log->total.dead_lettered;
+	log->told = log->total.dead_lettered;
+	while (threshold <= before)
+		threshold *= 10;
+	if (after >= threshold)
+	{
+		StringInfoData json;
+
+		initStringInfo(&json);
+		appendStringInfoString(&json, "{\"job_table\": ");
+		escape_json(&json, log->name);
+		appendStringInfo(&json, ", \"letters\": " INT64_FORMAT ", \"within\": \"1 hour\"}", after);
+		tell_event("dead letters growing", NULL, json.data);
+	}
 }
 
 /* One row of sweep(). */

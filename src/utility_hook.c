@@ -30,6 +30,7 @@
 
 #include "guard_state.h"
 #include "migmgr.h"
+#include "mode.h"
 #include "protect.h"
 #include "utility_hook.h"
 
@@ -153,6 +154,8 @@ utility_hook(PlannedStmt *pstmt, const char *queryString, bool readOnlyTree,
 
 	if (context != PROCESS_UTILITY_SUBCOMMAND && IsUnderPostmaster)
 		call.kind = kind_of(pstmt->utilityStmt);
+	if (call.kind != UTILITY_PASS || IsA(pstmt->utilityStmt, CopyStmt))
+		mode_check_utility(pstmt->utilityStmt);
 	if (call.kind == UTILITY_SHARED)
 		setting_check_database(pstmt->utilityStmt);
 	if (call.kind == UTILITY_PASS || guard_steps_aside())

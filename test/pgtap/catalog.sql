@@ -87,13 +87,16 @@ INSERT INTO definer VALUES
   ('migmgr.mark_reverted(text[],text)'), ('migmgr.mark_renamed(text,text,text)'), ('migmgr.accept_checksum(text,text,text)'),
   ('migmgr.baseline(text,text)'), ('migmgr.export(text[])'), ('migmgr.set_environment(text)'), ('migmgr.set_policy(text,text,text,text,text)'),
   ('migmgr.tag(text)'), ('migmgr.note(text,text)'), ('migmgr.rollback_guide(text)'), ('migmgr.waive(text,text,interval,text)'), ('migmgr.grant_access(text,text)'), ('migmgr.revoke_access(text)'),
+  ('migmgr_internal.metric_rows()'),
+  ('migmgr.set_flag(text,integer,text)'), ('migmgr.set_mode(text,text,timestamp with time zone)'), ('migmgr_internal.flag_list(bigint)'),
+  ('migmgr.run_checks(text)'),
   ('migmgr.set_flag(text,integer,text)'), ('migmgr_internal.flag_list(bigint)'),
   ('migmgr.run_checks(text)'), ('migmgr.require_approval(text,text,text,boolean)'),
   ('migmgr.approve(text,text,text,text,text,text,interval)'), ('migmgr.reject(text,text,text,text)'),
   ('migmgr.record_backup(text,timestamp with time zone,bigint,text,boolean)'), ('migmgr.receipt(text)'),
   ('migmgr_internal.approval_rows(timestamp with time zone,text)'), ('migmgr_internal.seen_backups()'),
   ('migmgr_internal.seal_record(text,bigint)'), ('migmgr_internal.seal_batch(bigint)'), ('migmgr_internal.status_rows(text)'),
-  ('migmgr_internal.guard_login()'), ('migmgr.schema_fingerprint(text[])'),
+  ('migmgr_internal.guard_login()'), ('migmgr.schema_fingerprint(text[])'), ('migmgr.snapshot(text,text[])'), ('migmgr.diff(text,text)'), ('migmgr.schema_text(text[])'),
   ('migmgr_internal.cron_status()'), ('migmgr_internal.watch_checks(timestamp with time zone)');
 SELECT set_eq('SELECT signature FROM routine WHERE prosecdef', 'SELECT signature FROM definer', 'SECURITY DEFINER is what is known to be');
 SELECT is_empty($$SELECT signature FROM routine WHERE prosecdef AND (prosrc ~* '\mEXECUTE\M' AND prosrc !~* 'format\(|EXECUTE \$q\$')$$,
