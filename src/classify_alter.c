@@ -22,8 +22,10 @@
 #include "utils/lsyscache.h"
 #include "utils/syscache.h"
 
+#include "compat.h"
 #include "judge.h"
 #include "neteffect.h"
+#include "recipe.h"
 
 #define HAS_ROWS(relkind) \
 	((relkind) == RELKIND_RELATION || (relkind) == RELKIND_MATVIEW)
@@ -205,6 +207,47 @@ judge_drop_constraint(Judgement *j, AlterTableCmd *cmd, const AlterRule *rule)
 	}
 	if (fresh_is_new(ConstraintRelationId, oid, 0))
 		finding.class = CLASS_ADDITIVE;
+	judge_find(j, &j->rel, &finding);
+}
+
+/* SET EXPRESSION: a virtual column (18) has no values to write again. */
+void
+judge_set_expression(Judgement *j, AlterTableCmd *cmd, const AlterRule *rule)
+{
+	Finding		finding = finding_of(j, cmd, rule);
+	ColumnFacts column;
+	bool		there = fact_column(j->rel.relid, cmd->name, &column);
+
+	if (there && column.attnum > 0 && get_attgenerated(j->rel.relid, column.attnum) == 'v')
+	{
+		finding.class = CLASS_RESTRICTIVE;
+		finding.reason = "readers get other values";
+		finding.rewrites = finding.scans = TRI_NO;
+	}
+	if (!there || column.is_new)
+		finding.class = CLASS_ADDITIVE;
+	judge_find(j, &j->rel, &finding);
+}
+
+/* ALTER CONSTRAINT: later or not at all, or (18) from now on and for all rows. */
+void
+judge_alter_constraint(Judgement *j, AlterTableCmd *cmd, const AlterRule *rule)
+{
+	Finding		finding = finding_of(j, cmd, rule);
+
+	finding.deed = psprintf("alter constraint %s of %s %s", quote_identifier(mg_altered_constraint(cmd)),
+							kind_of_relation(j->rel.relkind), j->rel.name);
+	if (mg_alters_enforced(cmd) && mg_becomes_enforced(cmd))
+	{
+		finding.class = CLASS_RESTRICTIVE;
+		finding.rule = "enforce-constraint";
+		finding.reason = "rows that are accepted now will be refused";
+		judge_find(j, &j->rel, &finding);
+		finding.class = CLASS_BLOCKING;
+		finding.reason = "every row is checked under an exclusive lock";
+		finding.hint = "Add another one NOT VALID, VALIDATE CONSTRAINT in a migration of its own, then drop this one.";
+		finding.scans = TRI_YES;
+	}
 	judge_find(j, &j->rel, &finding);
 }
 
@@ -401,6 +444,9 @@ judge_attach(Judgement *j, AlterTableCmd *cmd, const AlterRule *rule)
 	if (cmd->subtype == AT_DetachPartition)
 	{
 		j->verdict->concurrent = partition->concurrent;
+		if (!partition->concurrent)
+			finding.hint = psprintf("To keep nobody from the other partitions meanwhile: ALTER TABLE %s DETACH PARTITION %s CONCURRENTLY;"
+									" outside a transaction.", j->rel.name, found ? rel.name : partition->name->relname);
 		judge_find(j, found ? &rel : &j->rel, &finding);
 		return;
 	}
@@ -414,7 +460,8 @@ judge_attach(Judgement *j, AlterTableCmd *cmd, const AlterRule *rule)
 		finding.class = CLASS_ADDITIVE;
 		finding.reason = "constraints prove that all rows belong there";
 	}
-	finding.hint = "Add a CHECK with the bounds NOT VALID and validate it first.";
+	if (found && finding.scans != TRI_NO)
+		finding.hint = recipe_attach(&j->rel, &rel, partition->bound);
 	judge_add(j, CLASS_ADDITIVE, rule->rule, NULL);
 	if (found)
 	{

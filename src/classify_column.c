@@ -25,6 +25,7 @@
 #include "compat.h"
 #include "judge.h"
 #include "overlay.h"
+#include "recipe.h"
 
 #define HAS_ROWS(relkind) \
 	((relkind) == RELKIND_RELATION || (relkind) == RELKIND_PARTITIONED_TABLE)
@@ -35,6 +36,7 @@ typedef struct ColumnParts
 	Node	   *fallback;		/* DEFAULT expression */
 	bool		not_null;
 	bool		generated;		/* stored */
+	bool		computed;		/* when it is read */
 	bool		filled;			/* identity, generated, serial: never missing */
 	bool		identity;
 	bool		unique;
@@ -48,6 +50,9 @@ static void find_in_column(Judgement *j, ColumnDef *def, MigClass class, const c
 						   const char *reason, const char *hint);
 static bool collect_columns(Node *node, List **columns);
 static bool only_new_columns(Judgement *j, List *columns);
+static void judge_typed_tables(Judgement *j, AlterTableCmd *cmd, Finding finding);
+static bool adds_column(Node *stmt, const char *name);
+static bool drops_constraint(Node *stmt);
 static void judge_foreign_key(Judgement *j, Constraint *constraint, bool restricts);
 static bool index_takes_nulls(Oid relid, Oid index);
 static void judge_indexed(Judgement *j, Constraint *constraint, const char *rule, bool restricts);
@@ -86,6 +91,7 @@ column_parts(ColumnDef *def)
 		else if (constraint->contype == CONSTR_GENERATED)
 		{
 			parts.generated = mg_generated_stored(constraint);
+			parts.computed = !parts.generated;
 			parts.filled = true;
 		}
 		else if (constraint->contype == CONSTR_IDENTITY)
@@ -118,7 +124,14 @@ find_in_column(Judgement *j, ColumnDef *def, MigClass class, const char *rule,
 	judge_find(j, &j->rel, &finding);
 }
 
-#define IN_BATCHES "Add the column without it, fill it in batches, then SET DEFAULT."
+/* what comes after a column that is added without what would fill it */
+#define THEN_DEFAULT "SET its DEFAULT, which old rows do not get, and fill them in batches."
+#define THEN_NUMBERS "SET its DEFAULT to nextval() of a sequence of its own, and fill old rows in batches."
+#define THEN_INDEX \
+	"CREATE UNIQUE INDEX CONCURRENTLY on it, outside a transaction; then ADD CONSTRAINT ... UNIQUE USING INDEX."
+#define THEN_CHECK "add the CHECK NOT VALID; then VALIDATE CONSTRAINT in a migration of its own."
+#define THEN_FOREIGN_KEY \
+	"SET its DEFAULT, add the FOREIGN KEY NOT VALID, fill old rows in batches; then VALIDATE CONSTRAINT in a migration of its own."
 
 void
 judge_add_column(Judgement *j, AlterTableCmd *cmd, const AlterRule *rule)
@@ -145,44 +158,50 @@ judge_add_column(Judgement *j, AlterTableCmd *cmd, const AlterRule *rule)
 	{
 		parts.filled = true;
 		find_in_column(j, def, CLASS_REWRITING, "add-column-serial",
-					   "every row is written again to number it", IN_BATCHES);
+					   "every row is written again to number it", recipe_add_column(&j->rel, def, THEN_NUMBERS));
 	}
 	if (parts.identity)
 		find_in_column(j, def, CLASS_REWRITING, "add-column-identity",
-					   "every row is written again to number it", IN_BATCHES);
+					   "every row is written again to number it", recipe_add_column(&j->rel, def, THEN_NUMBERS));
 	if (parts.generated)
 		find_in_column(j, def, CLASS_REWRITING, "add-column-generated",
-					   "every row is written again to compute it", "Use a trigger for new rows and fill old ones in batches.");
+					   "every row is written again to compute it", recipe_generated(&j->rel, def));
 	fills_anew = expression_volatile(parts.fallback, def->typeName);
 	if (fills_anew == TRI_UNKNOWN)
 		j->rewrites = j->scans = TRI_UNKNOWN;
 	if (fills_anew == TRI_YES)
 		find_in_column(j, def, CLASS_REWRITING, "add-column-volatile-default",
-					   "every row is written again, because the default gives each another value", IN_BATCHES);
+					   "every row is written again, because the default gives each another value",
+					   recipe_add_column(&j->rel, def, THEN_DEFAULT));
 	if (overlay_made_by(type) != 0)
 		j->rewrites = j->scans = TRI_UNKNOWN;
 	if (OidIsValid(type) && get_typtype(type) == TYPTYPE_DOMAIN && DomainHasConstraints(type))
 		find_in_column(j, def, CLASS_REWRITING, "add-column-domain",
-					   "every row is written again to check the domain", "Use the base type and a CHECK added NOT VALID.");
+					   "every row is written again to check the domain", recipe_domain(&j->rel, def));
 	if (parts.not_null && parts.fallback == NULL && !parts.filled)
 	{
 		j->scans = Max(j->scans, TRI_YES);
 		find_in_column(j, def, CLASS_RESTRICTIVE, "add-column-not-null",
 					   "it fails on rows that are there, and inserts that do not name the column fail",
-					   "Give it a DEFAULT, or add it nullable and SET NOT NULL later.");
+					   psprintf("Give it a DEFAULT, which costs nothing when it is the same for all rows.  Or: %s",
+								recipe_add_column(&j->rel, def, psprintf("fill it; %s", recipe_not_null(&j->rel, def->colname)))));
 	}
+	if (parts.computed && parts.not_null)
+		find_in_column(j, def, CLASS_BLOCKING, "add-column-not-null",
+					   "every row is computed under an exclusive lock, to see that none is NULL",
+					   recipe_add_column(&j->rel, def, recipe_not_null(&j->rel, def->colname)));
 	if (parts.unique)
 		find_in_column(j, def, CLASS_BLOCKING, "add-column-unique",
 					   "the table is scanned for its index under an exclusive lock",
-					   "Add the column, CREATE UNIQUE INDEX CONCURRENTLY, then ADD CONSTRAINT ... USING INDEX.");
+					   recipe_add_column(&j->rel, def, THEN_INDEX));
 	if (parts.check)
 		find_in_column(j, def, CLASS_BLOCKING, "add-column-check",
 					   "the table is scanned under an exclusive lock",
-					   "Add the column, then the CHECK NOT VALID, then VALIDATE CONSTRAINT.");
+					   recipe_add_column(&j->rel, def, THEN_CHECK));
 	if (parts.foreign_key && parts.fallback != NULL)
 		find_in_column(j, def, CLASS_BLOCKING, "add-column-foreign-key",
 					   "both tables are scanned under a lock",
-					   "Add the column, then the FOREIGN KEY NOT VALID, then VALIDATE CONSTRAINT.");
+					   recipe_add_column(&j->rel, def, THEN_FOREIGN_KEY));
 }
 
 /* Names of columns that a raw expression mentions. */
@@ -240,8 +259,6 @@ judge_constraint_columns(Judgement *j, const Constraint *constraint, List **colu
 		*columns = constraint->keys;
 }
 
-#define VALIDATE_LATER "Add the constraint NOT VALID, then VALIDATE CONSTRAINT in a migration of its own."
-
 void
 judge_add_constraint(Judgement *j, AlterTableCmd *cmd, const AlterRule *rule)
 {
@@ -266,14 +283,14 @@ judge_add_constraint(Judgement *j, AlterTableCmd *cmd, const AlterRule *rule)
 	else
 	{
 		Finding		blocks = {
-			.class = CLASS_BLOCKING,.scans = TRI_YES,.hint = VALIDATE_LATER,
+			.class = CLASS_BLOCKING,.scans = TRI_YES,.hint = recipe_validate(&j->rel, constraint),
 			.rule = constraint->contype == CONSTR_CHECK ? "add-check" : "add-not-null",
 			.reason = "the table is scanned under an exclusive lock",
 		};
 
 		if (restricts)
 			judge_add(j, CLASS_RESTRICTIVE, blocks.rule, "rows that are accepted now will be refused");
-		if (!constraint->skip_validation && mg_constraint_enforced(constraint))
+		if (!constraint->skip_validation && mg_constraint_enforced(constraint) && HAS_ROWS(j->rel.relkind))
 			judge_find(j, &j->rel, &blocks);
 	}
 }
@@ -284,12 +301,17 @@ judge_foreign_key(Judgement *j, Constraint *constraint, bool restricts)
 {
 	ObjectAddress referenced = InvalidObjectAddress;
 	Finding		blocks = {
-		.class = CLASS_BLOCKING,.rule = "add-foreign-key",.scans = TRI_YES,.hint = VALIDATE_LATER,
+		.class = CLASS_BLOCKING,.rule = "add-foreign-key",.scans = TRI_YES,.hint = recipe_foreign_key(&j->rel, constraint),
 		.reason = "writers of both tables wait while every row is checked",
 	};
 
 	ObjectAddressSet(referenced, RelationRelationId, fact_relid(constraint->pktable));
 	judge_object(j, &referenced);
+	if (j->rel.relkind == RELKIND_PARTITIONED_TABLE && fact_parts_have_foreign_key(j->rel.relid, constraint))
+	{
+		judge_add(j, CLASS_ADDITIVE, "add-foreign-key", "its partitions have the constraint already");
+		return;
+	}
 	if (restricts)
 		judge_add(j, CLASS_RESTRICTIVE, "add-foreign-key", "rows that are accepted now will be refused");
 	if (!constraint->skip_validation && mg_constraint_enforced(constraint))
@@ -303,9 +325,15 @@ judge_indexed(Judgement *j, Constraint *constraint, const char *rule, bool restr
 	Finding		blocks = {
 		.class = CLASS_BLOCKING,.rule = rule,.scans = TRI_YES,
 		.reason = "its index is built under an exclusive lock",
-		.hint = "CREATE UNIQUE INDEX CONCURRENTLY first, then ADD CONSTRAINT ... USING INDEX.",
+		.hint = recipe_key(&j->rel, constraint),
 	};
 
+	if (j->rel.relkind == RELKIND_PARTITIONED_TABLE && constraint->contype != CONSTR_EXCLUSION &&
+		fact_parts_have_key(j->rel.relid, constraint))
+	{
+		judge_add(j, CLASS_ADDITIVE, rule, "its partitions have the constraint already");
+		return;
+	}
 	if (restricts && constraint->indexname == NULL)
 		judge_add(j, CLASS_RESTRICTIVE, rule, "rows that are accepted now will be refused as duplicates");
 	if (constraint->contype == CONSTR_PRIMARY && constraint->indexname != NULL &&
@@ -337,6 +365,31 @@ index_takes_nulls(Oid relid, Oid index)
 	return false;
 }
 
+/* An attribute of a composite type changes, and so do the tables that are OF it. */
+static void
+judge_typed_tables(Judgement *j, AlterTableCmd *cmd, Finding finding)
+{
+	ListCell   *lc;
+
+	foreach(lc, fact_typed_tables(j->rel.relid))
+	{
+		RelFacts	rel;
+		ColumnFacts column;
+		bool		redoes = false;
+
+		if (!fact_relation(lfirst_oid(lc), &rel) || !fact_column(rel.relid, cmd->name, &column) || column.attnum <= 0)
+			continue;
+		finding.rewrites = expression_type_rewrites(rel.relid, column.attnum, castNode(ColumnDef, cmd->def), &redoes);
+		finding.scans = finding.rewrites == TRI_NO && redoes ? TRI_YES : finding.rewrites;
+		if (finding.scans == TRI_NO)
+			continue;
+		finding.class = CLASS_REWRITING;
+		finding.rule = "alter-column-type-rewrite";
+		finding.reason = psprintf("every row of typed table %s is read, or written again, under an exclusive lock", rel.name);
+		judge_find(j, &rel, &finding);
+	}
+}
+
 /* ALTER COLUMN ... TYPE: always a change of type, rewriting when it is. */
 void
 judge_column_type(Judgement *j, AlterTableCmd *cmd, const AlterRule *rule)
@@ -365,8 +418,11 @@ judge_column_type(Judgement *j, AlterTableCmd *cmd, const AlterRule *rule)
 		finding.rule = "alter-column-type-scan";
 		finding.scans = TRI_YES;
 		finding.reason = "an index is built again or a CHECK tested again, under an exclusive lock";
+		finding.hint = "Drop the index CONCURRENTLY, or the CHECK, before it, and make it again CONCURRENTLY, or NOT VALID, after it.";
 	}
 	judge_find(j, &j->rel, &finding);
+	if (j->rel.relkind == RELKIND_COMPOSITE_TYPE && cmd->behavior == DROP_CASCADE)
+		judge_typed_tables(j, cmd, finding);
 	if (finding.rewrites == TRI_NO || finding.class == CLASS_ADDITIVE)
 		return;
 	finding.class = CLASS_REWRITING;
@@ -374,7 +430,38 @@ judge_column_type(Judgement *j, AlterTableCmd *cmd, const AlterRule *rule)
 	finding.reason = finding.rewrites == TRI_YES ?
 		"every row is written again under an exclusive lock" :
 		"every row may be written again: the change cannot be looked into now";
+	finding.hint = recipe_column_type(&j->rel, cmd->name, def);
 	judge_find(j, &j->rel, &finding);
+}
+
+/* Does the statement itself add this column (and not as one that is NOT NULL)? */
+static bool
+adds_column(Node *stmt, const char *name)
+{
+	ListCell   *lc;
+
+	foreach(lc, castNode(AlterTableStmt, stmt)->cmds)
+	{
+		AlterTableCmd *cmd = lfirst_node(AlterTableCmd, lc);
+
+		if (cmd->subtype == AT_AddColumn && strcmp(castNode(ColumnDef, cmd->def)->colname, name) == 0)
+			return !column_parts(castNode(ColumnDef, cmd->def)).not_null;
+	}
+	return false;
+}
+
+/* Does it drop a constraint, which then proves nothing any more? */
+static bool
+drops_constraint(Node *stmt)
+{
+	ListCell   *lc;
+
+	foreach(lc, castNode(AlterTableStmt, stmt)->cmds)
+	{
+		if (lfirst_node(AlterTableCmd, lc)->subtype == AT_DropConstraint)
+			return true;
+	}
+	return false;
 }
 
 /* SET NOT NULL: free when it is so, without a scan when it is proven. */
@@ -383,28 +470,33 @@ judge_set_not_null(Judgement *j, AlterTableCmd *cmd, const AlterRule *rule)
 {
 	ColumnFacts column;
 	bool		there = fact_column(j->rel.relid, cmd->name, &column);
+	bool		added = !there && adds_column(j->stmt, cmd->name);
 	Finding		finding = {
 		.class = CLASS_RESTRICTIVE,.rule = rule->rule,.column = cmd->name,
 		.reason = "rows with NULL will be refused",
 	};
 
+	if (there && fact_not_null_invalid(j->rel.relid, column.attnum))
+		column.not_null = false;
 	finding.deed = psprintf("set NOT NULL on column %s.%s", j->rel.name, quote_identifier(cmd->name));
 	if (!there || column.not_null)
 	{
 		finding.class = CLASS_ADDITIVE;
-		finding.reason = there ? "it is so already" : "there is no such column";
+		finding.reason = added ? "the column is new in this statement" :
+			there ? "it is so already" : "there is no such column";
 	}
 	else if (column.is_new)
 		finding.class = CLASS_ADDITIVE;
 	judge_find(j, &j->rel, &finding);
-	if (!there || column.not_null || !HAS_ROWS(j->rel.relkind))
+	if ((!there && !added) || column.not_null || !HAS_ROWS(j->rel.relkind))
 		return;
-	finding.scans = expression_proves_not_null(j->rel.relid, cmd->name) == TRI_YES ? TRI_NO : TRI_YES;
+	finding.scans = !added && !drops_constraint(j->stmt) &&
+		expression_proves_not_null(j->rel.relid, cmd->name) == TRI_YES ? TRI_NO : TRI_YES;
 	if (finding.scans == TRI_NO)
 		return;
 	finding.class = CLASS_BLOCKING;
 	finding.rule = "set-not-null-scan";
 	finding.reason = "the table is scanned under an exclusive lock";
-	finding.hint = "First " MG_NOT_NULL_FIRST ", then VALIDATE CONSTRAINT in a migration of its own.";
+	finding.hint = recipe_not_null(&j->rel, cmd->name);
 	judge_find(j, &j->rel, &finding);
 }

@@ -24,6 +24,7 @@ static bool has_condition(Node *where);
 static void judge_ctes(Judgement *j, WithClause *with);
 static void judge_inner(Judgement *j, Node *stmt);
 static void judge_change(Judgement *j, const char *rule, Node *where, const char *reason);
+static void nothing_runs(Judgement *j);
 static bool is_vacuum_full(VacuumStmt *stmt);
 
 static bool
@@ -188,6 +189,7 @@ judge_truncate(Judgement *j, const StatementRule *rule)
 		Finding		finding = {
 			.class = CLASS_DESTRUCTIVE,.rule = rule->rule,.reason = "every row is lost",
 			.rewrites = TRI_YES,
+			.hint = "Keep the rows (CREATE TABLE ... AS, or a dump), and empty it with a waiver.",
 		};
 
 		if (!fact_relation(fact_relid(lfirst_node(RangeVar, lc)), &rel))
@@ -221,10 +223,13 @@ judge_copy(Judgement *j, const StatementRule *rule)
 	CopyStmt   *stmt = castNode(CopyStmt, j->stmt);
 
 	j->passes_own = true;
+	j->verdict->lock = stmt->relation == NULL ? NoLock : stmt->is_from ? RowExclusiveLock : AccessShareLock;
 	if (stmt->is_from)
 		judge_add(j, CLASS_DATA, rule->rule, "rows are added");
-	else
+	else if (stmt->query != NULL)
 		judge_inner(j, stmt->query);
+	else
+		j->scans = TRI_YES;
 }
 
 /* LOCK TABLE that keeps writers out. */
@@ -244,6 +249,7 @@ judge_lock(Judgement *j, const StatementRule *rule)
 		Finding		finding = {
 			.class = CLASS_BLOCKING,.rule = rule->rule,
 			.reason = "others wait until the end of the transaction",
+			.hint = "Leave it out: each statement takes the lock that it needs.",
 		};
 
 		if (!fact_relation(fact_relid(lfirst_node(RangeVar, lc)), &rel))
@@ -271,11 +277,23 @@ judge_explain(Judgement *j, const StatementRule *rule)
 	}
 }
 
+/* The statement inside is only looked at. */
+static void
+nothing_runs(Judgement *j)
+{
+	ListCell   *lc;
+
+	j->rewrites = j->scans = j->verdict->rewrites = j->verdict->scans = TRI_NO;
+	foreach(lc, j->parts)
+		((Verdict *) lfirst(lc))->rewrites = ((Verdict *) lfirst(lc))->scans = TRI_NO;
+}
+
 /* PREPARE does nothing yet, but an EXECUTE of the same script will. */
 void
 judge_prepare(Judgement *j, const StatementRule *rule)
 {
 	judge_inner(j, castNode(PrepareStmt, j->stmt)->query);
+	nothing_runs(j);
 }
 
 void
@@ -291,6 +309,14 @@ void
 judge_cursor(Judgement *j, const StatementRule *rule)
 {
 	judge_inner(j, castNode(DeclareCursorStmt, j->stmt)->query);
+	nothing_runs(j);
+}
+
+/* FETCH, MOVE: as far as the cursor goes. */
+void
+judge_fetch(Judgement *j, const StatementRule *rule)
+{
+	j->scans = TRI_UNKNOWN;
 }
 
 /* REFRESH MATERIALIZED VIEW [CONCURRENTLY] [WITH NO DATA]. */
@@ -304,8 +330,14 @@ judge_refresh(Judgement *j, const StatementRule *rule)
 	judge_add(j, CLASS_ADDITIVE, rule->rule, NULL);
 	if (stmt->skipData)
 	{
+		Finding		finding = {
+			.class = CLASS_DESTRUCTIVE,.rule = "refresh-with-no-data",
+			.reason = "it cannot be read until it is refreshed again",
+			.hint = "Refresh it with data, CONCURRENTLY where it has a unique index.",
+		};
+
 		j->rewrites = TRI_YES;
-		judge_add(j, CLASS_DESTRUCTIVE, "refresh-with-no-data", "it cannot be read until it is refreshed again");
+		judge_find(j, j->found ? &j->rel : NULL, &finding);
 	}
 	else if (stmt->concurrent)
 		j->scans = TRI_YES;
@@ -314,7 +346,7 @@ judge_refresh(Judgement *j, const StatementRule *rule)
 		Finding		finding = {
 			.class = CLASS_BLOCKING,.rule = rule->rule,.rewrites = TRI_YES,.scans = TRI_YES,
 			.reason = "readers wait until it is refreshed",
-			.hint = "Use REFRESH MATERIALIZED VIEW CONCURRENTLY, which needs a unique index.",
+			.hint = "REFRESH MATERIALIZED VIEW CONCURRENTLY, which needs a unique index over plain columns and lets others read.",
 		};
 
 		judge_find(j, &j->rel, &finding);
@@ -343,6 +375,7 @@ judge_vacuum(Judgement *j, const StatementRule *rule)
 	Finding		finding = {
 		.class = CLASS_REWRITING,.rule = "vacuum-full",.rewrites = TRI_YES,.scans = TRI_YES,
 		.reason = "every row is written again under an exclusive lock",
+		.hint = "VACUUM without FULL makes the space usable again.  To shrink the file with a short lock, use pg_repack.",
 	};
 
 	j->passes_own = true;
@@ -372,6 +405,7 @@ judge_cluster(Judgement *j, const StatementRule *rule)
 	Finding		finding = {
 		.class = CLASS_REWRITING,.rule = rule->rule,.rewrites = TRI_YES,.scans = TRI_YES,
 		.reason = "every row is written again under an exclusive lock",
+		.hint = "To do it with a short lock, use pg_repack.",
 	};
 
 	j->passes_own = true;
@@ -386,7 +420,7 @@ judge_reindex(Judgement *j, const StatementRule *rule)
 	Finding		finding = {
 		.class = CLASS_BLOCKING,.rule = rule->rule,.scans = TRI_YES,
 		.reason = "writers wait, and most readers, until it is done",
-		.hint = "Use REINDEX CONCURRENTLY.",
+		.hint = "REINDEX (CONCURRENTLY) ...; outside a transaction.  If it fails, drop the invalid index (..._ccnew) that it leaves.",
 	};
 	ListCell   *lc;
 
@@ -411,11 +445,14 @@ judge_reindex(Judgement *j, const StatementRule *rule)
 		j->verdict->object = j->rel.name;
 		if (j->rel.relkind == RELKIND_INDEX)
 		{
-			j->verdict->lock = AccessExclusiveLock;
+			if (!j->verdict->concurrent)
+				j->verdict->lock = AccessExclusiveLock;
 			(void) fact_relation(fact_index_table(j->rel.relid), &j->rel);
 		}
 	}
 	judge_add(j, CLASS_ADDITIVE, rule->rule, NULL);
-	if (!j->verdict->concurrent)
+	if (j->verdict->concurrent)
+		j->scans = TRI_YES;
+	else
 		judge_find(j, j->found ? &j->rel : NULL, &finding);
 }

@@ -11,6 +11,7 @@
 
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
+#include "catalog/pg_type.h"
 #include "commands/extension.h"
 #include "miscadmin.h"
 #include "nodes/makefuncs.h"
@@ -22,6 +23,7 @@
 #include "judge.h"
 #include "overlay.h"
 #include "protect.h"
+#include "recipe.h"
 
 static void judge_dropped(Judgement *j, DropStmt *stmt, Node *object);
 static void name_commented(Judgement *j, CommentStmt *stmt);
@@ -61,6 +63,11 @@ judge_dropped(Judgement *j, DropStmt *stmt, Node *object)
 	j->verdict->object = is_relation ? rel.name : fact_identity(&address);
 	finding.deed = psprintf("drop %s %s", kind != NULL ? kind->word : "object", j->verdict->object);
 	finding.reason = finding.definition ? "what uses it breaks" : "what it holds is lost";
+	finding.hint = stmt->removeType == OBJECT_TABLE && is_relation ? recipe_drop_table(&rel) :
+		stmt->removeType == OBJECT_INDEX && !stmt->concurrent ?
+		psprintf("To keep nobody waiting: DROP INDEX CONCURRENTLY %s; outside a transaction.", j->verdict->object) :
+		stmt->removeType == OBJECT_VIEW || stmt->removeType == OBJECT_FUNCTION ?
+		"CREATE OR REPLACE it, or leave the old one until nothing uses it." : NULL;
 	if (stmt->concurrent)
 		j->verdict->lock = ShareUpdateExclusiveLock;
 	if (!is_relation && fresh_is_new(address.classId, address.objectId, address.objectSubId))
@@ -114,7 +121,9 @@ judge_rename(Judgement *j, const StatementRule *rule)
 		.class = kind != NULL ? kind->rename_class : CLASS_DESTRUCTIVE,
 		.rule = kind != NULL ? kind->rename_rule : "rename",
 		.reason = "code that uses the old name breaks",
-		.hint = "Add the new name beside the old one (a view, a column), move the code, then drop the old one.",
+		.hint = stmt->renameType == OBJECT_COLUMN ?
+		"Add a column of the new name, keep both alike by a trigger, move the code, then drop the old one." :
+		"Leave the old name beside the new one in the same migration (for a table, CREATE VIEW old AS SELECT * FROM new), and move the code.",
 	};
 
 	/* a domain stands alone where COMMENT and DROP have a pair */
@@ -169,6 +178,7 @@ judge_set_schema(Judgement *j, const StatementRule *rule)
 	Finding		finding = {
 		.class = CLASS_DESTRUCTIVE,.rule = rule->rule,
 		.reason = "code that uses the old name breaks",
+		.hint = "Leave a view under the old name, in the same migration.",
 	};
 
 	j->found = address.classId == RelationRelationId && fact_relation(address.objectId, &j->rel);
@@ -209,6 +219,12 @@ judge_owner(Judgement *j, const StatementRule *rule)
 		Oid			owner = overlay_made_by(address.objectId) != 0 ? GetUserId() : fact_owner(&address);
 
 		j->verdict->object = fact_identity(&address);
+		/* a composite type is a relation, too */
+		if (address.classId == TypeRelationId && OidIsValid(get_typ_typrelid(address.objectId)))
+		{
+			j->verdict->relid = get_typ_typrelid(address.objectId);
+			j->verdict->lock = AccessExclusiveLock;
+		}
 		if (owner == get_rolespec_oid(stmt->newowner, true))
 		{
 			j->passes_own = true;
@@ -240,15 +256,17 @@ judge_comment(Judgement *j, const StatementRule *rule)
 	judge_add(j, rule->class, rule->rule, rule->reason);
 }
 
-/* A comment on a relation or a column locks the relation a little. */
+/* A comment on a relation or a column locks the relation a little, one on a part of it less. */
 static void
 name_commented(Judgement *j, CommentStmt *stmt)
 {
 	List	   *names = IsA(stmt->object, List) ? castNode(List, stmt->object) : NIL;
+	bool		part = stmt->objtype == OBJECT_TABCONSTRAINT || stmt->objtype == OBJECT_TRIGGER ||
+		stmt->objtype == OBJECT_POLICY || stmt->objtype == OBJECT_RULE;
 	ObjectAddress address;
 	RelFacts	rel;
 
-	if (stmt->objtype == OBJECT_COLUMN && list_length(names) > 1)
+	if ((part || stmt->objtype == OBJECT_COLUMN) && list_length(names) > 1)
 		address = fact_address(OBJECT_TABLE, (Node *) list_copy_head(names, list_length(names) - 1), NULL);
 	else
 		address = fact_address(stmt->objtype, stmt->object, NULL);
@@ -257,6 +275,25 @@ name_commented(Judgement *j, CommentStmt *stmt)
 	j->verdict->relid = rel.relid;
 	j->verdict->namespace = rel.namespace;
 	j->verdict->object = rel.name;
-	j->verdict->lock = ShareUpdateExclusiveLock;
+	j->verdict->lock = part ? AccessShareLock : ShareUpdateExclusiveLock;
 	j->deed = psprintf("comment on %s", rel.name);
+}
+
+/* ALTER ... DEPENDS ON EXTENSION: a relation is locked for it. */
+void
+judge_depends(Judgement *j, const StatementRule *rule)
+{
+	AlterObjectDependsStmt *stmt = castNode(AlterObjectDependsStmt, j->stmt);
+	ObjectAddress address = fact_address(stmt->objectType, stmt->object, stmt->relation);
+
+	j->found = address.classId == RelationRelationId && fact_relation(address.objectId, &j->rel);
+	judge_object(j, &address);
+	if (j->found)
+	{
+		j->verdict->relid = j->rel.relid;
+		j->verdict->namespace = j->rel.namespace;
+		j->verdict->object = j->rel.name;
+		j->verdict->lock = AccessExclusiveLock;
+	}
+	judge_add(j, rule->class, rule->rule, rule->reason);
 }

@@ -35,7 +35,7 @@ static const StatementRule statement_rules[] = {
 	[T_PrepareStmt] = {.rule = "prepare",.judge = judge_prepare},
 	[T_ExecuteStmt] = {.rule = "execute",.judge = judge_execute},
 	[T_DeclareCursorStmt] = {.rule = "cursor",.judge = judge_cursor},
-	[T_FetchStmt] = {.rule = "cursor"},
+	[T_FetchStmt] = {.rule = "cursor",.judge = judge_fetch},
 	[T_ClosePortalStmt] = {.rule = "cursor"},
 	[T_DeallocateStmt] = {.rule = "session"},
 
@@ -191,7 +191,7 @@ static const StatementRule statement_rules[] = {
 	[T_RenameStmt] = {.rule = "rename",.lock = AccessExclusiveLock,.judge = judge_rename},
 	[T_AlterObjectSchemaStmt] = {.rule = "set-schema",.lock = AccessExclusiveLock,.judge = judge_set_schema},
 	[T_AlterOwnerStmt] = {.rule = "owner",.judge = judge_owner},
-	[T_AlterObjectDependsStmt] = {.rule = "depends-on-extension",.class = CLASS_ADDITIVE},
+	[T_AlterObjectDependsStmt] = {.rule = "depends-on-extension",.class = CLASS_ADDITIVE,.judge = judge_depends},
 	[T_CommentStmt] = {.rule = "comment",.class = CLASS_ADDITIVE,.judge = judge_comment},
 	[T_SecLabelStmt] = {
 		.rule = "security-label",.class = CLASS_SECURITY,.reason = "a security label is changed",
@@ -318,8 +318,6 @@ static const StatementRule statement_rules[] = {
 	},
 };
 
-#define VALIDATE_LATER "Add the constraint NOT VALID, then VALIDATE CONSTRAINT in a migration of its own."
-
 /* made by the server itself while it works: no client sends them */
 #define INTERNAL {.rule = "internal",.class = CLASS_ADDITIVE}
 
@@ -327,8 +325,9 @@ static const StatementRule statement_rules[] = {
 	{ \
 		.rule = "set-expression",.class = CLASS_REWRITING,.column = true, \
 		.deed = "change the expression of column",.rewrites = TRI_YES,.scans = TRI_YES, \
+		.judge = judge_set_expression, \
 		.reason = "every row is written again under an exclusive lock", \
-		.hint = "Add a new column and fill it in batches." \
+		.hint = "Add a column with the new expression (on 18 a VIRTUAL one costs nothing), move readers, drop the old one." \
 	}
 
 static const AlterRule alter_rules[] = {
@@ -349,6 +348,7 @@ static const AlterRule alter_rules[] = {
 	[AT_SetNotNull] = {.rule = "set-not-null",.class = CLASS_RESTRICTIVE,.column = true,.deed = "set NOT NULL on column",.judge = judge_set_not_null},
 	[AT_DropExpression] = {
 		.rule = "drop-expression",.class = CLASS_RESTRICTIVE,.column = true,.deed = "drop the expression of column",
+		.hint = "Keep it generated until nothing relies on it.",
 		.reason = "the values stay and are no longer kept up to date"
 	},
 	[AT_SetStatistics] = {.rule = "set-statistics",.class = CLASS_ADDITIVE,.column = true,.deed = "set statistics of column"},
@@ -377,21 +377,24 @@ static const AlterRule alter_rules[] = {
 	},
 	[AT_SetIdentity] = {
 		.rule = "set-identity",.class = CLASS_RESTRICTIVE,.column = true,.deed = "change identity of column",
+		.hint = "Before a RESTART, look at the largest number in the column.",
 		.reason = "inserts may fail or numbers come twice"
 	},
 	[AT_DropIdentity] = {
 		.rule = "drop-identity",.class = CLASS_RESTRICTIVE,.column = true,.deed = "drop identity of column",
+		.hint = "SET DEFAULT nextval() of a sequence in the same statement, where inserts leave the column out.",
 		.reason = "inserts that give no value fail"
 	},
 
 	/* constraints */
 	[AT_AddIndex] = INTERNAL,
 	[AT_ReAddIndex] = INTERNAL,
-	[AT_AddConstraint] = {.rule = "add-constraint",.class = CLASS_RESTRICTIVE,.hint = VALIDATE_LATER,.judge = judge_add_constraint},
+	[AT_AddConstraint] = {.rule = "add-constraint",.class = CLASS_RESTRICTIVE,.judge = judge_add_constraint},
 	[AT_ReAddConstraint] = INTERNAL,
 	[AT_ReAddDomainConstraint] = INTERNAL,
 	[AT_AlterConstraint] = {
-		.rule = "alter-constraint",.class = CLASS_RELAXING,.reason = "it is checked at another time, or not at all"
+		.rule = "alter-constraint",.class = CLASS_RELAXING,.reason = "it is checked at another time, or not at all",
+		.judge = judge_alter_constraint
 	},
 	[AT_ValidateConstraint] = {.rule = "validate-constraint",.class = CLASS_ADDITIVE,.scans = TRI_YES,.judge = judge_validate},
 	[AT_AddIndexConstraint] = INTERNAL,
@@ -404,20 +407,24 @@ static const AlterRule alter_rules[] = {
 	[AT_ClusterOn] = {.rule = "cluster-on",.class = CLASS_ADDITIVE},
 	[AT_DropCluster] = {.rule = "cluster-on",.class = CLASS_ADDITIVE},
 	[AT_SetLogged] = {
-		.deed = "make logged",.rule = "set-logged",.class = CLASS_REWRITING,.reason = "every row is written again under an exclusive lock",
+		.deed = "make logged",.rule = "set-logged",.class = CLASS_REWRITING,.hint = "There is no way without the rewrite: do it while the table is small, or copy it in batches into a table that is logged.",
+		.reason = "every row is written again under an exclusive lock",
 		.judge = judge_persistence
 	},
 	[AT_SetUnLogged] = {
 		.deed = "make unlogged",.rule = "set-unlogged",.class = CLASS_REWRITING,
+		.hint = "Make a new unlogged table, and fill it.",
 		.reason = "every row is written again, and after a crash the table is empty",.judge = judge_persistence
 	},
 	[AT_DropOids] = {.rule = "without-oids",.class = CLASS_ADDITIVE},
 	[AT_SetAccessMethod] = {
 		.deed = "change the access method of",.rule = "set-access-method",.class = CLASS_REWRITING,
+		.hint = "Make a table of the new access method, copy the rows in batches, keep both alike by a trigger, and rename at the end.",
 		.reason = "every row is written again under an exclusive lock",.judge = judge_access_method
 	},
 	[AT_SetTableSpace] = {
 		.deed = "move to another tablespace",.rule = "set-tablespace",.class = CLASS_REWRITING,
+		.hint = "For an index: CREATE INDEX CONCURRENTLY ... TABLESPACE, then drop the old one.  For a table, pg_repack moves it with a short lock.",
 		.reason = "the relation is copied under an exclusive lock",.judge = judge_tablespace
 	},
 	[AT_SetRelOptions] = {.deed = "change options of",.rule = "set-options",.class = CLASS_ADDITIVE,.judge = judge_relation_options},
@@ -436,9 +443,11 @@ static const AlterRule alter_rules[] = {
 	[AT_EnableReplicaTrig] = {.deed = "disable trigger",.rule = "disable-trigger",.class = CLASS_SECURITY,.reason = "ordinary writes no longer run the trigger"},
 	[AT_EnableTrigAll] = {.deed = "enable triggers of",.rule = "enable-trigger",.class = CLASS_RESTRICTIVE,.reason = "writes run triggers that they did not"},
 	[AT_EnableTrigUser] = {.deed = "enable triggers of",.rule = "enable-trigger",.class = CLASS_RESTRICTIVE,.reason = "writes run triggers that they did not"},
-	[AT_DisableTrig] = {.deed = "disable trigger",.rule = "disable-trigger",.class = CLASS_SECURITY,.reason = "what the trigger checks or records no longer is"},
+	[AT_DisableTrig] = {.deed = "disable trigger",.rule = "disable-trigger",.class = CLASS_SECURITY,.hint = "Give the load a role of its own and let the trigger leave it alone, rather than everybody.",
+		.reason = "what the trigger checks or records no longer is"},
 	[AT_DisableTrigAll] = {
 		.deed = "disable triggers of",.rule = "disable-trigger",.class = CLASS_SECURITY,
+		.hint = "SET CONSTRAINTS ... DEFERRED for one load, rather than no foreign keys for everybody.",
 		.reason = "triggers no longer run, those of foreign keys among them"
 	},
 	[AT_DisableTrigUser] = {.deed = "disable triggers of",.rule = "disable-trigger",.class = CLASS_SECURITY,.reason = "what the triggers check or record no longer is"},
@@ -450,10 +459,12 @@ static const AlterRule alter_rules[] = {
 	/* row security */
 	[AT_EnableRowSecurity] = {
 		.deed = "enable row security on",.rule = "enable-row-security",.class = CLASS_RESTRICTIVE,.judge = judge_row_security,
+		.hint = "Create the policies first, in the same migration.",
 		.reason = "without a policy for them, roles see no row"
 	},
 	[AT_ForceRowSecurity] = {
 		.deed = "force row security on",.rule = "force-row-security",.class = CLASS_RESTRICTIVE,.judge = judge_row_security,
+		.hint = "Create a policy for the owner first, in the same migration.",
 		.reason = "the owner too sees only what policies let him see"
 	},
 	[AT_DisableRowSecurity] = {
@@ -470,7 +481,8 @@ static const AlterRule alter_rules[] = {
 		.deed = "add a parent to",.rule = "inherit",.class = CLASS_RESTRICTIVE,.reason = "queries of the parent see the rows of this table too"
 	},
 	[AT_DropInherit] = {
-		.deed = "take its parent from",.rule = "no-inherit",.class = CLASS_DESTRUCTIVE,.reason = "queries of the parent no longer see the rows of this table"
+		.deed = "take its parent from",.rule = "no-inherit",.class = CLASS_DESTRUCTIVE,.hint = "Leave it until nothing reads the rows through the parent.",
+		.reason = "queries of the parent no longer see the rows of this table"
 	},
 	[AT_AttachPartition] = {.rule = "attach-partition",.class = CLASS_BLOCKING,.judge = judge_attach},
 	[AT_DetachPartition] = {

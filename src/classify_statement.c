@@ -31,7 +31,9 @@
 #include "neteffect.h"
 #include "overlay.h"
 #include "protect.h"
+#include "recipe.h"
 
+static void judge_partition_of(Judgement *j, CreateStmt *stmt, const StatementRule *rule);
 static void judge_referenced(Judgement *j, List *elements);
 static bool shadows(Oid namespace, const char *name);
 static bool reports_existing(Judgement *j, bool if_not_exists);
@@ -80,10 +82,26 @@ judge_create_table(Judgement *j, const StatementRule *rule)
 			j->scans = overlay_made_by(parent) != 0 ? TRI_NO :
 				expression_attach_scans(parent, InvalidOid, stmt->partbound);
 	}
-	judge_add(j, CLASS_ADDITIVE, rule->rule, NULL);
+	if (stmt->partbound != NULL && stmt->inhRelations != NIL)
+		judge_partition_of(j, stmt, rule);
+	else
+		judge_add(j, CLASS_ADDITIVE, rule->rule, NULL);
 	if (shadows(j->verdict->namespace, stmt->relation->relname))
 		judge_add(j, CLASS_RESTRICTIVE, "shadowing-table",
 				  "statements that name it without a schema find this table instead of another");
+}
+
+/* A new partition locks its parent and what reads it. */
+static void
+judge_partition_of(Judgement *j, CreateStmt *stmt, const StatementRule *rule)
+{
+	RelFacts	parent;
+	Finding		finding = {.class = CLASS_ADDITIVE,.rule = rule->rule};
+
+	if (fact_relation(fact_relid(linitial_node(RangeVar, stmt->inhRelations)), &parent) && !parent.is_new)
+		finding.hint = psprintf("To lock %s less: CREATE TABLE %s (LIKE %s INCLUDING ALL); then ALTER TABLE %s ATTACH PARTITION it.",
+								parent.name, quote_identifier(stmt->relation->relname), parent.name, parent.name);
+	judge_find(j, NULL, &finding);
 }
 
 /* Foreign keys of a new table lock what they reference: not what is ours. */
@@ -289,15 +307,19 @@ judge_create_index(Judgement *j, const StatementRule *rule)
 	Finding		blocks = {
 		.class = CLASS_BLOCKING,.rule = rule->rule,.scans = TRI_YES,
 		.reason = "writers wait until the index is built",
-		.hint = "Use CREATE INDEX CONCURRENTLY, which cannot run inside a transaction.",
+		.hint = j->found ? recipe_index(&j->rel, stmt) : NULL,
 	};
 	Finding		unique = {
 		.class = CLASS_RESTRICTIVE,.rule = "create-unique-index",.scans = TRI_YES,
 		.reason = "rows that are accepted now will be refused as duplicates",
+		.hint = "Look for duplicates first, and tell writers.",
 	};
 
 	if (j->rel.temporary)
 		return;
+	j->verdict->concurrent = stmt->concurrent;
+	if (stmt->concurrent)
+		j->verdict->lock = ShareUpdateExclusiveLock;
 	if (stmt->idxname != NULL && j->found)
 	{
 		Oid			index = fact_relname_relid(stmt->idxname, j->rel.namespace);
@@ -314,15 +336,17 @@ judge_create_index(Judgement *j, const StatementRule *rule)
 		blocks.deed = psprintf("create an index on table %s", table);
 	unique.deed = blocks.deed;
 
-	j->verdict->concurrent = stmt->concurrent;
-	if (stmt->concurrent)
-		j->verdict->lock = ShareUpdateExclusiveLock;
 	if (stmt->concurrent && j->found)
 		j->scans = TRI_YES;
 	judge_add(j, CLASS_ADDITIVE, rule->rule, NULL);
 	if (j->found && j->rel.relkind == RELKIND_PARTITIONED_TABLE && !stmt->relation->inh)
 	{
 		j->verdict->reason = "without its partitions there is nothing to read";
+		return;
+	}
+	if (j->found && fact_parts_have_index(j->rel.relid, stmt))
+	{
+		j->verdict->reason = "its partitions have such an index already";
 		return;
 	}
 	if (stmt->unique)
@@ -521,6 +545,8 @@ judge_alter_domain(Judgement *j, const StatementRule *rule)
 		};
 		Finding		blocks = {
 			.class = CLASS_BLOCKING,.rule = "check-domain",.scans = TRI_YES,
+			.hint = "NOT VALID does not help, since VALIDATE locks the same tables: put a CHECK on each table instead, NOT VALID,"
+			" then VALIDATE CONSTRAINT in a migration of its own.",
 		};
 
 		if (!fact_relation(lfirst_oid(lc), &rel))
@@ -543,8 +569,15 @@ judge_alter_enum(Judgement *j, const StatementRule *rule)
 		judge_add(j, CLASS_ADDITIVE, rule->rule, NULL);
 	else if (stmt->oldVal != NULL)
 	{
-		j->deed = psprintf("rename value %s of type %s", stmt->oldVal, judge_name(j));
-		judge_add(j, CLASS_DESTRUCTIVE, "rename-enum-value", "code that uses the old label breaks");
+		Finding		finding = {
+			.class = CLASS_DESTRUCTIVE,.rule = "rename-enum-value",
+			.reason = "code that uses the old label breaks",
+			.hint = psprintf("ALTER TYPE %s ADD VALUE %s; then move rows and code, and leave the old label.",
+							 judge_name(j), quote_literal_cstr(stmt->newVal)),
+		};
+
+		finding.deed = psprintf("rename value %s of type %s", stmt->oldVal, judge_name(j));
+		judge_find(j, NULL, &finding);
 	}
 	else
 		judge_add(j, CLASS_RELAXING, "add-enum-value", "readers may find a label they do not know");

@@ -126,6 +126,38 @@
 #define MG_AT_FROM_17(rule)
 #endif
 
+/* sub-commands that look after what inherits, beside those that always did */
+#if PG_VERSION_NUM >= 170000
+#define MG_AT_RECURSES AT_SetExpression,
+#define MG_AT_RECURSES_IN_PARTITIONS AT_AddIdentity, AT_SetIdentity, AT_DropIdentity,
+#else
+#define MG_AT_RECURSES
+#define MG_AT_RECURSES_IN_PARTITIONS
+#endif
+
+/*
+ * 18: NOT NULL is a constraint, which need not be valid.  A key looks after that
+ * of its partitions in any case; what is not NOT NULL is not looked after.
+ */
+#if PG_VERSION_NUM >= 180000
+#define mg_not_null_is_constraint true
+#define mg_not_null_constraint(relid, attnum) findNotNullConstraintAttnum(relid, attnum)
+#else
+#define mg_not_null_is_constraint false
+#define mg_not_null_constraint(relid, attnum) NULL
+#endif
+
+/* 18: ALTER CONSTRAINT has a node of its own, and may enforce a constraint or stop to */
+#if PG_VERSION_NUM >= 180000
+#define mg_altered_constraint(cmd) castNode(ATAlterConstraint, (cmd)->def)->conname
+#define mg_alters_enforced(cmd) castNode(ATAlterConstraint, (cmd)->def)->alterEnforceability
+#define mg_becomes_enforced(cmd) castNode(ATAlterConstraint, (cmd)->def)->is_enforced
+#else
+#define mg_altered_constraint(cmd) castNode(Constraint, (cmd)->def)->conname
+#define mg_alters_enforced(cmd) false
+#define mg_becomes_enforced(cmd) false
+#endif
+
 /* 18: generated columns may be virtual, constraints not enforced */
 #if PG_VERSION_NUM >= 180000
 #define mg_generated_stored(constraint) \
@@ -145,11 +177,28 @@
 #define mg_attribute_map(indesc, outdesc) build_attrmap_by_name(indesc, outdesc)
 #endif
 
-/* 18: a NOT NULL constraint may be NOT VALID */
+/*
+ * Recipes that differ.  18: a NOT NULL constraint may be NOT VALID, generated
+ * columns need no storage, a foreign key of a partitioned table may be NOT VALID.
+ * The arguments of MG_RECIPE_NOT_NULL: table, constraint, column; table,
+ * constraint; table, column; table, constraint.
+ */
 #if PG_VERSION_NUM >= 180000
-#define MG_NOT_NULL_FIRST "ADD CONSTRAINT ... NOT NULL column NOT VALID"
+#define MG_RECIPE_NOT_NULL \
+	"ALTER TABLE %s ADD CONSTRAINT %s NOT NULL %s NOT VALID; then, in a migration of its own: " \
+	"ALTER TABLE %s VALIDATE CONSTRAINT %s;%.0s%.0s%.0s%.0s"
+#define MG_RECIPE_GENERATED \
+	"Make it VIRTUAL instead of STORED, which writes nothing.  If it has to be stored: add it to %s as an ordinary column %s, " \
+	"fill it by a trigger and old rows in batches."
+#define mg_partitioned_fk_not_valid true
 #else
-#define MG_NOT_NULL_FIRST "ADD CONSTRAINT ... CHECK (column IS NOT NULL) NOT VALID"
+#define MG_RECIPE_NOT_NULL \
+	"ALTER TABLE %s ADD CONSTRAINT %s CHECK (%s IS NOT NULL) NOT VALID; then, in a migration of its own: " \
+	"ALTER TABLE %s VALIDATE CONSTRAINT %s; then ALTER TABLE %s ALTER COLUMN %s SET NOT NULL; " \
+	"ALTER TABLE %s DROP CONSTRAINT %s;"
+#define MG_RECIPE_GENERATED \
+	"Add it to %s as an ordinary column %s, fill it by a trigger and old rows in batches."
+#define mg_partitioned_fk_not_valid false
 #endif
 
 #endif							/* MIGMGR_COMPAT_H */

@@ -45,6 +45,7 @@
 #include "utils/partcache.h"
 #include "utils/rel.h"
 #include "utils/relcache.h"
+#include "utils/ruleutils.h"
 #include "utils/syscache.h"
 #include "utils/timestamp.h"
 #include "utils/typcache.h"
@@ -65,6 +66,8 @@ typedef struct Question
 	ColumnDef  *def;
 	Oid			partition;
 	PartitionBoundSpec *bound;
+	MemoryContext context;		/* for text */
+	char	   *text;
 	Tristate	answer;
 	bool		redoes;			/* rebuilds an index or checks a constraint */
 } Question;
@@ -75,7 +78,9 @@ static bool volatile_in_subxact(void *arg);
 static bool type_in_subxact(void *arg);
 static bool not_null_in_subxact(void *arg);
 static bool attach_in_subxact(void *arg);
+static bool bounds_in_subxact(void *arg);
 static Tristate attach_scans(Relation parent, Relation partition, List *bound);
+static Tristate rows_are_tested(Relation partition, List *quals);
 static bool default_scans(Relation parent, List *bound);
 static Relation index_if_free(Oid relid);
 static bool lacks_index(Relation parent, Relation partition);
@@ -125,6 +130,23 @@ expression_attach_scans(Oid parent, Oid partition, PartitionBoundSpec *bound)
 	Question	q = {.relid = parent,.partition = partition,.bound = bound};
 
 	return ask(attach_in_subxact, &q);
+}
+
+/*
+ * The condition that holds for every row of a partition with these bounds, as
+ * it would be written for a table; NULL when there is none, or none can be told.
+ */
+char *
+expression_partition_check(Oid parent, Oid partition, const PartitionBoundSpec *bound)
+{
+	MemoryContext caller = CurrentMemoryContext;
+	Question	q = {.relid = parent,.partition = partition,.bound = unconstify(PartitionBoundSpec *, bound),.context = caller};
+
+	if (bound == NULL || !OidIsValid(parent) || !OidIsValid(partition) ||
+		overlay_made_by(parent) != 0 || overlay_made_by(partition) != 0)
+		return NULL;
+	(void) ask(bounds_in_subxact, &q);
+	return q.text;
 }
 
 /* Do validated CHECK constraints already prove that a column is not null? */
@@ -450,31 +472,83 @@ attach_in_subxact(void *arg)
 	if (parent->rd_rel->relkind != RELKIND_PARTITIONED_TABLE)
 		return false;
 	bound = transformPartitionBound(make_parsestate(NULL), parent, copyObject(q->bound));
-	quals = bound->is_default ? NIL : get_qual_from_partbound(parent, bound);
+	quals = get_qual_from_partbound(parent, bound);
 	if (OidIsValid(q->partition))
 		partition = relation_open(q->partition, NoLock);
-	q->answer = attach_scans(parent, partition, quals);
+	q->answer = !bound->is_default && default_scans(parent, quals) ? TRI_YES :
+		partition == NULL ? TRI_NO : attach_scans(parent, partition, quals);
 	return false;
 }
 
 static Tristate
 attach_scans(Relation parent, Relation partition, List *bound)
 {
-	List	   *quals;
+	List	   *quals = list_concat_copy(bound, RelationGetPartitionQual(parent));
 
-	if (default_scans(parent, bound))
-		return TRI_YES;
-	if (partition == NULL)
-		return TRI_NO;
 	if (lacks_index(parent, partition) || fact_referenced(RelationGetRelid(parent), NULL, InvalidAttrNumber) != NIL)
-		return TRI_YES;
-	quals = (List *) eval_const_expressions(NULL, (Node *) list_concat_copy(bound, RelationGetPartitionQual(parent)));
+		return partition->rd_rel->relkind == RELKIND_FOREIGN_TABLE ? TRI_NO : TRI_YES;
+	quals = (List *) eval_const_expressions(NULL, (Node *) quals);
 	if (quals == NIL)
-		return bound == NIL ? TRI_UNKNOWN : TRI_NO;
-	quals = map_partition_varattnos(quals, 1, partition, parent);
+		return TRI_NO;
+	return rows_are_tested(partition, map_partition_varattnos(quals, 1, partition, parent));
+}
+
+/*
+ * Are the rows of a partition (or of its own partitions) read, because its
+ * constraints do not prove where they belong?
+ */
+static Tristate
+rows_are_tested(Relation partition, List *quals)
+{
+	PartitionDesc parts;
+	Tristate	answer = TRI_NO;
+
 	if (PartConstraintImpliedByRelConstraint(partition, quals))
 		return TRI_NO;
-	return partition->rd_rel->relkind == RELKIND_RELATION ? TRI_YES : TRI_UNKNOWN;
+	if (partition->rd_rel->relkind == RELKIND_RELATION)
+		return TRI_YES;
+	if (partition->rd_rel->relkind != RELKIND_PARTITIONED_TABLE)
+		return TRI_NO;
+	parts = RelationGetPartitionDesc(partition, true);
+	for (int i = 0; i < parts->nparts && answer == TRI_NO; i++)
+	{
+		Relation	part;
+
+		if (!ConditionalLockRelationOid(parts->oids[i], AccessShareLock))
+			return TRI_UNKNOWN;
+		part = relation_open(parts->oids[i], NoLock);
+		answer = rows_are_tested(part, map_partition_varattnos(quals, 1, part, partition));
+		relation_close(part, NoLock);
+	}
+	return answer;
+}
+
+static bool
+bounds_in_subxact(void *arg)
+{
+	Question   *q = arg;
+	Relation	parent;
+	Relation	partition;
+	List	   *quals;
+
+	if (!ConditionalLockRelationOid(q->relid, AccessShareLock) || !ConditionalLockRelationOid(q->partition, AccessShareLock))
+		return false;
+	parent = relation_open(q->relid, NoLock);
+	partition = relation_open(q->partition, NoLock);
+	if (parent->rd_rel->relkind != RELKIND_PARTITIONED_TABLE)
+		return false;
+	quals = get_qual_from_partbound(parent, transformPartitionBound(make_parsestate(NULL), parent, copyObject(q->bound)));
+	quals = (List *) eval_const_expressions(NULL, (Node *) quals);
+	if (quals == NIL)
+		return false;
+	quals = map_partition_varattnos(quals, 1, partition, parent);
+	q->text = MemoryContextStrdup(q->context,
+								  deparse_expression((Node *) make_ands_explicit(quals),
+													 deparse_context_for(RelationGetRelationName(partition), q->partition),
+													 false, false));
+	relation_close(partition, NoLock);
+	relation_close(parent, NoLock);
+	return false;
 }
 
 /* Is there a default partition whose constraints do not keep such rows out? */

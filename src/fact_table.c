@@ -10,14 +10,20 @@
 #include "catalog/indexing.h"
 #include "catalog/partition.h"
 #include "catalog/pg_constraint.h"
+#include "catalog/pg_depend.h"
 #include "catalog/pg_index.h"
 #include "catalog/pg_inherits.h"
+#include "catalog/pg_publication.h"
+#include "catalog/pg_rewrite.h"
+#include "catalog/pg_trigger.h"
+#include "rewrite/rewriteSupport.h"
 #include "utils/array.h"
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 #include "utils/syscache.h"
 
+#include "compat.h"
 #include "facts.h"
 #include "overlay.h"
 
@@ -158,4 +164,70 @@ fact_index_column(Oid index, int number)
 		ReleaseSysCache(tuple);
 	}
 	return attnum;
+}
+
+/* Tables that a publication names. */
+List *
+fact_published(Oid publication)
+{
+	return GetPublicationRelations(publication, PUBLICATION_PART_ROOT);
+}
+
+/* Has a table a trigger for each row: of this name, or (NULL) any that users made, or any at all? */
+bool
+fact_row_trigger(Oid relid, const char *name, bool internal)
+{
+	Relation	catalog = table_open(TriggerRelationId, AccessShareLock);
+	ScanKeyData key;
+	SysScanDesc scan;
+	HeapTuple	tuple;
+	bool		result = false;
+
+	ScanKeyInit(&key, Anum_pg_trigger_tgrelid, BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(relid));
+	scan = systable_beginscan(catalog, TriggerRelidNameIndexId, true, NULL, 1, &key);
+	while (!result && HeapTupleIsValid(tuple = systable_getnext(scan)))
+	{
+		Form_pg_trigger form = (Form_pg_trigger) GETSTRUCT(tuple);
+
+		result = TRIGGER_FOR_ROW(form->tgtype) && (internal || !form->tgisinternal) &&
+			(name == NULL || strcmp(NameStr(form->tgname), name) == 0);
+	}
+	systable_endscan(scan);
+	table_close(catalog, AccessShareLock);
+	return result;
+}
+
+/* Relations that a view reads. */
+List *
+fact_viewed(Oid view)
+{
+	Relation	catalog = table_open(DependRelationId, AccessShareLock);
+	ScanKeyData key[2];
+	SysScanDesc scan;
+	HeapTuple	tuple;
+	List	   *result = NIL;
+
+	ScanKeyInit(&key[0], Anum_pg_depend_classid, BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(RewriteRelationId));
+	ScanKeyInit(&key[1], Anum_pg_depend_objid, BTEqualStrategyNumber, F_OIDEQ,
+				ObjectIdGetDatum(get_rewrite_oid(view, ViewSelectRuleName, true)));
+	scan = systable_beginscan(catalog, DependDependerIndexId, true, NULL, 2, key);
+	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+	{
+		Form_pg_depend form = (Form_pg_depend) GETSTRUCT(tuple);
+
+		if (form->refclassid == RelationRelationId && form->refobjid != view)
+			result = list_append_unique_oid(result, form->refobjid);
+	}
+	systable_endscan(scan);
+	table_close(catalog, AccessShareLock);
+	return result;
+}
+
+/* Is a NOT NULL of a column not known to hold for rows that are there? */
+bool
+fact_not_null_invalid(Oid relid, AttrNumber attnum)
+{
+	HeapTuple	tuple = attnum > 0 && overlay_made_by(relid) == 0 ? mg_not_null_constraint(relid, attnum) : NULL;
+
+	return HeapTupleIsValid(tuple) && !((Form_pg_constraint) GETSTRUCT(tuple))->convalidated;
 }

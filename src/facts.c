@@ -75,6 +75,7 @@ static bool over_storage(Oid relid, bool (*holds) (Relation rel, int64 *sum), in
 static bool adds_no_row(Relation rel, int64 *sum);
 static bool stays_small(Relation rel, int64 *sum);
 static bool measure(Relation rel, int64 *sum);
+static bool is_domain(Form_pg_depend depend, List **found);
 static bool depends_on(Oid refclassid, Oid refobjid, int32 refobjsubid,
 					   bool (*wanted) (Form_pg_depend depend, List **found), List **found);
 
@@ -313,6 +314,32 @@ fact_identity(const ObjectAddress *address)
 }
 
 /*
+ * What an object is called that is about to be dropped.  A base type goes
+ * before its functions, so what their arguments are cannot be told any more.
+ */
+char *
+fact_dropped_identity(const ObjectAddress *address)
+{
+	HeapTuple	tuple;
+	Form_pg_proc form;
+	char	   *result = NULL;
+
+	if (address->classId != ProcedureRelationId)
+		return getObjectIdentity(address, true);
+	tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(address->objectId));
+	if (!HeapTupleIsValid(tuple))
+		return NULL;
+	form = (Form_pg_proc) GETSTRUCT(tuple);
+	for (int i = 0; i < form->pronargs && result == NULL; i++)
+	{
+		if (!SearchSysCacheExists1(TYPEOID, ObjectIdGetDatum(form->proargtypes.values[i])))
+			result = quote_qualified_identifier(get_namespace_name(form->pronamespace), NameStr(form->proname));
+	}
+	ReleaseSysCache(tuple);
+	return result != NULL ? result : getObjectIdentity(address, true);
+}
+
+/*
  * Has the relation, with its partitions and children, no row?  Rows that this
  * transaction cannot see yet, and a relation that is locked away, count as
  * rows.
@@ -538,9 +565,42 @@ is_column(Form_pg_depend depend, List **found)
 List *
 fact_type_users(Oid type)
 {
+	List	   *types = list_make1_oid(type);
+	List	   *found = NIL;
+	ListCell   *lc;
+
+	/* what is a domain over a domain is a user, too */
+	foreach(lc, types)
+	{
+		depends_on(TypeRelationId, lfirst_oid(lc), 0, is_column, &found);
+		depends_on(TypeRelationId, lfirst_oid(lc), 0, is_domain, &types);
+	}
+	return found;
+}
+
+static bool
+is_domain(Form_pg_depend depend, List **found)
+{
+	if (depend->classid == TypeRelationId && depend->deptype == DEPENDENCY_NORMAL)
+		*found = list_append_unique_oid(*found, depend->objid);
+	return false;
+}
+
+/* Typed tables: those that are OF this composite type (the OID of its relation). */
+static bool
+is_typed_table(Form_pg_depend depend, List **found)
+{
+	if (depend->classid == RelationRelationId && depend->objsubid == 0 && depend->deptype == DEPENDENCY_NORMAL)
+		*found = list_append_unique_oid(*found, depend->objid);
+	return false;
+}
+
+List *
+fact_typed_tables(Oid relid)
+{
 	List	   *found = NIL;
 
-	depends_on(TypeRelationId, type, 0, is_column, &found);
+	depends_on(TypeRelationId, get_rel_type_id(relid), 0, is_typed_table, &found);
 	return found;
 }
 

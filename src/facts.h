@@ -33,6 +33,13 @@ typedef struct ColumnFacts
 	bool		retyped;		/* by an earlier statement of a planned script */
 } ColumnFacts;
 
+/* what goes with an object, or keeps it */
+typedef struct Dependents
+{
+	List	   *locked;			/* of Oid: relations */
+	List	   *names;			/* of char * */
+} Dependents;
+
 extern Oid	fact_namespace(const char *schema);
 extern Oid	fact_creation_namespace(const char *schema);
 extern char *fact_namespace_name(Oid namespace);
@@ -48,6 +55,7 @@ extern Oid	fact_type(TypeName *type);
 extern Oid	fact_function(Oid namespace, const char *name, const Oid *types, int count);
 extern Oid	fact_part(Oid classid, Oid relid, const char *name);
 extern char *fact_identity(const ObjectAddress *address);
+extern char *fact_dropped_identity(const ObjectAddress *address);
 extern char *fact_names(List *names, Oid *namespace);
 extern Oid	fact_primary_key(Oid relid);
 extern Oid	fact_index_table(Oid index);
@@ -60,6 +68,15 @@ extern Oid	fact_partition_parent(Oid relid);
 extern List *fact_referenced(Oid relid, const char *constraint, AttrNumber attnum);
 extern List *fact_referencing(Oid relid, AttrNumber attnum);
 extern List *fact_indexes(Oid relid, AttrNumber attnum);
+extern void fact_dependents(const ObjectAddress *address, bool cascade, Dependents *result);
+extern List *fact_typed_tables(Oid relid);
+extern bool fact_parts_have_index(Oid relid, const IndexStmt *stmt);
+extern bool fact_parts_have_key(Oid relid, const Constraint *constraint);
+extern bool fact_parts_have_foreign_key(Oid relid, const Constraint *constraint);
+extern bool fact_not_null_invalid(Oid relid, AttrNumber attnum);
+extern bool fact_row_trigger(Oid relid, const char *name, bool internal);
+extern List *fact_viewed(Oid view);
+extern List *fact_published(Oid publication);
 extern ObjectAddress fact_address(ObjectType type, Node *object, RangeVar *relation);
 extern HeapTuple fact_row(Oid classid, Oid objid, bool self);
 extern Oid	fact_owner(const ObjectAddress *address);

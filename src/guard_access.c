@@ -353,7 +353,7 @@ judge_data(const DropRule *rule, const ObjectAddress *address, const RelFacts *r
 	GuardStatement *statement = guard_current();
 	Verdict    *verdict = palloc0(sizeof(Verdict));
 	char	   *type = getObjectTypeDescription(address, true);
-	char	   *identity = getObjectIdentity(address, true);
+	char	   *identity = fact_dropped_identity(address);
 
 	if (guard_script != NULL && guard_script->mode == GUARD_ROLLBACK &&
 		owned_in_rollback(address, rel != NULL ? rel->relid : InvalidOid))
@@ -399,6 +399,8 @@ judge_definition(const DropRule *rule, const ObjectAddress *address, Oid relid)
 	else if (address->classId == RelationRelationId &&
 			 OidIsValid(get_index_constraint(address->objectId)))
 		return;					/* its constraint is judged */
+	if (OidIsValid(getExtensionOfObject(address->classId, address->objectId)))
+		return;					/* its extension is judged */
 
 	if (guard_script != NULL)
 	{
@@ -412,7 +414,7 @@ judge_definition(const DropRule *rule, const ObjectAddress *address, Oid relid)
 	verdict->class = class;
 	verdict->rule = name;
 	verdict->command = statement != NULL ? statement->verdict->command : "DROP";
-	verdict->object = getObjectIdentity(address, true);
+	verdict->object = fact_dropped_identity(address);
 	verdict->relid = relid;
 	verdict->namespace = namespace_of(address, relid);
 	verdict->deed = psprintf("drop %s %s", getObjectTypeDescription(address, true), verdict->object);
@@ -452,7 +454,7 @@ static bool
 owned_in_rollback(const ObjectAddress *address, Oid relid)
 {
 	char	   *type = getObjectTypeDescription(address, true);
-	char	   *identity = getObjectIdentity(address, true);
+	char	   *identity = fact_dropped_identity(address);
 	ObjectAddress whole;
 	Oid			tableid;
 	int32		column;
@@ -492,7 +494,7 @@ note_lost(const ObjectAddress *address, const RelFacts *rel)
 	lost->subid = GetCurrentSubTransactionId();
 	object->action = "dropped";
 	object->type = getObjectTypeDescription(address, false);
-	object->identity = getObjectIdentity(address, false);
+	object->identity = fact_dropped_identity(address);
 	object->classid = address->classId;
 	object->objid = address->objectId;
 	object->objsubid = address->objectSubId;

@@ -129,6 +129,7 @@ extern void judge_refresh(Judgement *j, const StatementRule *rule);
 extern void judge_vacuum(Judgement *j, const StatementRule *rule);
 extern void judge_cluster(Judgement *j, const StatementRule *rule);
 extern void judge_reindex(Judgement *j, const StatementRule *rule);
+extern void judge_depends(Judgement *j, const StatementRule *rule);
 extern void judge_comment(Judgement *j, const StatementRule *rule);
 
 /* classify_data.c: rows, queries, and statements around statements */
@@ -145,6 +146,7 @@ extern void judge_explain(Judgement *j, const StatementRule *rule);
 extern void judge_prepare(Judgement *j, const StatementRule *rule);
 extern void judge_execute(Judgement *j, const StatementRule *rule);
 extern void judge_cursor(Judgement *j, const StatementRule *rule);
+extern void judge_fetch(Judgement *j, const StatementRule *rule);
 extern void judge_query(Judgement *j, const StatementRule *rule);
 
 /* classify_alter.c: ALTER TABLE and its sub-commands */
@@ -152,6 +154,8 @@ extern void judge_alter_table(Judgement *j, const StatementRule *rule);
 extern void judge_column_default(Judgement *j, AlterTableCmd *cmd, const AlterRule *rule);
 extern void judge_drop_column(Judgement *j, AlterTableCmd *cmd, const AlterRule *rule);
 extern void judge_drop_constraint(Judgement *j, AlterTableCmd *cmd, const AlterRule *rule);
+extern void judge_set_expression(Judgement *j, AlterTableCmd *cmd, const AlterRule *rule);
+extern void judge_alter_constraint(Judgement *j, AlterTableCmd *cmd, const AlterRule *rule);
 extern void judge_alter_owner(Judgement *j, AlterTableCmd *cmd, const AlterRule *rule);
 extern void judge_persistence(Judgement *j, AlterTableCmd *cmd, const AlterRule *rule);
 extern void judge_access_method(Judgement *j, AlterTableCmd *cmd, const AlterRule *rule);
@@ -174,6 +178,7 @@ extern void judge_constraint_columns(Judgement *j, const Constraint *constraint,
 extern Tristate expression_volatile(Node *raw, TypeName *type);
 extern Tristate expression_type_rewrites(Oid relid, AttrNumber attnum, ColumnDef *def, bool *redoes);
 extern Tristate expression_attach_scans(Oid parent, Oid partition, PartitionBoundSpec *bound);
+extern char *expression_partition_check(Oid parent, Oid partition, const PartitionBoundSpec *bound);
 extern Tristate expression_proves_not_null(Oid relid, const char *column);
 
 #endif							/* MIGMGR_JUDGE_H */

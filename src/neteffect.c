@@ -332,7 +332,7 @@ key_of(const ObjectAddress *address, Oid relid)
 	}
 	if (name != NULL)
 		return key_in_relation(address->classId, relid, name);
-	return psprintf("%s %s", getObjectTypeDescription(address, false), getObjectIdentity(address, false));
+	return psprintf("%s %s", getObjectTypeDescription(address, false), fact_dropped_identity(address));
 }
 
 static char *
@@ -363,7 +363,7 @@ take_image(Dropped *image, const ObjectAddress *address)
 
 	image->classid = address->classId;
 	image->type = getObjectTypeDescription(address, false);
-	image->identity = getObjectIdentity(address, false);
+	image->identity = fact_dropped_identity(address);
 	if (!is_objectclass_supported(address->classId))
 		return;
 	row = fact_row(address->classId, address->objectId, false);
