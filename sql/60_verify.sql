@@ -84,8 +84,8 @@ BEGIN
     UNION ALL
     SELECT l.seq, l.version, t.part, t.checksum
       FROM migmgr.ledger AS l CROSS JOIN LATERAL (SELECT l.detail::jsonb OFFSET 0) AS d(detail)
-     CROSS JOIN LATERAL (VALUES ('rollback text', d.detail ->> 'down'), ('verify SQL', d.detail ->> 'verify')) AS t(part, checksum)
-     WHERE l.event IN ('applied', 'rolled back') AND l.detail ~ '"(down|verify)"' AND t.checksum IS NOT NULL
+     CROSS JOIN LATERAL (VALUES ('rollback text', d.detail ->> 'down'), ('derived rollback text', d.detail ->> 'derived'), ('verify SQL', d.detail ->> 'verify')) AS t(part, checksum)
+     WHERE l.event IN ('applied', 'rolled back') AND l.detail ~ '"(down|derived|verify)"' AND t.checksum IS NOT NULL
   )
   SELECT 'texts', format('version %s, %s', u.version, u.part), 'failed',
          format('entry %s names text %s, which is not stored', u.seq, u.checksum), 'Restore migmgr_internal.script from a backup.'

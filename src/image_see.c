@@ -20,6 +20,7 @@
 #include "commands/tablecmds.h"
 #include "nodes/makefuncs.h"
 #include "nodes/parsenodes.h"
+#include "tcop/utility.h"
 #include "utils/builtins.h"
 #include "utils/catcache.h"
 #include "utils/lsyscache.h"
@@ -77,6 +78,8 @@ static void see_define(Node *stmt);
 static void see_extension(Node *stmt);
 static void see_owned(Node *stmt);
 static void see_move(Node *stmt);
+static void see_cluster(Node *stmt);
+static void see_shared(Node *stmt);
 
 /* what a statement is about to touch, besides what it drops */
 static const image_fn seers[] = {
@@ -118,6 +121,15 @@ static const image_fn seers[] = {
 	[T_DropOwnedStmt] = see_owned,
 	[T_ReassignOwnedStmt] = see_owned,
 	[T_AlterTableMoveAllStmt] = see_move,
+	[T_ClusterStmt] = see_cluster,
+	[T_CreateRoleStmt] = see_shared,
+	[T_AlterRoleStmt] = see_shared,
+	[T_AlterRoleSetStmt] = see_shared,
+	[T_DropRoleStmt] = see_shared,
+	[T_GrantRoleStmt] = see_shared,
+	[T_AlterDatabaseStmt] = see_shared,
+	[T_AlterDatabaseSetStmt] = see_shared,
+	[T_AlterTableSpaceOptionsStmt] = see_shared,
 };
 
 /* See image.h. */
@@ -711,4 +723,17 @@ static void
 see_move(Node *node)
 {
 	image_miss("ALL IN TABLESPACE moved relations that are not written down");
+}
+
+/* It also notes by which index the table was clustered. */
+static void
+see_cluster(Node *node)
+{
+	want_relation(castNode(ClusterStmt, node)->relation, AccessExclusiveLock, true);
+}
+
+static void
+see_shared(Node *node)
+{
+	image_miss(psprintf("what %s changed belongs to the whole server", GetCommandTagName(CreateCommandTag(node))));
 }

@@ -196,6 +196,8 @@ way_back_in_subxact(void *arg)
 	run->proving = true;
 	guard_derived(true);
 	image_pause(run->inverse->only_drops);
+	if (run->request->down == NULL)
+		run_trust_bodies();
 	budget_begin(PROOF_WAIT_MS);
 	run_statements(run, run->down, "way back, statement");
 	compare(run->inverse);

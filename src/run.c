@@ -272,6 +272,8 @@ run_fenced(Run *run)
 	GetUserIdAndSecContext(&user, &context);
 	notices_begin(GetMemoryChunkContext(run));
 	budget_begin(run->request->options.lock_timeout);
+	if (run->request->derived)
+		run_trust_bodies();
 	run_statements(run, run->script, "statement");
 	if (run->request->action == RUN_APPLY)
 		archive_bring_back(run);

@@ -245,6 +245,7 @@ extern void replaces_undo(const RunRequest *request);
 /* run_statement.c */
 extern void run_statements(Run *run, Script *script, const char *part);
 extern void run_verify(Run *run);
+extern void run_trust_bodies(void);
 extern ErrorData *run_error(const Run *run, ErrorData *error);
 extern List *run_judge(Run *run, Script *script);
 

@@ -308,10 +308,10 @@ script_text(const char *checksum, bool *redacted)
 	}
 	record_end(&scope);
 	SPI_finish();
-	if (text == NULL)
+	if (text == NULL || (!*redacted && strcmp(script_checksum(text), checksum) != 0))
 		ereport(ERROR,
 				(errcode(ERRCODE_MG_LEDGER_CHAIN),
-				 errmsg("the text of script %s is missing", checksum),
+				 errmsg(text == NULL ? "the text of script %s is missing" : "the text of script %s was edited", checksum),
 				 errhint("SELECT * FROM migmgr.verify(); shows what else is missing.")));
 	return text;
 }

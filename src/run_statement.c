@@ -327,6 +327,18 @@ execute_planned(PlannedStmt *planned, const char *text, DestReceiver *dest)
 	return rows;
 }
 
+/*
+ * For a script that migmgr has derived: a function may be made before what its
+ * body names.  Call inside a GUC nest level, or a subtransaction, that ends with
+ * the script.
+ */
+void
+run_trust_bodies(void)
+{
+	(void) set_config_option("check_function_bodies", "off", PGC_USERSET, PGC_S_SESSION,
+							 GUC_ACTION_SAVE, true, 0, false);
+}
+
 /* Shows in pg_stat_activity what runs now. */
 static void
 report_activity(const Run *run, const ScriptStatement *statement, int total)
