@@ -24,7 +24,7 @@ PG_CONFIG ?= pg_config
 
 # These bring their own server and install what the machine lacks, so they
 # must work where there is no PGXS yet.
-TOOL_TARGETS = test test-matrix demo bench peers lint
+TOOL_TARGETS = test test-matrix demo demo-runbooks bench peers lint
 
 ifneq ($(filter-out $(TOOL_TARGETS),$(or $(MAKECMDGOALS),all)),)
 PGXS := $(shell $(PG_CONFIG) --pgxs 2>/dev/null)
@@ -53,6 +53,9 @@ test-matrix:
 
 demo:
 	@$(TOOL_ENV) test/tools/sandbox test/demo/demo
+
+demo-runbooks:
+	@$(TOOL_ENV) test/tools/sandbox test/demo/runbooks
 
 bench:
 	@test/peers/provision $(ONLY)

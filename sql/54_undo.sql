@@ -502,10 +502,16 @@ BEGIN
     RETURN QUERY SELECT head || 'SET DEFAULT ' || (b ->> 'default'), NULL::text;
   END IF;
   IF 'not_null' = ANY (changed) THEN
-    RETURN QUERY SELECT head || CASE WHEN b ? 'not_null' THEN 'SET NOT NULL' ELSE 'DROP NOT NULL' END, NULL::text;
-  ELSIF changed && '{not_null_name,not_null_more}'::text[] AND b ? 'not_null' THEN
+    IF b ? 'not_null' AND b ?| '{not_null_name,not_null_more}'::text[] THEN
+      RETURN QUERY SELECT concat('ALTER ', migmgr_internal.undo_relation(parent), ' ADD', ' CONSTRAINT ' || (b ->> 'not_null_name'), ' NOT NULL ', b ->> 'name', b ->> 'not_null_more'), NULL::text;
+    ELSE
+      RETURN QUERY SELECT head || CASE WHEN b ? 'not_null' THEN 'SET NOT NULL' ELSE 'DROP NOT NULL' END, NULL::text;
+    END IF;
+  ELSIF 'not_null_more' = ANY (changed) AND b ? 'not_null' THEN
     RETURN QUERY SELECT head || 'DROP NOT NULL', NULL::text;
     RETURN QUERY SELECT concat('ALTER ', migmgr_internal.undo_relation(parent), ' ADD', ' CONSTRAINT ' || (b ->> 'not_null_name'), ' NOT NULL ', b ->> 'name', b ->> 'not_null_more'), NULL::text;
+  ELSIF 'not_null_name' = ANY (changed) AND a ? 'not_null' AND a -> 'raw' ->> 'not_null_name' <> b -> 'raw' ->> 'not_null_name' THEN
+    RETURN QUERY SELECT format('ALTER %s RENAME CONSTRAINT %s TO %s', migmgr_internal.undo_relation(parent), a -> 'raw' ->> 'not_null_name', b -> 'raw' ->> 'not_null_name'), NULL::text;
   END IF;
   IF b ? 'identity' AND NOT a ? 'identity' THEN
     RETURN QUERY SELECT concat(head, 'ADD GENERATED ', b ->> 'identity', ' AS IDENTITY (SEQUENCE NAME ', b ->> 'sequence', ' ',
@@ -1027,6 +1033,10 @@ BEGIN
       step.phase := 22;
       step.sql := migmgr_internal.undo_rename(p.kind, schema || rest, parent, f, p.swap);
       RETURN NEXT step;
+      IF p.kind = 'type' AND f ->> 'type' = 'r' THEN
+        step.sql := format('ALTER TYPE %s RENAME TO %s', substring(f ->> 'body' FROM 'MULTIRANGE_TYPE_NAME = (.*)\)$'), p.swap || '_multi');
+        RETURN NEXT step;
+      END IF;
       CONTINUE;
     END IF;
     IF p.kind = 'schema' THEN
@@ -1195,7 +1205,7 @@ COMMENT ON FUNCTION migmgr_internal.undo_dependents(migmgr_internal.undo_pair[])
 
 CREATE FUNCTION migmgr_internal.undo(before jsonb, after jsonb, same_oids boolean DEFAULT true)
   RETURNS TABLE(n integer, kind text, identity text, sql text, irreversible text)
-  LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET quote_all_identifiers = off
+  LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET quote_all_identifiers = off SET jit = off
   AS $$
 #variable_conflict use_column
 DECLARE

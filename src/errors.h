@@ -69,6 +69,7 @@
 #define ERRCODE_MG_NOT_STAGED			MAKE_SQLSTATE('M','G','2','5','3')
 #define ERRCODE_MG_CHECK_FAILED			MAKE_SQLSTATE('M','G','2','5','4')
 #define ERRCODE_MG_BAD_RECEIPT			MAKE_SQLSTATE('M','G','2','5','5')
+#define ERRCODE_MG_BAD_NAME				MAKE_SQLSTATE('M','G','2','5','6')
 
 /* MG3xx: the ledger */
 #define ERRCODE_MG_LEDGER_ROW			MAKE_SQLSTATE('M','G','3','0','1')

@@ -48,6 +48,7 @@
 
 static bool run_in_subxact(void *arg);
 static void run_fenced(Run *run);
+static char *join_lines(char *first, char *second);
 static void check_rollback_data(const Run *run);
 static void check_rollback_later(const Run *run);
 static char *watched_table(const char *watch);
@@ -279,6 +280,8 @@ run_fenced(Run *run)
 		archive_bring_back(run);
 	run_verify(run);
 	run_effect(run);
+	if (run->request->action == RUN_APPLY)
+		run->not_ready = join_lines(run->not_ready, gate_names(run));
 	checks_after(run->request->version, run->request->action == RUN_APPLY, run->environment);
 	if (!run->request->dry_run)
 		own_lock(LOCK_CHAIN, budget_left());
@@ -292,6 +295,13 @@ run_fenced(Run *run)
 				 errdetail("It began as \"%s\" and ended as \"%s\".",
 						   GetUserNameFromId(user, true), GetUserNameFromId(now_user, true)),
 				 errhint("Take SET ROLE and SET SESSION AUTHORIZATION out of the script.")));
+}
+
+/* Both, where there are both; NULL when there is neither. */
+static char *
+join_lines(char *first, char *second)
+{
+	return first == NULL ? second : second == NULL ? first : psprintf("%s\n%s", first, second);
 }
 
 /* What the script really did, and whether that may stay. */
@@ -313,6 +323,7 @@ run_effect(Run *run)
 				 verdict->hint ? errhint("%s", verdict->hint) : 0));
 	}
 
+	run_counts(run);
 	if (run->request->action == RUN_ROLLBACK)
 	{
 		check_rollback_watches(run);

@@ -11,6 +11,8 @@
  *	  mark.c                versions that count as applied without a run
  *	  run_statement.c       executing one statement, and what it says on error
  *	  run_record.c          what a run leaves behind
+ *	  run_counts.c          rows of the tables it touched
+ *	  run_state.c           the objects it touched, as it leaves them
  *	  evidence.c            what a failed run leaves behind
  */
 #ifndef MIGMGR_RUN_H
@@ -104,6 +106,15 @@ typedef struct RunStatement
 	List	   *notices;		/* of char * */
 } RunStatement;
 
+/* rows of a table that a run touched */
+typedef struct RunCount
+{
+	const char *table;
+	int64		before;			/* -1: it was new, -2: not known (TRUNCATE) */
+	int64		after;
+	bool		estimated;
+} RunCount;
+
 /* a run while it goes on */
 typedef struct Run
 {
@@ -123,6 +134,7 @@ typedef struct Run
 	const Script *current_script;
 	const char *current_part;	/* "statement", "verify statement" */
 	GuardResult *effect;
+	List	   *counts;			/* of RunCount * */
 	MigClass	class;
 	int			attempts;
 	int			waited;			/* ms between attempts */
@@ -254,6 +266,12 @@ extern void run_record(Run *run);
 extern const char *write_script(const char *text, List **stored);
 extern Datum run_numeric(double ms);
 extern Datum run_text_array(const List *texts);
+
+/* run_counts.c */
+extern void run_counts(Run *run);
+
+/* run_state.c */
+extern char *run_state(const Run *run);
 
 /* evidence.c */
 typedef struct Attempt

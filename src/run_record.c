@@ -27,8 +27,10 @@ static void json_int(StringInfo json, const char *key, int64 value);
 static void json_list(StringInfo json, const char *key, const List *values);
 static void write_statements(const Run *run);
 static void write_objects(const Run *run);
-static char *entry_detail(const Run *run, const char *down, const char *derived, const char *verify, const List *stored);
+static char *entry_detail(const Run *run, const char *down, const char *derived, const char *verify, const List *stored,
+						  const char *state);
 static void json_archive(StringInfo json, const char *key, const Archive *archive);
+static void json_counts(StringInfo json, const List *counts);
 static void json_lost(StringInfo json, const List *objects);
 
 /* Appends `"key": ` to an object under construction. */
@@ -106,7 +108,7 @@ run_record(Run *run)
 	entry.version = request->version;
 	entry.name = request->name;
 	entry.checksum = request->checksum;
-	entry.detail = entry_detail(run, down, derived, verify, stored);
+	entry.detail = entry_detail(run, down, derived, verify, stored, run_state(run));
 	run->seq = ledger_append(&entry);
 
 	write_statements(run);
@@ -226,7 +228,8 @@ run_text_array(const List *texts)
 
 /* The detail of the ledger entry, a JSON object. */
 static char *
-entry_detail(const Run *run, const char *down, const char *derived, const char *verify, const List *stored)
+entry_detail(const Run *run, const char *down, const char *derived, const char *verify, const List *stored,
+			 const char *state)
 {
 	const RunRequest *request = run->request;
 	StringInfoData json;
@@ -244,6 +247,12 @@ entry_detail(const Run *run, const char *down, const char *derived, const char *
 		json_text(&json, "online", "yes");
 	json_text(&json, "received", request->received);
 	json_list(&json, "stored", stored);
+	if (state != NULL)
+	{
+		json_key(&json, "state");
+		appendStringInfoString(&json, state);
+	}
+	json_counts(&json, run->counts);
 	if (request->action == RUN_APPLY)
 	{
 		json_text(&json, "reversible", run->reversible);
@@ -277,6 +286,34 @@ json_archive(StringInfo json, const char *key, const Archive *archive)
 		return;
 	json_key(json, key);
 	archive_json(json, archive);
+}
+
+/* Rows of each table: before where it is known and was there, and after. */
+static void
+json_counts(StringInfo json, const List *counts)
+{
+	ListCell   *lc;
+
+	if (counts == NIL)
+		return;
+	json_key(json, "counts");
+	appendStringInfoChar(json, '[');
+	foreach(lc, counts)
+	{
+		const RunCount *count = lfirst(lc);
+
+		appendStringInfoString(json, lc == list_head(counts) ? "{" : ", {");
+		json_text(json, "table", count->table);
+		if (count->before >= 0)
+			json_int(json, "before", count->before);
+		else if (count->before == -1)
+			json_text(json, "new", "true");
+		json_int(json, "after", count->after);
+		if (count->estimated)
+			json_text(json, "estimated", "true");
+		appendStringInfoChar(json, '}');
+	}
+	appendStringInfoChar(json, ']');
 }
 
 /* What data a rollback gave up, table by table and column by column. */
