@@ -144,9 +144,8 @@ CREATE VIEW migmgr_internal.described_relation AS
            WHEN 'c' THEN 'type' ELSE 'table' END AS kind
     FROM pg_class AS c JOIN migmgr_internal.described_namespace AS n ON n.oid = c.relnamespace
    WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S', 'c') AND c.relpersistence <> 't'
-     AND NOT EXISTS (SELECT FROM pg_depend AS e WHERE e.classid = 'pg_class'::regclass AND e.objid = c.oid AND e.deptype = 'e')
-     AND NOT (c.relkind = 'c'
-              AND EXISTS (SELECT FROM pg_depend AS e WHERE e.classid = 'pg_type'::regclass AND e.objid = c.reltype AND e.deptype = 'e'));
+     AND NOT EXISTS (SELECT FROM pg_depend AS e WHERE e.classid = 'pg_class'::regclass AND e.objid = c.oid AND e.deptype = 'e' AND e.refclassid = 'pg_extension'::regclass)
+     AND NOT EXISTS (SELECT FROM pg_depend AS e WHERE e.classid = 'pg_type'::regclass AND e.objid = c.reltype AND e.deptype = 'e' AND e.refclassid = 'pg_extension'::regclass);
 COMMENT ON VIEW migmgr_internal.described_relation IS 'relations that are described';
 
 CREATE VIEW migmgr_internal.described_table AS

@@ -794,7 +794,12 @@ BEGIN
   -- a type that was made anew: columns go back to the old one
   FOR i IN 1 .. coalesce(cardinality(pairs), 0) LOOP
     IF pairs[i].kind = 'type' AND NOT pairs[i].same AND pairs[i].changed && '{labels,body,type}'::text[] THEN
-      pairs[i].swap := 'migmgr_undo_' || i;
+      -- the functions of a range type keep their names, so the two cannot be there together
+      IF pairs[i].b -> 'facts' ->> 'type' <> 'r' THEN
+        pairs[i].swap := 'migmgr_undo_' || i;
+      ELSIF NOT EXISTS (SELECT FROM unnest(pairs) AS p WHERE p.a -> 'needs' ? pairs[i].after_key AND p.b IS NOT NULL AND p.kind LIKE '% column') THEN
+        pairs[i].recreate := true;
+      END IF;
     END IF;
   END LOOP;
   SELECT jsonb_object_agg(p.before_key, 1) INTO cause FROM unnest(pairs) AS p WHERE p.swap IS NOT NULL;
@@ -1033,10 +1038,6 @@ BEGIN
       step.phase := 22;
       step.sql := migmgr_internal.undo_rename(p.kind, schema || rest, parent, f, p.swap);
       RETURN NEXT step;
-      IF p.kind = 'type' AND f ->> 'type' = 'r' THEN
-        step.sql := format('ALTER TYPE %s RENAME TO %s', substring(f ->> 'body' FROM 'MULTIRANGE_TYPE_NAME = (.*)\)$'), p.swap || '_multi');
-        RETURN NEXT step;
-      END IF;
       CONTINUE;
     END IF;
     IF p.kind = 'schema' THEN

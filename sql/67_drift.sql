@@ -181,7 +181,7 @@ CREATE FUNCTION migmgr_internal.drift_rows()
   SET extra_float_digits = 1 SET bytea_output = 'hex' SET quote_all_identifiers = off SET lc_monetary = 'C' SET jit = off
   AS $$
   WITH now AS MATERIALIZED (
-    SELECT d.* FROM migmgr_internal.described AS d
+    SELECT d.* FROM migmgr_internal.describe_all() AS d
   ), recorded AS MATERIALIZED (
     SELECT * FROM migmgr_internal.state_now()
   ), complete AS MATERIALIZED (
@@ -191,7 +191,7 @@ CREATE FUNCTION migmgr_internal.drift_rows()
     SELECT DISTINCT replace(COALESCE(d.object, d.command), '"', '') AS object FROM migmgr_internal.ddl_log AS d
   ), paired AS MATERIALIZED (
     SELECT COALESCE(n.kind, r.kind) AS kind, COALESCE(n.identity, r.identity) AS identity, COALESCE(n.parent, r.parent) AS parent,
-           r.described AS recorded, r.facts AS recorded_facts, r.at, n.kind IS NOT NULL AS present, n.facts, n.definition, n.classid, n.objid, n.objsubid
+           r.described AS recorded, r.facts AS recorded_facts, r.at, n.kind IS NOT NULL AS present, n.facts, n.definition, n.needs, n.classid, n.objid, n.objsubid
       FROM now AS n FULL JOIN recorded AS r ON r.kind = n.kind AND r.identity = n.identity
      WHERE n.definition IS DISTINCT FROM r.definition
   ), judged AS MATERIALIZED (
@@ -208,7 +208,7 @@ CREATE FUNCTION migmgr_internal.drift_rows()
   SELECT j.kind, j.identity, j.parent, j.drift, j.changed, j.recorded,
          CASE WHEN j.present AND j.drift <> 'not recorded'
               THEN jsonb_build_object('kind', j.kind, 'identity', j.identity, 'parent', j.parent, 'definition', j.definition, 'facts', j.facts,
-                     'needs', migmgr_internal.needs(j.classid, j.objid, j.objsubid), 'classid', j.classid, 'objid', j.objid, 'objsubid', j.objsubid) END,
+                     'needs', to_jsonb(j.needs), 'classid', j.classid, 'objid', j.objid, 'objsubid', j.objsubid) END,
          j.at, o.identity IS NULL
     FROM judged AS j
     LEFT JOIN judged AS o ON concat(o.kind, ' ', o.identity) = j.parent AND o.drift = j.drift AND o.drift IN ('extra', 'missing')

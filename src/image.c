@@ -20,7 +20,6 @@
 #include "catalog/pg_attrdef.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_constraint.h"
-#include "catalog/pg_extension.h"
 #include "catalog/pg_policy.h"
 #include "catalog/pg_proc.h"
 #include "catalog/pg_rewrite.h"
@@ -281,8 +280,8 @@ image_want(Oid classid, Oid objid)
 	whole = whole_of(classid, objid, false);
 	if (!OidIsValid(whole.objectId) || access_is_implicit(whole.classId, whole.objectId, 0, false))
 		return;
-	/* comes and goes with its extension, and in what order is not ours */
-	if (whole.classId != ExtensionRelationId && OidIsValid(getExtensionOfObject(whole.classId, whole.objectId)))
+	/* comes and goes with its extension, and is half gone when that goes */
+	if (OidIsValid(getExtensionOfObject(whole.classId, whole.objectId)))
 		return;
 	entry = image_find(whole.classId, whole.objectId, 0);
 	if (entry != NULL && entry->state != IMAGE_ADDED)
