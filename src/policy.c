@@ -91,6 +91,8 @@ static const PolicyAction default_actions[NUM_CLASSES][3] = {
 	[CLASS_PROTECTED] = SAME(ACTION_DENY),
 };
 
+policy_watch_fn policy_watch = NULL;
+
 static PolicyCache *cache = NULL;
 static bool cache_valid = false;
 static Oid	cache_relid = InvalidOid;	/* the ledger that was read */
@@ -233,7 +235,7 @@ policy_action(const Verdict *verdict)
 		if (is_other_part(verdict, lfirst(lc)))
 			action = Max(action, action_here(lfirst(lc)));
 	}
-	return action;
+	return policy_watch == NULL ? action : policy_watch(verdict, action);
 }
 
 PolicyAction
