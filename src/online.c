@@ -38,6 +38,7 @@
 #include "migmgr.h"
 #include "online.h"
 #include "online_report.h"
+#include "progress.h"
 
 #define CANCEL_WAIT_MS 5000
 #define TELL_AFTER_MS 1000		/* then somebody begins to wonder */
@@ -57,7 +58,7 @@ static void online_xact_callback(XactEvent event, void *arg);
 static void online_subxact_callback(SubXactEvent event, SubTransactionId mySubid,
 									SubTransactionId parentSubid, void *arg);
 static void follow(OnlineReport *report, BackgroundWorkerHandle *handle);
-static void say_progress(OnlineReport *report, int *said);
+static void say_progress(OnlineReport *report, int *said, bool wanted);
 static void say_current(OnlineReport *report, int *said);
 static void stop_worker(BackgroundWorkerHandle *handle);
 static void say(char *to, size_t size, const char *text);
@@ -407,8 +408,7 @@ follow(OnlineReport *report, BackgroundWorkerHandle *handle)
 	{
 		BgwHandleStatus status = GetBackgroundWorkerPid(handle, &pid);
 
-		if (TimestampDifferenceExceeds(start, GetCurrentTimestamp(), TELL_AFTER_MS))
-			say_progress(report, &said);
+		say_progress(report, &said, TimestampDifferenceExceeds(start, GetCurrentTimestamp(), TELL_AFTER_MS));
 		if (status == BGWH_STOPPED || status == BGWH_POSTMASTER_DIED)
 			return;
 		InvalidateCatalogSnapshot();
@@ -432,13 +432,13 @@ say_current(OnlineReport *report, int *said)
 	memcpy(line, report->current, PROGRESS_LENGTH);
 	SpinLockRelease(&report->mutex);
 	if (*said != lines && line[0] != '\0')
-		ereport(INFO, (errmsg_internal("%s ...", line)));
+		progress_tell(true, "%s ...", line);
 	*said = lines;
 }
 
 /* Passes on the lines that the worker has written since the last time. */
 static void
-say_progress(OnlineReport *report, int *said)
+say_progress(OnlineReport *report, int *said, bool wanted)
 {
 	char		line[PROGRESS_LENGTH];
 	int			lines;
@@ -453,7 +453,7 @@ say_progress(OnlineReport *report, int *said)
 			memcpy(line, report->progress[*said % PROGRESS_LINES], PROGRESS_LENGTH);
 		SpinLockRelease(&report->mutex);
 		if (*said < lines)
-			ereport(INFO, (errmsg_internal("%s", line)));
+			progress_tell(wanted, "%s", line);
 	} while ((*said)++ < lines);
 	(*said)--;
 }
