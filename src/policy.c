@@ -261,7 +261,7 @@ is_other_part(const Verdict *whole, const Verdict *part)
 {
 	return part->class > CLASS_ADDITIVE && part->class < CLASS_UNCLASSIFIED && !part->definition &&
 		whole->class < CLASS_UNCLASSIFIED &&
-		(part->class != whole->class || strcmp(part->rule, whole->rule) != 0 ||
+		(part->class != whole->class || strcmp(part->rule, whole->rule) != 0 || part->namespace != whole->namespace ||
 		 (part->deed != NULL && strcmp(part->deed, whole->deed) != 0));
 }
 

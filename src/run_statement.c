@@ -55,10 +55,10 @@ typedef struct Judging
 	Run		   *run;
 	List	   *violations;		/* of Verdict * */
 	List	   *deferred;		/* of Verdict *: left to the net effect */
-}			Judging;
+} Judging;
 
 static void judge_next(ScriptStatement *statement, void *arg);
-static void judge_drops(Judging * judging);
+static void judge_drops(Judging *judging);
 static void run_one(Run *run, ScriptStatement *statement, Script *script, Verdict *verdict);
 static int64 execute_raw(RawStmt *raw, const char *text, DestReceiver *dest);
 static int64 execute_planned(PlannedStmt *planned, const char *text, DestReceiver *dest);
@@ -122,7 +122,7 @@ judge_next(ScriptStatement *statement, void *arg)
  * of that, too.
  */
 static void
-judge_drops(Judging * judging)
+judge_drops(Judging *judging)
 {
 	ListCell   *lc;
 
