@@ -318,6 +318,7 @@ finish_online(RunRequest *request)
 	gate_waivers(request, run->environment);
 	run_record(run);
 	use_waivers(run);
+	run_tell(run);
 	online_job_delete(request->version);
 	return run_row(run, "applied", run->effect->objects == NIL ? NULL : object_list(run->effect->objects, false));
 }
