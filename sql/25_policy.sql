@@ -39,6 +39,7 @@ CREATE FUNCTION migmgr_internal.policy_settings()
     (32, 'require_staging', '^(on|off|\d{10,20})$',
      'whether a migration must have run in staging: on, off, or the system identifier of the cluster that staging is on', 'off', 'off', 'off'),
     (33, 'four_eyes', '^(on|off)$', 'whether somebody else must approve than who runs or has submitted it: on or off', 'off', 'off', 'off'),
+    (35, 'naming', '.', 'how new tables, columns, views, indexes, sequences, types and functions are called: any, snake_case, or a regular expression', 'any', 'any', 'any'),
     (34, 'approval_expiry', '^0*[1-9]\d* (minutes?|hours?|days?)$', 'how long an approval holds, such as "7 days"', '7 days', '7 days', '7 days')
 $$;
 REVOKE ALL ON FUNCTION migmgr_internal.policy_settings() FROM PUBLIC;
@@ -139,7 +140,7 @@ CREATE FUNCTION migmgr.waive(what text, reason text, valid_for interval = '1 hou
 DECLARE
   until timestamptz := clock_timestamp() + valid_for;
 BEGIN
-  PERFORM migmgr_internal.check_word('class', what, '{data,restrictive,blocking,type_change,rewriting,security,destructive,unclassified,direct_ddl,approval,backup,window,checksum,staging,checks,soak,frozen}');
+  PERFORM migmgr_internal.check_word('class', what, '{data,restrictive,blocking,type_change,rewriting,security,destructive,unclassified,direct_ddl,approval,backup,window,checksum,staging,checks,naming,soak,frozen}');
   IF coalesce(reason, '') = '' THEN
     RAISE EXCEPTION USING ERRCODE = 'null_value_not_allowed', MESSAGE = 'waive() needs a reason',
       HINT = format('SELECT migmgr.waive(%L, ''ticket 123: ...'');', what);
@@ -150,7 +151,7 @@ BEGIN
   PERFORM migmgr_internal.ledger_append('waiver', version, jsonb_build_object('what', what, 'reason', reason,
     'until', to_char(until AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')));
   PERFORM migmgr_internal.tell('waiver', version, jsonb_build_object('what', what, 'reason', left(reason, 200), 'until', until));
-  RETURN format('%s in database %s (%s) until %s%s', CASE WHEN what IN ('direct_ddl', 'approval', 'backup', 'window', 'checksum', 'staging', 'checks', 'soak', 'frozen') THEN what || ' is waived' ELSE what || ' statements pass' END, current_database(), migmgr.environment(),
+  RETURN format('%s in database %s (%s) until %s%s', CASE WHEN what IN ('direct_ddl', 'approval', 'backup', 'window', 'checksum', 'staging', 'checks', 'naming', 'soak', 'frozen') THEN what || ' is waived' ELSE what || ' statements pass' END, current_database(), migmgr.environment(),
                 to_char(until, 'YYYY-MM-DD HH24:MI:SS TZ'), ', in migration ' || version);
 END
 $$;

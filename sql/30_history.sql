@@ -71,7 +71,7 @@ COMMENT ON VIEW migmgr.history IS 'one row per version: where it stands and how 
 COMMENT ON COLUMN migmgr.history.status IS 'applied, rolled back or failed (only failures since it was last there); queued, running, partly applied: online; imported, baseline, captured, superseded, marked applied, marked reverted, renamed: nothing ran';
 COMMENT ON COLUMN migmgr.history.applied_at IS 'when the status was reached: applied, rolled back, or last tried; of an imported version what the other tool has recorded';
 COMMENT ON COLUMN migmgr.history.applied_by IS 'role in effect, and the role that logged in where it is another';
-COMMENT ON COLUMN migmgr.history.reversible IS 'is there a way back: yes (proved), by script, no: reason, or not proved: reason';
+COMMENT ON COLUMN migmgr.history.reversible IS 'is there a way back: by script (its author''s) or derived, proved or why not, and what it would not bring back; or no, because';
 COMMENT ON COLUMN migmgr.history.attempts IS 'tries so far, failed ones included';
 COMMENT ON COLUMN migmgr.history.note IS 'last note() since, note of the apply, reason of the rollback, or message of the failure';
 
@@ -141,6 +141,16 @@ CREATE VIEW migmgr_internal.present WITH (security_invoker = false) AS
    WHERE i.type IN (SELECT w.type FROM wanted AS w);
 COMMENT ON VIEW migmgr_internal.present IS 'objects that are there now, of the kinds that migrations have touched';
 
+-- As the owner, so that a reader needs no right on the schema.
+CREATE FUNCTION migmgr_internal.object_size(type text, identity text) RETURNS bigint
+  LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+  AS $$
+  SELECT pg_total_relation_size(to_regclass(object_size.identity))
+   WHERE object_size.type IN ('table', 'index', 'materialized view')
+$$;
+REVOKE ALL ON FUNCTION migmgr_internal.object_size(text, text) FROM PUBLIC;
+COMMENT ON FUNCTION migmgr_internal.object_size(text, text) IS 'bytes of a table with its indexes, of an index or a materialized view; NULL of anything else';
+
 -- Of each version its last apply.  An object that went is explained by the
 -- entry that dropped it or the table it was on, or undid the version.  What
 -- explains is collected first and joined by equality, because looking for it
@@ -194,10 +204,12 @@ CREATE VIEW migmgr.objects WITH (security_invoker = false) AS
               WHEN f.dropped_by >= f.seq THEN 'dropped by ' || dropper.version
               WHEN f.renamed_by >= f.seq THEN 'renamed by ' || renamer.version
               ELSE 'missing' END AS state,
+         CASE WHEN f.present AND f.action <> 'dropped' THEN migmgr_internal.object_size(f.type, f.identity) END AS size,
          f.seq, f.n
     FROM fate AS f
     LEFT JOIN migmgr.ledger AS dropper ON dropper.seq = f.dropped_by
     LEFT JOIN migmgr.ledger AS renamer ON renamer.seq = f.renamed_by
    ORDER BY f.seq, f.n;
 COMMENT ON VIEW migmgr.objects IS 'what the last apply of each version created, changed, replaced or dropped, and what became of it';
+COMMENT ON COLUMN migmgr.objects.size IS 'bytes of a table with its indexes, of an index or a materialized view';
 COMMENT ON COLUMN migmgr.objects.state IS 'there, rolled back, dropped (by a version), renamed by a version, made again, or missing: gone without a migration';

@@ -50,44 +50,60 @@ COMMENT ON VIEW migmgr_internal.described_namespace IS 'schemas whose objects ar
 -- by default.  The owner is not named: what he has moves with the ownership.
 -- Who has all that an owner has, has ALL: that reads the same on every version.
 CREATE FUNCTION migmgr_internal.grants(acl aclitem[], kind "char", owner oid) RETURNS jsonb
-  LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+  LANGUAGE plpgsql STABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp
   AS $$
-  WITH item AS (
-    SELECT s.n, x.privilege_type AS privilege,
-           concat(CASE x.grantee WHEN 0 THEN 'PUBLIC' WHEN owner THEN 'OWNER' ELSE quote_ident(pg_get_userbyid(x.grantee)) END,
-             CASE WHEN x.is_grantable AND x.grantee <> owner THEN ' WITH GRANT OPTION' END,
-             CASE WHEN x.grantor <> owner THEN ' GRANTED BY ' || quote_ident(pg_get_userbyid(x.grantor)) END) AS role
-      FROM (VALUES (1, acl), (2, acldefault(kind, owner))) AS s(n, acl), aclexplode(s.acl) AS x
-  ), line AS (
-    SELECT i.n, unnest(CASE WHEN count(*) > 1 AND count(*) = (SELECT count(*) FROM item AS o WHERE o.n = 2 AND o.role = 'OWNER') THEN ARRAY['ALL TO ' || i.role]
-                            ELSE array_agg(i.privilege || ' TO ' || i.role) END) COLLATE "C" AS text
-      FROM item AS i GROUP BY i.n, i.role
-  )
-  SELECT nullif((SELECT coalesce(jsonb_agg(l.text ORDER BY l.text), '[]') FROM line AS l WHERE l.n = 1),
-                (SELECT coalesce(jsonb_agg(l.text ORDER BY l.text), '[]') FROM line AS l WHERE l.n = 2))
+BEGIN
+  RETURN (
+    WITH item AS (
+      SELECT s.n, x.privilege_type AS privilege,
+             concat(CASE x.grantee WHEN 0 THEN 'PUBLIC' WHEN owner THEN 'OWNER' ELSE quote_ident(pg_get_userbyid(x.grantee)) END,
+               CASE WHEN x.is_grantable AND x.grantee <> owner THEN ' WITH GRANT OPTION' END,
+               CASE WHEN x.grantor <> owner THEN ' GRANTED BY ' || quote_ident(pg_get_userbyid(x.grantor)) END) AS role
+        FROM (VALUES (1, acl), (2, acldefault(kind, owner))) AS s(n, acl), aclexplode(s.acl) AS x
+    ), line AS (
+      SELECT i.n, unnest(CASE WHEN count(*) > 1 AND count(*) = (SELECT count(*) FROM item AS o WHERE o.n = 2 AND o.role = 'OWNER') THEN ARRAY['ALL TO ' || i.role]
+                              ELSE array_agg(i.privilege || ' TO ' || i.role) END) COLLATE "C" AS text
+        FROM item AS i GROUP BY i.n, i.role
+    )
+    SELECT nullif((SELECT coalesce(jsonb_agg(l.text ORDER BY l.text), '[]') FROM line AS l WHERE l.n = 1),
+                  (SELECT coalesce(jsonb_agg(l.text ORDER BY l.text), '[]') FROM line AS l WHERE l.n = 2)));
+END
 $$;
 REVOKE ALL ON FUNCTION migmgr_internal.grants(aclitem[], "char", oid) FROM PUBLIC;
 COMMENT ON FUNCTION migmgr_internal.grants(aclitem[], "char", oid) IS 'privileges as sorted lines, NULL for the default ones';
 
 CREATE FUNCTION migmgr_internal.sorted(list text[]) RETURNS jsonb
-  LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
-  AS $$SELECT jsonb_agg(e ORDER BY e COLLATE "C") FROM unnest(list) AS e$$;
+  LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+  AS $$
+BEGIN
+  RETURN (
+    SELECT jsonb_agg(e ORDER BY e COLLATE "C") FROM unnest(list) AS e);
+END
+$$;
 REVOKE ALL ON FUNCTION migmgr_internal.sorted(text[]) FROM PUBLIC;
 COMMENT ON FUNCTION migmgr_internal.sorted(text[]) IS 'a list in byte order, NULL for an empty one';
 
 -- Options of foreign objects, as OPTIONS (...) takes them.
 CREATE FUNCTION migmgr_internal.fdw_options(list text[]) RETURNS jsonb
-  LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+  LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp
   AS $$
-  SELECT jsonb_agg(quote_ident(split_part(e, '=', 1)) || ' ' || quote_literal(substr(e, strpos(e, '=') + 1)) ORDER BY e COLLATE "C")
-    FROM unnest(list) AS e
+BEGIN
+  RETURN (
+    SELECT jsonb_agg(quote_ident(split_part(e, '=', 1)) || ' ' || quote_literal(substr(e, strpos(e, '=') + 1)) ORDER BY e COLLATE "C")
+      FROM unnest(list) AS e);
+END
 $$;
 REVOKE ALL ON FUNCTION migmgr_internal.fdw_options(text[]) FROM PUBLIC;
 COMMENT ON FUNCTION migmgr_internal.fdw_options(text[]) IS 'options of a foreign object as SQL, in byte order';
 
 CREATE FUNCTION migmgr_internal.joined(list jsonb, separator text DEFAULT ', ') RETURNS text
-  LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
-  AS $$SELECT string_agg(e.value, separator ORDER BY e.ordinality) FROM jsonb_array_elements_text(list) WITH ORDINALITY AS e$$;
+  LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+  AS $$
+BEGIN
+  RETURN (
+    SELECT string_agg(e.value, separator ORDER BY e.ordinality) FROM jsonb_array_elements_text(list) WITH ORDINALITY AS e);
+END
+$$;
 REVOKE ALL ON FUNCTION migmgr_internal.joined(jsonb, text) FROM PUBLIC;
 COMMENT ON FUNCTION migmgr_internal.joined(jsonb, text) IS 'the elements of a JSON array in one text';
 
@@ -128,9 +144,8 @@ CREATE VIEW migmgr_internal.described_relation AS
            WHEN 'c' THEN 'type' ELSE 'table' END AS kind
     FROM pg_class AS c JOIN migmgr_internal.described_namespace AS n ON n.oid = c.relnamespace
    WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S', 'c') AND c.relpersistence <> 't'
-     AND NOT EXISTS (SELECT FROM pg_depend AS e WHERE e.classid = 'pg_class'::regclass AND e.objid = c.oid AND e.deptype = 'e')
-     AND NOT (c.relkind = 'c'
-              AND EXISTS (SELECT FROM pg_depend AS e WHERE e.classid = 'pg_type'::regclass AND e.objid = c.reltype AND e.deptype = 'e'));
+     AND NOT EXISTS (SELECT FROM pg_depend AS e WHERE e.classid = 'pg_class'::regclass AND e.objid = c.oid AND e.deptype = 'e' AND e.refclassid = 'pg_extension'::regclass)
+     AND NOT EXISTS (SELECT FROM pg_depend AS e WHERE e.classid = 'pg_type'::regclass AND e.objid = c.reltype AND e.deptype = 'e' AND e.refclassid = 'pg_extension'::regclass);
 COMMENT ON VIEW migmgr_internal.described_relation IS 'relations that are described';
 
 CREATE VIEW migmgr_internal.described_table AS
@@ -187,7 +202,8 @@ CREATE VIEW migmgr_internal.described_table AS
    WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f');
 COMMENT ON VIEW migmgr_internal.described_table IS 'tables, views, materialized views and foreign tables, described without their columns';
 
--- Columns of views only where something was said about them; the query says the rest.
+-- From 18 on NOT NULL has a name: it is told where it is not the one that it
+-- gets by itself.  Columns of views only where something was said about them; the query says the rest.
 CREATE VIEW migmgr_internal.described_column AS
   SELECT CASE r.relkind WHEN 'v' THEN 'view column' WHEN 'm' THEN 'materialized view column' WHEN 'f' THEN 'foreign table column'
            WHEN 'c' THEN 'composite type column' ELSE 'table column' END AS kind,
@@ -216,7 +232,7 @@ CREATE VIEW migmgr_internal.described_column AS
            'inherited', CASE WHEN a.attinhcount > 0 THEN true END, 'local', CASE WHEN a.attinhcount > 0 AND a.attislocal THEN true END,
            'position', a.attnum, 'grants', x.grants, 'comment', d.description,
            'raw', jsonb_build_object('type', concat(a.atttypid, '/', a.atttypmod), 'default', md5(e.adbin::text), 'generated', md5(e.adbin::text),
-             'collation', a.attcollation, 'sequence', s.oid))) AS facts,
+             'collation', a.attcollation, 'sequence', s.oid, 'not_null_name', k.conname))) AS facts,
          'pg_class'::regclass::oid AS classid, r.oid AS objid, a.attnum::integer AS objsubid, r.oid AS whole
     FROM pg_attribute AS a
     JOIN migmgr_internal.described_relation AS r ON r.oid = a.attrelid
@@ -229,8 +245,8 @@ CREATE VIEW migmgr_internal.described_column AS
                  JOIN pg_class AS c ON c.oid = q.seqrelid JOIN migmgr_internal.described_namespace AS n ON n.oid = c.relnamespace
                 WHERE x.classid = 'pg_class'::regclass AND x.refclassid = 'pg_class'::regclass AND x.deptype = 'i') AS s
            ON s.refobjid = a.attrelid AND s.refobjsubid = a.attnum AND a.attidentity <> ''
-    LEFT JOIN (SELECT n.conrelid, n.conkey[1] AS attnum, concat(CASE WHEN n.connoinherit THEN ' NO INHERIT' END, CASE WHEN NOT n.convalidated THEN ' NOT VALID' END) AS more,
-                      CASE WHEN n.conname <> left(concat(c.relname, '_', y.attname, '_not_null'), 63) THEN quote_ident(n.conname) END AS name
+    LEFT JOIN (SELECT n.conrelid, n.conkey[1] AS attnum, quote_ident(n.conname) AS conname, concat(CASE WHEN n.connoinherit THEN ' NO INHERIT' END, CASE WHEN NOT n.convalidated THEN ' NOT VALID' END) AS more,
+                      CASE WHEN n.coninhcount = 0 AND n.conname <> left(concat(c.relname, '_', y.attname, '_not_null'), 63) THEN quote_ident(n.conname) END AS name
                  FROM pg_constraint AS n JOIN pg_class AS c ON c.oid = n.conrelid JOIN pg_attribute AS y ON y.attrelid = n.conrelid AND y.attnum = n.conkey[1]
                 WHERE n.contype = 'n') AS k
            ON k.conrelid = a.attrelid AND k.attnum = a.attnum AND a.attnotnull
@@ -238,7 +254,7 @@ CREATE VIEW migmgr_internal.described_column AS
    CROSS JOIN LATERAL (
      SELECT CASE WHEN a.attcollation <> t.typcollation AND a.attcollation <> 0 THEN ' COLLATE ' || (
               SELECT quote_ident(n.nspname) || '.' || quote_ident(l.collname) FROM pg_collation AS l JOIN pg_namespace AS n ON n.oid = l.collnamespace WHERE l.oid = a.attcollation) END AS collation,
-            CASE WHEN a.attoptions IS NOT NULL THEN migmgr_internal.sorted(ARRAY(SELECT o FROM unnest(a.attoptions) AS o WHERE o NOT LIKE 'pg\_attver=%')) END AS options,
+            CASE WHEN a.attoptions IS NOT NULL AND NOT (cardinality(a.attoptions) = 1 AND a.attoptions[1] LIKE 'pg\_attver=%') THEN migmgr_internal.sorted(ARRAY(SELECT o FROM unnest(a.attoptions) AS o WHERE o NOT LIKE 'pg\_attver=%')) END AS options,
             CASE WHEN a.attfdwoptions IS NOT NULL THEN migmgr_internal.fdw_options(a.attfdwoptions) END AS fdw_options,
             CASE WHEN a.attacl IS NOT NULL THEN migmgr_internal.grants(a.attacl, 'c', r.relowner) END AS grants) AS x
    WHERE a.attnum > 0 AND NOT a.attisdropped
@@ -475,14 +491,24 @@ COMMENT ON VIEW migmgr_internal.described_function IS 'functions, procedures and
 
 -- The kinds that are few: each by its catalog.
 CREATE FUNCTION migmgr_internal.comment_of(classid oid, objid oid) RETURNS text
-  LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
-  AS $$SELECT d.description FROM pg_description AS d WHERE d.objoid = objid AND d.classoid = classid AND d.objsubid = 0$$;
+  LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+  AS $$
+BEGIN
+  RETURN (
+    SELECT d.description FROM pg_description AS d WHERE d.objoid = comment_of.objid AND d.classoid = comment_of.classid AND d.objsubid = 0);
+END
+$$;
 REVOKE ALL ON FUNCTION migmgr_internal.comment_of(oid, oid) FROM PUBLIC;
 COMMENT ON FUNCTION migmgr_internal.comment_of(oid, oid) IS 'comment of an object';
 
 CREATE FUNCTION migmgr_internal.is_member(classid oid, objid oid) RETURNS boolean
-  LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
-  AS $$SELECT EXISTS (SELECT FROM pg_depend AS e WHERE e.classid = is_member.classid AND e.objid = is_member.objid AND e.deptype = 'e')$$;
+  LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+  AS $$
+BEGIN
+  RETURN (
+    SELECT EXISTS (SELECT FROM pg_depend AS e WHERE e.classid = is_member.classid AND e.objid = is_member.objid AND e.deptype = 'e'));
+END
+$$;
 REVOKE ALL ON FUNCTION migmgr_internal.is_member(oid, oid) FROM PUBLIC;
 COMMENT ON FUNCTION migmgr_internal.is_member(oid, oid) IS 'does an object belong to an extension';
 
@@ -508,19 +534,22 @@ COMMENT ON VIEW migmgr_internal.described_operator IS 'operators, described';
 
 -- Operators and functions of a family that belong to no class of it are its own.
 CREATE FUNCTION migmgr_internal.family_items(family oid, class oid) RETURNS jsonb
-  LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+  LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
   AS $$
-  SELECT jsonb_agg(i.item ORDER BY i.what DESC, i.number, i.item COLLATE "C")
-    FROM (SELECT 'o' AS what, m.amopstrategy AS number, format('OPERATOR %s %s%s', m.amopstrategy, m.amopopr::regoperator::text,
-                   ' FOR ORDER BY ' || (SELECT quote_ident(n.nspname) || '.' || quote_ident(f.opfname) FROM pg_opfamily AS f JOIN pg_namespace AS n ON n.oid = f.opfnamespace
-                                         WHERE f.oid = m.amopsortfamily)) AS item, 'pg_amop'::regclass AS classid, m.oid
-            FROM pg_amop AS m WHERE m.amopfamily = family
-          UNION ALL
-          SELECT 'f', m.amprocnum, format('FUNCTION %s (%s, %s) %s', m.amprocnum, format_type(m.amproclefttype, NULL), format_type(m.amprocrighttype, NULL), m.amproc::regprocedure::text),
-                 'pg_amproc'::regclass, m.oid
-            FROM pg_amproc AS m WHERE m.amprocfamily = family) AS i(what, number, item, classid, oid)
-   WHERE (class IS NULL) <> EXISTS (SELECT FROM pg_depend AS d WHERE d.classid = i.classid AND d.objid = i.oid AND d.refclassid = 'pg_opclass'::regclass
-                                       AND d.deptype = 'i' AND (class IS NULL OR d.refobjid = class))
+BEGIN
+  RETURN (
+    SELECT jsonb_agg(i.item ORDER BY i.what DESC, i.number, i.item COLLATE "C")
+      FROM (SELECT 'o' AS what, m.amopstrategy AS number, format('OPERATOR %s %s%s', m.amopstrategy, m.amopopr::regoperator::text,
+                     ' FOR ORDER BY ' || (SELECT quote_ident(n.nspname) || '.' || quote_ident(f.opfname) FROM pg_opfamily AS f JOIN pg_namespace AS n ON n.oid = f.opfnamespace
+                                           WHERE f.oid = m.amopsortfamily)) AS item, 'pg_amop'::regclass AS classid, m.oid
+              FROM pg_amop AS m WHERE m.amopfamily = family
+            UNION ALL
+            SELECT 'f', m.amprocnum, format('FUNCTION %s (%s, %s) %s', m.amprocnum, format_type(m.amproclefttype, NULL), format_type(m.amprocrighttype, NULL), m.amproc::regprocedure::text),
+                   'pg_amproc'::regclass, m.oid
+              FROM pg_amproc AS m WHERE m.amprocfamily = family) AS i(what, number, item, classid, oid)
+     WHERE (class IS NULL) <> EXISTS (SELECT FROM pg_depend AS d WHERE d.classid = i.classid AND d.objid = i.oid AND d.refclassid = 'pg_opclass'::regclass
+                                         AND d.deptype = 'i' AND (class IS NULL OR d.refobjid = class)));
+END
 $$;
 REVOKE ALL ON FUNCTION migmgr_internal.family_items(oid, oid) FROM PUBLIC;
 COMMENT ON FUNCTION migmgr_internal.family_items(oid, oid) IS 'operators and functions of an operator class, or those of a family that are in no class';
@@ -801,45 +830,6 @@ CREATE VIEW migmgr_internal.described_security_label AS
      AND (i.schema IS NULL OR EXISTS (SELECT FROM migmgr_internal.described_namespace AS n WHERE n.name = i.schema));
 COMMENT ON VIEW migmgr_internal.described_security_label IS 'security labels, described';
 
--- The whole schema.
-CREATE VIEW migmgr_internal.described AS
-  SELECT * FROM migmgr_internal.described_schema
-  UNION ALL SELECT * FROM migmgr_internal.described_table
-  UNION ALL SELECT * FROM migmgr_internal.described_column
-  UNION ALL SELECT * FROM migmgr_internal.described_constraint
-  UNION ALL SELECT * FROM migmgr_internal.described_index
-  UNION ALL SELECT * FROM migmgr_internal.described_trigger
-  UNION ALL SELECT * FROM migmgr_internal.described_policy
-  UNION ALL SELECT * FROM migmgr_internal.described_rule
-  UNION ALL SELECT * FROM migmgr_internal.described_statistics
-  UNION ALL SELECT * FROM migmgr_internal.described_sequence
-  UNION ALL SELECT * FROM migmgr_internal.described_type
-  UNION ALL SELECT * FROM migmgr_internal.described_domain_constraint
-  UNION ALL SELECT * FROM migmgr_internal.described_function
-  UNION ALL SELECT * FROM migmgr_internal.described_operator
-  UNION ALL SELECT * FROM migmgr_internal.described_operator_family
-  UNION ALL SELECT * FROM migmgr_internal.described_operator_class
-  UNION ALL SELECT * FROM migmgr_internal.described_default_privileges
-  UNION ALL SELECT * FROM migmgr_internal.described_publication
-  UNION ALL SELECT * FROM migmgr_internal.described_subscription
-  UNION ALL SELECT * FROM migmgr_internal.described_event_trigger
-  UNION ALL SELECT * FROM migmgr_internal.described_wrapper
-  UNION ALL SELECT * FROM migmgr_internal.described_server
-  UNION ALL SELECT * FROM migmgr_internal.described_user_mapping
-  UNION ALL SELECT * FROM migmgr_internal.described_extension
-  UNION ALL SELECT * FROM migmgr_internal.described_ts_config
-  UNION ALL SELECT * FROM migmgr_internal.described_ts_dictionary
-  UNION ALL SELECT * FROM migmgr_internal.described_ts_parser
-  UNION ALL SELECT * FROM migmgr_internal.described_ts_template
-  UNION ALL SELECT * FROM migmgr_internal.described_cast
-  UNION ALL SELECT * FROM migmgr_internal.described_collation
-  UNION ALL SELECT * FROM migmgr_internal.described_conversion
-  UNION ALL SELECT * FROM migmgr_internal.described_transform
-  UNION ALL SELECT * FROM migmgr_internal.described_language
-  UNION ALL SELECT * FROM migmgr_internal.described_access_method
-  UNION ALL SELECT * FROM migmgr_internal.described_security_label;
-COMMENT ON VIEW migmgr_internal.described IS 'everything that is described';
-
 -- What an object needs, from the dependencies of the object and of what is part
 -- of it: the default of a column, the query of a view, the index of a
 -- constraint.  A row type, an array or an index of a constraint stands for what
@@ -847,6 +837,7 @@ COMMENT ON VIEW migmgr_internal.described IS 'everything that is described';
 -- column that owns it, since the default of that column needs the sequence.
 CREATE FUNCTION migmgr_internal.needs(classid oid, objid oid, objsubid integer) RETURNS text[]
   LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan
+  SET enable_nestloop = on SET enable_hashjoin = off SET enable_mergejoin = off
   AS $$
 BEGIN
   RETURN (
@@ -881,53 +872,123 @@ COMMENT ON FUNCTION migmgr_internal.needs(oid, oid, integer) IS 'what must be th
 
 -- The whole objects that addresses are about, as arrays of OIDs by class.
 CREATE FUNCTION migmgr_internal.whole_addresses(classids oid[], objids oid[], OUT classid oid, OUT objids_of oid[]) RETURNS SETOF record
-  LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+  LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan
   AS $$
-  WITH given AS (
-    SELECT g.classid, g.objid FROM unnest(classids, objids) AS g(classid, objid)
-  ), owner AS (
-    SELECT g.classid, g.objid FROM given AS g
-    UNION SELECT 'pg_class'::regclass, x.indrelid FROM given AS g JOIN pg_index AS x ON x.indexrelid = g.objid WHERE g.classid = 'pg_class'::regclass
-    UNION SELECT CASE WHEN k.conrelid <> 0 THEN 'pg_class'::regclass ELSE 'pg_type'::regclass END, CASE WHEN k.conrelid <> 0 THEN k.conrelid ELSE k.contypid END
-            FROM given AS g JOIN pg_constraint AS k ON k.oid = g.objid WHERE g.classid = 'pg_constraint'::regclass
-    UNION SELECT 'pg_class'::regclass, t.tgrelid FROM given AS g JOIN pg_trigger AS t ON t.oid = g.objid WHERE g.classid = 'pg_trigger'::regclass
-    UNION SELECT 'pg_class'::regclass, w.ev_class FROM given AS g JOIN pg_rewrite AS w ON w.oid = g.objid WHERE g.classid = 'pg_rewrite'::regclass
-    UNION SELECT 'pg_class'::regclass, p.polrelid FROM given AS g JOIN pg_policy AS p ON p.oid = g.objid WHERE g.classid = 'pg_policy'::regclass
-    UNION SELECT 'pg_class'::regclass, a.adrelid FROM given AS g JOIN pg_attrdef AS a ON a.oid = g.objid WHERE g.classid = 'pg_attrdef'::regclass
-    UNION SELECT 'pg_class'::regclass, s.stxrelid FROM given AS g JOIN pg_statistic_ext AS s ON s.oid = g.objid WHERE g.classid = 'pg_statistic_ext'::regclass
-    UNION SELECT 'pg_publication'::regclass, r.prpubid FROM given AS g JOIN pg_publication_rel AS r ON r.oid = g.objid WHERE g.classid = 'pg_publication_rel'::regclass
-    UNION SELECT 'pg_publication'::regclass, r.pnpubid FROM given AS g JOIN pg_publication_namespace AS r ON r.oid = g.objid WHERE g.classid = 'pg_publication_namespace'::regclass
-    UNION SELECT 'pg_opfamily'::regclass, m.amopfamily FROM given AS g JOIN pg_amop AS m ON m.oid = g.objid WHERE g.classid = 'pg_amop'::regclass
-    UNION SELECT 'pg_opfamily'::regclass, m.amprocfamily FROM given AS g JOIN pg_amproc AS m ON m.oid = g.objid WHERE g.classid = 'pg_amproc'::regclass
-    UNION SELECT 'pg_type'::regclass, c.reltype FROM given AS g JOIN pg_class AS c ON c.oid = g.objid AND c.relkind = 'c' WHERE g.classid = 'pg_class'::regclass
-    UNION SELECT 'pg_class'::regclass, t.typrelid FROM given AS g JOIN pg_type AS t ON t.oid = g.objid AND t.typrelid <> 0 WHERE g.classid = 'pg_type'::regclass
-    UNION SELECT 'pg_class'::regclass, d.refobjid FROM given AS g
-            JOIN pg_depend AS d ON d.classid = 'pg_class'::regclass AND d.objid = g.objid AND d.refclassid = 'pg_class'::regclass AND d.deptype = 'i' AND d.refobjsubid > 0
-           WHERE g.classid = 'pg_class'::regclass
-  ), part AS (
-    SELECT o.classid, o.objid FROM owner AS o
-    UNION SELECT 'pg_class'::regclass, d.objid FROM owner AS o
-            JOIN pg_depend AS d ON d.refclassid = 'pg_class'::regclass AND d.refobjid = o.objid AND d.refobjsubid > 0 AND d.classid = 'pg_class'::regclass AND d.deptype = 'a'
-            JOIN pg_sequence AS s ON s.seqrelid = d.objid
-           WHERE o.classid = 'pg_class'::regclass
-  )
-  SELECT p.classid, array_agg(p.objid) FROM part AS p GROUP BY p.classid
+#variable_conflict use_column
+BEGIN
+  RETURN QUERY
+    WITH given AS (
+      SELECT g.classid, g.objid FROM unnest(whole_addresses.classids, whole_addresses.objids) AS g(classid, objid)
+    ), owner AS (
+      SELECT g.classid, g.objid FROM given AS g
+      UNION SELECT 'pg_class'::regclass, x.indrelid FROM given AS g JOIN pg_index AS x ON x.indexrelid = g.objid WHERE g.classid = 'pg_class'::regclass
+      UNION SELECT CASE WHEN k.conrelid <> 0 THEN 'pg_class'::regclass ELSE 'pg_type'::regclass END, CASE WHEN k.conrelid <> 0 THEN k.conrelid ELSE k.contypid END
+              FROM given AS g JOIN pg_constraint AS k ON k.oid = g.objid WHERE g.classid = 'pg_constraint'::regclass
+      UNION SELECT 'pg_class'::regclass, t.tgrelid FROM given AS g JOIN pg_trigger AS t ON t.oid = g.objid WHERE g.classid = 'pg_trigger'::regclass
+      UNION SELECT 'pg_class'::regclass, w.ev_class FROM given AS g JOIN pg_rewrite AS w ON w.oid = g.objid WHERE g.classid = 'pg_rewrite'::regclass
+      UNION SELECT 'pg_class'::regclass, p.polrelid FROM given AS g JOIN pg_policy AS p ON p.oid = g.objid WHERE g.classid = 'pg_policy'::regclass
+      UNION SELECT 'pg_class'::regclass, a.adrelid FROM given AS g JOIN pg_attrdef AS a ON a.oid = g.objid WHERE g.classid = 'pg_attrdef'::regclass
+      UNION SELECT 'pg_class'::regclass, s.stxrelid FROM given AS g JOIN pg_statistic_ext AS s ON s.oid = g.objid WHERE g.classid = 'pg_statistic_ext'::regclass
+      UNION SELECT 'pg_publication'::regclass, r.prpubid FROM given AS g JOIN pg_publication_rel AS r ON r.oid = g.objid WHERE g.classid = 'pg_publication_rel'::regclass
+      UNION SELECT 'pg_publication'::regclass, r.pnpubid FROM given AS g JOIN pg_publication_namespace AS r ON r.oid = g.objid WHERE g.classid = 'pg_publication_namespace'::regclass
+      UNION SELECT 'pg_opfamily'::regclass, m.amopfamily FROM given AS g JOIN pg_amop AS m ON m.oid = g.objid WHERE g.classid = 'pg_amop'::regclass
+      UNION SELECT 'pg_opfamily'::regclass, m.amprocfamily FROM given AS g JOIN pg_amproc AS m ON m.oid = g.objid WHERE g.classid = 'pg_amproc'::regclass
+      UNION SELECT 'pg_type'::regclass, c.reltype FROM given AS g JOIN pg_class AS c ON c.oid = g.objid AND c.relkind = 'c' WHERE g.classid = 'pg_class'::regclass
+      UNION SELECT 'pg_class'::regclass, t.typrelid FROM given AS g JOIN pg_type AS t ON t.oid = g.objid AND t.typrelid <> 0 WHERE g.classid = 'pg_type'::regclass
+      UNION SELECT 'pg_class'::regclass, d.refobjid FROM given AS g
+              JOIN pg_depend AS d ON d.classid = 'pg_class'::regclass AND d.objid = g.objid AND d.refclassid = 'pg_class'::regclass AND d.deptype = 'i' AND d.refobjsubid > 0
+             WHERE g.classid = 'pg_class'::regclass
+    ), part AS (
+      SELECT o.classid, o.objid FROM owner AS o
+      UNION SELECT 'pg_class'::regclass, d.objid FROM owner AS o
+              JOIN pg_depend AS d ON d.refclassid = 'pg_class'::regclass AND d.refobjid = o.objid AND d.refobjsubid > 0 AND d.classid = 'pg_class'::regclass AND d.deptype = 'a'
+              JOIN pg_sequence AS s ON s.seqrelid = d.objid
+             WHERE o.classid = 'pg_class'::regclass
+    )
+    SELECT p.classid, array_agg(p.objid) FROM part AS p GROUP BY p.classid;
+END
 $$;
 REVOKE ALL ON FUNCTION migmgr_internal.whole_addresses(oid[], oid[]) FROM PUBLIC;
 COMMENT ON FUNCTION migmgr_internal.whole_addresses(oid[], oid[]) IS 'the whole objects, by class, that objects are or are part of';
 
+-- Everything: view after view, and none of which there is nothing; to plan one
+-- takes longer than to find out.  With facts it is describe(), without them the
+-- texts that the fingerprint is made of.
+DO $do$
+DECLARE
+  settings text := 'SET search_path = pg_catalog, pg_temp SET datestyle = ''ISO, YMD'' SET intervalstyle = ''postgres'' SET timezone = ''UTC'' SET extra_float_digits = 1
+    SET bytea_output = ''hex'' SET quote_all_identifiers = off SET lc_monetary = ''C'' SET plan_cache_mode = force_generic_plan SET jit = off
+    SET enable_nestloop = off SET enable_hashjoin = on SET work_mem = ''64MB''';
+  everything text := '';
+  texts text := '';
+  item record;
+BEGIN
+  FOR item IN SELECT * FROM (VALUES
+      ('schema', 'true'),
+      ('table', 'true'),
+      ('column', 'true'),
+      ('constraint', 'EXISTS (SELECT FROM pg_constraint WHERE conrelid >= 16384)'),
+      ('index', 'EXISTS (SELECT FROM pg_index WHERE indrelid >= 16384)'),
+      ('trigger', 'EXISTS (SELECT FROM pg_trigger WHERE NOT tgisinternal)'),
+      ('policy', 'EXISTS (SELECT FROM pg_policy)'),
+      ('rule', 'EXISTS (SELECT FROM pg_rewrite WHERE oid >= 16384 AND rulename <> ''_RETURN'')'),
+      ('statistics', 'EXISTS (SELECT FROM pg_statistic_ext)'),
+      ('sequence', 'EXISTS (SELECT FROM pg_sequence)'),
+      ('type', 'EXISTS (SELECT FROM pg_type WHERE oid >= 16384 AND (typrelid = 0 AND typelem = 0 OR typtype = ''c''))'),
+      ('domain_constraint', 'EXISTS (SELECT FROM pg_constraint WHERE contypid >= 16384)'),
+      ('function', 'true'),
+      ('operator', 'EXISTS (SELECT FROM pg_operator WHERE oid >= 16384)'),
+      ('operator_family', 'EXISTS (SELECT FROM pg_opfamily WHERE oid >= 16384)'),
+      ('operator_class', 'EXISTS (SELECT FROM pg_opclass WHERE oid >= 16384)'),
+      ('default_privileges', 'EXISTS (SELECT FROM pg_default_acl)'),
+      ('publication', 'EXISTS (SELECT FROM pg_publication)'),
+      ('subscription', 'EXISTS (SELECT s.oid FROM pg_subscription AS s)'),
+      ('event_trigger', 'EXISTS (SELECT FROM pg_event_trigger)'),
+      ('wrapper', 'EXISTS (SELECT FROM pg_foreign_data_wrapper)'),
+      ('server', 'EXISTS (SELECT FROM pg_foreign_server)'),
+      ('user_mapping', 'EXISTS (SELECT FROM pg_user_mappings)'),
+      ('extension', 'true'),
+      ('ts_config', 'EXISTS (SELECT FROM pg_ts_config WHERE oid >= 16384)'),
+      ('ts_dictionary', 'EXISTS (SELECT FROM pg_ts_dict WHERE oid >= 16384)'),
+      ('ts_parser', 'EXISTS (SELECT FROM pg_ts_parser WHERE oid >= 16384)'),
+      ('ts_template', 'EXISTS (SELECT FROM pg_ts_template WHERE oid >= 16384)'),
+      ('cast', 'EXISTS (SELECT FROM pg_cast WHERE oid >= 16384)'),
+      ('collation', 'EXISTS (SELECT FROM pg_collation WHERE oid >= 16384)'),
+      ('conversion', 'EXISTS (SELECT FROM pg_conversion WHERE oid >= 16384)'),
+      ('transform', 'EXISTS (SELECT FROM pg_transform)'),
+      ('language', 'EXISTS (SELECT FROM pg_language WHERE oid >= 16384)'),
+      ('access_method', 'EXISTS (SELECT FROM pg_am WHERE oid >= 16384)'),
+      ('security_label', 'EXISTS (SELECT FROM pg_seclabel)')) AS v(name, any_at_all) LOOP
+    everything := everything || format('IF %s THEN RETURN QUERY SELECT d.kind, d.identity, d.parent, d.definition, d.facts, migmgr_internal.needs(d.classid, d.objid, d.objsubid), d.classid, d.objid, d.objsubid
+      FROM migmgr_internal.%I AS d; END IF;', item.any_at_all, 'described_' || item.name);
+    texts := texts || format('IF %s THEN RETURN QUERY SELECT d.kind, d.identity, d.parent, d.definition FROM migmgr_internal.%I AS d; END IF;', item.any_at_all, 'described_' || item.name);
+  END LOOP;
+  EXECUTE format('CREATE FUNCTION migmgr_internal.describe_all()
+    RETURNS TABLE(kind text, identity text, parent text, definition text, facts jsonb, needs text[], classid oid, objid oid, objsubid integer)
+    LANGUAGE plpgsql STABLE %s AS %L', settings, 'BEGIN ' || everything || ' END');
+  EXECUTE format('CREATE FUNCTION migmgr_internal.describe_texts() RETURNS TABLE(kind text, identity text, parent text, definition text)
+    LANGUAGE plpgsql STABLE %s AS %L', settings, 'BEGIN ' || texts || ' END');
+END
+$do$;
+REVOKE ALL ON FUNCTION migmgr_internal.describe_all() FROM PUBLIC;
+REVOKE ALL ON FUNCTION migmgr_internal.describe_texts() FROM PUBLIC;
+COMMENT ON FUNCTION migmgr_internal.describe_all() IS 'everything in the schema, one row each';
+COMMENT ON FUNCTION migmgr_internal.describe_texts() IS 'everything in the schema, its definitions only';
+
+-- A few objects: the planner does not know that they are few.  What they have
+-- none of is not asked for; planning that takes longer than finding out.
 CREATE FUNCTION migmgr_internal.describe(classids oid[] DEFAULT NULL, objids oid[] DEFAULT NULL)
   RETURNS TABLE(kind text, identity text, parent text, definition text, facts jsonb, needs text[], classid oid, objid oid, objsubid integer)
   LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET datestyle = 'ISO, YMD' SET intervalstyle = 'postgres' SET timezone = 'UTC'
   SET extra_float_digits = 1 SET bytea_output = 'hex' SET quote_all_identifiers = off SET lc_monetary = 'C' SET plan_cache_mode = force_generic_plan SET jit = off
+  SET enable_nestloop = on SET enable_hashjoin = off SET enable_mergejoin = off
   AS $$
 #variable_conflict use_column
 DECLARE
   item record;
 BEGIN
   IF classids IS NULL THEN
-    RETURN QUERY SELECT d.kind, d.identity, d.parent, d.definition, d.facts, migmgr_internal.needs(d.classid, d.objid, d.objsubid), d.classid, d.objid, d.objsubid
-      FROM migmgr_internal.described AS d;
+    RETURN QUERY SELECT * FROM migmgr_internal.describe_all();
     RETURN;
   END IF;
   FOR item IN SELECT w.classid::regclass::text AS class, w.classid, w.objids_of AS ids FROM migmgr_internal.whole_addresses(classids, objids) AS w LOOP
@@ -937,25 +998,41 @@ BEGIN
         FROM migmgr_internal.described_table AS d WHERE d.whole = ANY (item.ids);
       RETURN QUERY SELECT d.kind, d.identity, d.parent, d.definition, d.facts, migmgr_internal.needs(d.classid, d.objid, d.objsubid), d.classid, d.objid, d.objsubid
         FROM migmgr_internal.described_column AS d WHERE d.whole = ANY (item.ids);
-      RETURN QUERY SELECT d.kind, d.identity, d.parent, d.definition, d.facts, migmgr_internal.needs(d.classid, d.objid, d.objsubid), d.classid, d.objid, d.objsubid
-        FROM migmgr_internal.described_constraint AS d WHERE d.whole = ANY (item.ids);
-      RETURN QUERY SELECT d.kind, d.identity, d.parent, d.definition, d.facts, migmgr_internal.needs(d.classid, d.objid, d.objsubid), d.classid, d.objid, d.objsubid
-        FROM migmgr_internal.described_index AS d WHERE d.whole = ANY (item.ids);
-      RETURN QUERY SELECT d.kind, d.identity, d.parent, d.definition, d.facts, migmgr_internal.needs(d.classid, d.objid, d.objsubid), d.classid, d.objid, d.objsubid
-        FROM migmgr_internal.described_trigger AS d WHERE d.whole = ANY (item.ids);
-      RETURN QUERY SELECT d.kind, d.identity, d.parent, d.definition, d.facts, migmgr_internal.needs(d.classid, d.objid, d.objsubid), d.classid, d.objid, d.objsubid
-        FROM migmgr_internal.described_policy AS d WHERE d.whole = ANY (item.ids);
-      RETURN QUERY SELECT d.kind, d.identity, d.parent, d.definition, d.facts, migmgr_internal.needs(d.classid, d.objid, d.objsubid), d.classid, d.objid, d.objsubid
-        FROM migmgr_internal.described_rule AS d WHERE d.whole = ANY (item.ids);
-      RETURN QUERY SELECT d.kind, d.identity, d.parent, d.definition, d.facts, migmgr_internal.needs(d.classid, d.objid, d.objsubid), d.classid, d.objid, d.objsubid
-        FROM migmgr_internal.described_statistics AS d WHERE d.whole = ANY (item.ids);
-      RETURN QUERY SELECT d.kind, d.identity, d.parent, d.definition, d.facts, migmgr_internal.needs(d.classid, d.objid, d.objsubid), d.classid, d.objid, d.objsubid
-        FROM migmgr_internal.described_sequence AS d WHERE d.whole = ANY (item.ids);
+      IF EXISTS (SELECT FROM pg_constraint AS x WHERE x.conrelid = ANY (item.ids)) THEN
+        RETURN QUERY SELECT d.kind, d.identity, d.parent, d.definition, d.facts, migmgr_internal.needs(d.classid, d.objid, d.objsubid), d.classid, d.objid, d.objsubid
+          FROM migmgr_internal.described_constraint AS d WHERE d.whole = ANY (item.ids);
+      END IF;
+      IF EXISTS (SELECT FROM pg_index AS x WHERE x.indrelid = ANY (item.ids)) THEN
+        RETURN QUERY SELECT d.kind, d.identity, d.parent, d.definition, d.facts, migmgr_internal.needs(d.classid, d.objid, d.objsubid), d.classid, d.objid, d.objsubid
+          FROM migmgr_internal.described_index AS d WHERE d.whole = ANY (item.ids);
+      END IF;
+      IF EXISTS (SELECT FROM pg_trigger AS x WHERE x.tgrelid = ANY (item.ids) AND NOT x.tgisinternal) THEN
+        RETURN QUERY SELECT d.kind, d.identity, d.parent, d.definition, d.facts, migmgr_internal.needs(d.classid, d.objid, d.objsubid), d.classid, d.objid, d.objsubid
+          FROM migmgr_internal.described_trigger AS d WHERE d.whole = ANY (item.ids);
+      END IF;
+      IF EXISTS (SELECT FROM pg_policy AS x WHERE x.polrelid = ANY (item.ids)) THEN
+        RETURN QUERY SELECT d.kind, d.identity, d.parent, d.definition, d.facts, migmgr_internal.needs(d.classid, d.objid, d.objsubid), d.classid, d.objid, d.objsubid
+          FROM migmgr_internal.described_policy AS d WHERE d.whole = ANY (item.ids);
+      END IF;
+      IF EXISTS (SELECT FROM pg_rewrite AS x WHERE x.ev_class = ANY (item.ids) AND x.rulename <> '_RETURN') THEN
+        RETURN QUERY SELECT d.kind, d.identity, d.parent, d.definition, d.facts, migmgr_internal.needs(d.classid, d.objid, d.objsubid), d.classid, d.objid, d.objsubid
+          FROM migmgr_internal.described_rule AS d WHERE d.whole = ANY (item.ids);
+      END IF;
+      IF EXISTS (SELECT FROM pg_statistic_ext AS x WHERE x.stxrelid = ANY (item.ids)) THEN
+        RETURN QUERY SELECT d.kind, d.identity, d.parent, d.definition, d.facts, migmgr_internal.needs(d.classid, d.objid, d.objsubid), d.classid, d.objid, d.objsubid
+          FROM migmgr_internal.described_statistics AS d WHERE d.whole = ANY (item.ids);
+      END IF;
+      IF EXISTS (SELECT FROM pg_sequence AS x WHERE x.seqrelid = ANY (item.ids)) THEN
+        RETURN QUERY SELECT d.kind, d.identity, d.parent, d.definition, d.facts, migmgr_internal.needs(d.classid, d.objid, d.objsubid), d.classid, d.objid, d.objsubid
+          FROM migmgr_internal.described_sequence AS d WHERE d.whole = ANY (item.ids);
+      END IF;
     WHEN 'pg_type' THEN
       RETURN QUERY SELECT d.kind, d.identity, d.parent, d.definition, d.facts, migmgr_internal.needs(d.classid, d.objid, d.objsubid), d.classid, d.objid, d.objsubid
         FROM migmgr_internal.described_type AS d WHERE d.whole = ANY (item.ids);
-      RETURN QUERY SELECT d.kind, d.identity, d.parent, d.definition, d.facts, migmgr_internal.needs(d.classid, d.objid, d.objsubid), d.classid, d.objid, d.objsubid
-        FROM migmgr_internal.described_domain_constraint AS d WHERE d.whole = ANY (item.ids);
+      IF EXISTS (SELECT FROM pg_constraint AS x WHERE x.contypid = ANY (item.ids)) THEN
+        RETURN QUERY SELECT d.kind, d.identity, d.parent, d.definition, d.facts, migmgr_internal.needs(d.classid, d.objid, d.objsubid), d.classid, d.objid, d.objsubid
+          FROM migmgr_internal.described_domain_constraint AS d WHERE d.whole = ANY (item.ids);
+      END IF;
     WHEN 'pg_namespace' THEN
       RETURN QUERY SELECT d.kind, d.identity, d.parent, d.definition, d.facts, migmgr_internal.needs(d.classid, d.objid, d.objsubid), d.classid, d.objid, d.objsubid
         FROM migmgr_internal.described_schema AS d WHERE d.whole = ANY (item.ids);
@@ -1050,14 +1127,13 @@ REVOKE ALL ON FUNCTION migmgr_internal.in_schemas(text, text, text, text[]) FROM
 COMMENT ON FUNCTION migmgr_internal.in_schemas(text, text, text, text[]) IS 'does a described row belong to one of the schemas';
 
 CREATE FUNCTION migmgr.schema_fingerprint(exclude text[] DEFAULT '{}') RETURNS text
-  LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET datestyle = 'ISO, YMD' SET intervalstyle = 'postgres' SET timezone = 'UTC'
-  SET extra_float_digits = 1 SET bytea_output = 'hex' SET quote_all_identifiers = off SET lc_monetary = 'C' SET jit = off
+  LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off SET work_mem = '64MB'
   AS $$
 BEGIN
   RETURN (
     SELECT encode(sha256(convert_to(coalesce(string_agg(concat(d.kind, ' ', d.identity, E'\n', length(d.definition), ':', d.definition, E'\n'), ''
                     ORDER BY d.kind COLLATE "C", d.identity COLLATE "C", d.parent COLLATE "C"), ''), 'UTF8')), 'hex')
-      FROM migmgr_internal.described AS d
+      FROM migmgr_internal.describe_texts() AS d
      WHERE exclude = '{}' OR NOT migmgr_internal.in_schemas(d.kind, d.identity, d.parent, exclude));
 END
 $$;

@@ -61,7 +61,7 @@ COMMENT ON FUNCTION migmgr_internal.snapshot_rows(text[]) IS 'the schema as a sn
 
 CREATE FUNCTION migmgr.snapshot(label text, exclude text[] DEFAULT '{}')
   RETURNS TABLE(snapshot text, fingerprint text, objects bigint, changed bigint, ms bigint)
-  LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+  LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
   AS $$
 #variable_conflict use_variable
 DECLARE
@@ -134,7 +134,7 @@ COMMENT ON FUNCTION migmgr_internal.snapshot_load(text, text[]) IS 'the rows of 
 
 CREATE FUNCTION migmgr.diff(a text, b text DEFAULT 'current')
   RETURNS TABLE(change text, kind text, identity text, before text, after text, undo text)
-  LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+  LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
   AS $$
 #variable_conflict use_column
 DECLARE
@@ -198,7 +198,7 @@ REVOKE ALL ON FUNCTION migmgr.diff(text, text) FROM PUBLIC;
 COMMENT ON FUNCTION migmgr.diff(text, text) IS 'what differs between two snapshots, or one and the schema now, and the SQL that would undo it: a summary first, whose SQL is all of it in order';
 
 CREATE FUNCTION migmgr.schema_text(schemas text[] DEFAULT NULL) RETURNS text
-  LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+  LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
   AS $$
 BEGIN
   RETURN (

@@ -502,10 +502,16 @@ BEGIN
     RETURN QUERY SELECT head || 'SET DEFAULT ' || (b ->> 'default'), NULL::text;
   END IF;
   IF 'not_null' = ANY (changed) THEN
-    RETURN QUERY SELECT head || CASE WHEN b ? 'not_null' THEN 'SET NOT NULL' ELSE 'DROP NOT NULL' END, NULL::text;
-  ELSIF changed && '{not_null_name,not_null_more}'::text[] AND b ? 'not_null' THEN
+    IF b ? 'not_null' AND b ?| '{not_null_name,not_null_more}'::text[] THEN
+      RETURN QUERY SELECT concat('ALTER ', migmgr_internal.undo_relation(parent), ' ADD', ' CONSTRAINT ' || (b ->> 'not_null_name'), ' NOT NULL ', b ->> 'name', b ->> 'not_null_more'), NULL::text;
+    ELSE
+      RETURN QUERY SELECT head || CASE WHEN b ? 'not_null' THEN 'SET NOT NULL' ELSE 'DROP NOT NULL' END, NULL::text;
+    END IF;
+  ELSIF 'not_null_more' = ANY (changed) AND b ? 'not_null' THEN
     RETURN QUERY SELECT head || 'DROP NOT NULL', NULL::text;
     RETURN QUERY SELECT concat('ALTER ', migmgr_internal.undo_relation(parent), ' ADD', ' CONSTRAINT ' || (b ->> 'not_null_name'), ' NOT NULL ', b ->> 'name', b ->> 'not_null_more'), NULL::text;
+  ELSIF 'not_null_name' = ANY (changed) AND a ? 'not_null' AND a -> 'raw' ->> 'not_null_name' <> b -> 'raw' ->> 'not_null_name' THEN
+    RETURN QUERY SELECT format('ALTER %s RENAME CONSTRAINT %s TO %s', migmgr_internal.undo_relation(parent), a -> 'raw' ->> 'not_null_name', b -> 'raw' ->> 'not_null_name'), NULL::text;
   END IF;
   IF b ? 'identity' AND NOT a ? 'identity' THEN
     RETURN QUERY SELECT concat(head, 'ADD GENERATED ', b ->> 'identity', ' AS IDENTITY (SEQUENCE NAME ', b ->> 'sequence', ' ',
@@ -788,7 +794,12 @@ BEGIN
   -- a type that was made anew: columns go back to the old one
   FOR i IN 1 .. coalesce(cardinality(pairs), 0) LOOP
     IF pairs[i].kind = 'type' AND NOT pairs[i].same AND pairs[i].changed && '{labels,body,type}'::text[] THEN
-      pairs[i].swap := 'migmgr_undo_' || i;
+      -- the functions of a range type keep their names, so the two cannot be there together
+      IF pairs[i].b -> 'facts' ->> 'type' <> 'r' THEN
+        pairs[i].swap := 'migmgr_undo_' || i;
+      ELSIF NOT EXISTS (SELECT FROM unnest(pairs) AS p WHERE p.a -> 'needs' ? pairs[i].after_key AND p.b IS NOT NULL AND p.kind LIKE '% column') THEN
+        pairs[i].recreate := true;
+      END IF;
     END IF;
   END LOOP;
   SELECT jsonb_object_agg(p.before_key, 1) INTO cause FROM unnest(pairs) AS p WHERE p.swap IS NOT NULL;
@@ -1195,7 +1206,7 @@ COMMENT ON FUNCTION migmgr_internal.undo_dependents(migmgr_internal.undo_pair[])
 
 CREATE FUNCTION migmgr_internal.undo(before jsonb, after jsonb, same_oids boolean DEFAULT true)
   RETURNS TABLE(n integer, kind text, identity text, sql text, irreversible text)
-  LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET quote_all_identifiers = off
+  LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET quote_all_identifiers = off SET jit = off
   AS $$
 #variable_conflict use_column
 DECLARE

@@ -84,8 +84,8 @@ BEGIN
     UNION ALL
     SELECT l.seq, l.version, t.part, t.checksum
       FROM migmgr.ledger AS l CROSS JOIN LATERAL (SELECT l.detail::jsonb OFFSET 0) AS d(detail)
-     CROSS JOIN LATERAL (VALUES ('rollback text', d.detail ->> 'down'), ('verify SQL', d.detail ->> 'verify')) AS t(part, checksum)
-     WHERE l.event IN ('applied', 'rolled back') AND l.detail ~ '"(down|verify)"' AND t.checksum IS NOT NULL
+     CROSS JOIN LATERAL (VALUES ('rollback text', d.detail ->> 'down'), ('derived rollback text', d.detail ->> 'derived'), ('verify SQL', d.detail ->> 'verify')) AS t(part, checksum)
+     WHERE l.event IN ('applied', 'rolled back') AND l.detail ~ '"(down|derived|verify)"' AND t.checksum IS NOT NULL
   )
   SELECT 'texts', format('version %s, %s', u.version, u.part), 'failed',
          format('entry %s names text %s, which is not stored', u.seq, u.checksum), 'Restore migmgr_internal.script from a backup.'
@@ -410,7 +410,7 @@ BEGIN
     SELECT c.place, r.*
       FROM (VALUES (1, 'check_chain', NULL), (2, 'check_head', head), (3, 'check_texts', NULL), (4, 'check_seals', 'attempt'),
                    (5, 'check_seals', 'ddl_log'), (6, 'check_home', NULL), (7, 'check_guard', NULL), (7, 'check_bypasses', NULL), (8, 'check_access', NULL),
-                   (9, 'check_indexes', NULL), (10, 'check_constraints', NULL), (11, 'check_objects', NULL), (12, 'watch_checks', NULL),
+                   (9, 'check_indexes', NULL), (10, 'check_constraints', NULL), (11, 'check_objects', NULL), (11, 'check_state', NULL), (11, 'check_drift', NULL), (11, 'check_row_security', NULL), (11, 'check_rows', NULL), (12, 'watch_checks', NULL),
                    (13, 'check_library', NULL), (14, 'check_checks', NULL), (15, 'check_online', NULL)
            ) AS c(place, function, argument)
      CROSS JOIN LATERAL migmgr_internal.run_check(c.function, c.argument) WITH ORDINALITY AS r(check_name, object, status, detail, hint, n)

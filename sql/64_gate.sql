@@ -83,11 +83,15 @@ CREATE FUNCTION migmgr_internal.check_setting(rule text, value text) RETURNS voi
   LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
   AS $$
 BEGIN
-  IF value IS NULL OR rule <> 'window' OR value = 'always' THEN
+  IF rule = 'naming' AND value NOT IN ('any', 'snake_case') THEN
+    PERFORM 'x' ~ value;
+  ELSIF value IS NULL OR rule <> 'window' OR value = 'always' THEN
     RETURN;
   ELSIF NOT EXISTS (SELECT FROM migmgr_internal.window_openings(value, clock_timestamp() - interval '1 year', clock_timestamp())) THEN
     RAISE EXCEPTION USING ERRCODE = 'MG006', MESSAGE = format('the window "%s" never opens', value), DETAIL = 'All its dates are past.';
   END IF;
+EXCEPTION WHEN invalid_regular_expression THEN
+  RAISE EXCEPTION USING ERRCODE = 'MG006', MESSAGE = format('"%s" is not a rule for names', value), DETAIL = 'It is any, snake_case, or a regular expression.';
 END
 $$;
 REVOKE ALL ON FUNCTION migmgr_internal.check_setting(text, text) FROM PUBLIC;
@@ -172,6 +176,31 @@ $$;
 REVOKE ALL ON FUNCTION migmgr_internal.gate_staging(text, text[], timestamptz) FROM PUBLIC;
 COMMENT ON FUNCTION migmgr_internal.gate_staging(text, text[], timestamptz) IS 'has this text run in staging; asked only where policy says so';
 
+-- Policies, triggers and constraints have names that are read by people.
+CREATE FUNCTION migmgr_internal.bad_names(types text[], identities text[]) RETURNS text
+  LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+  AS $$
+DECLARE
+  rule text := migmgr_internal.policy_value('naming');
+BEGIN
+  IF rule = 'any' THEN
+    RETURN NULL;
+  END IF;
+  RETURN (SELECT string_agg(format('%s %s: the name "%s" is not %s', o.type, o.identity, o.name, CASE rule WHEN 'snake_case' THEN rule ELSE 'like ' || rule END), E'\n' ORDER BY o.n)
+            FROM (SELECT t.type, t.identity, t.n, (parse_ident(regexp_replace(t.identity, '\(.*$', '')))[cardinality(parse_ident(regexp_replace(t.identity, '\(.*$', '')))] AS name
+                    FROM (SELECT u.type, u.identity, u.n FROM unnest(types, identities) WITH ORDINALITY AS u(type, identity, n)
+                          UNION ALL
+                          SELECT 'table column', concat(u.identity, '.', quote_ident(a.attname)), u.n + a.attnum / 10000.0
+                            FROM unnest(types, identities) WITH ORDINALITY AS u(type, identity, n)
+                            JOIN pg_attribute AS a ON a.attrelid = to_regclass(u.identity) AND a.attnum > 0 AND NOT a.attisdropped
+                           WHERE u.type IN ('table', 'foreign table')) AS t
+                   WHERE t.type IN ('table', 'table column', 'foreign table', 'view', 'materialized view', 'index', 'sequence', 'type', 'function', 'procedure')) AS o
+           WHERE o.name !~ CASE rule WHEN 'snake_case' THEN '^[a-z][a-z0-9_]*$' ELSE rule END);
+END
+$$;
+REVOKE ALL ON FUNCTION migmgr_internal.bad_names(text[], text[]) FROM PUBLIC;
+COMMENT ON FUNCTION migmgr_internal.bad_names(text[], text[]) IS 'names of new objects that policy naming does not allow, a line for each';
+
 -- What the run room asks, once, before anything of a script runs.
 CREATE FUNCTION migmgr_internal.gate(version text, checksums text[], action text, login text, at timestamptz)
   RETURNS TABLE(item text, status text, detail text, hint text)
@@ -223,3 +252,219 @@ END
 $$;
 REVOKE ALL ON FUNCTION migmgr_internal.gate_status() FROM PUBLIC;
 COMMENT ON FUNCTION migmgr_internal.gate_status() IS 'rows of view status about waivers, approvals and backups';
+
+-- Preflight: the same questions, asked before, and advice beside them.  What is
+-- failed apply would refuse; a warning is for people to judge.
+CREATE FUNCTION migmgr_internal.pending_script(version text) RETURNS TABLE(up text, flags text[])
+  LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+  AS $$
+  SELECT f.up, f.flags
+    FROM migmgr.pending AS p JOIN migmgr_internal.script AS s ON s.checksum = p.checksum
+   CROSS JOIN LATERAL migmgr_internal.file_parts(p.file, s.text) AS f
+   WHERE p.version = $1
+$$;
+REVOKE ALL ON FUNCTION migmgr_internal.pending_script(text) FROM PUBLIC;
+COMMENT ON FUNCTION migmgr_internal.pending_script(text) IS 'script and flags of a submitted version, NULL for any other';
+
+-- Sessions and server, as of now.
+CREATE FUNCTION migmgr_internal.preflight_server()
+  RETURNS TABLE(name text, status text, detail text, hint text)
+  LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+  AS $$
+  WITH session AS (
+    SELECT a.pid, a.usename, a.state, EXTRACT(epoch FROM clock_timestamp() - a.xact_start)::integer AS xact_s,
+           EXTRACT(epoch FROM clock_timestamp() - a.state_change)::integer AS state_s, left(regexp_replace(a.query, '\s+', ' ', 'g'), 60) AS query
+      FROM pg_stat_activity AS a
+     WHERE a.datname = current_database() AND a.pid <> pg_backend_pid() AND a.backend_type = 'client backend' AND a.xact_start IS NOT NULL
+  ), long AS (
+    SELECT s.* FROM session AS s WHERE s.state NOT LIKE 'idle in transaction%' AND s.xact_s > 60
+  ), idle AS (
+    SELECT s.* FROM session AS s WHERE s.state LIKE 'idle in transaction%' AND s.state_s > 10
+  ), replica AS (
+    SELECT r.application_name, pg_wal_lsn_diff(CASE WHEN NOT pg_is_in_recovery() THEN pg_current_wal_lsn() END, r.replay_lsn) AS bytes, r.replay_lag FROM pg_stat_replication AS r
+  ), slot AS (
+    SELECT s.slot_name FROM pg_replication_slots AS s WHERE NOT s.active AND NOT s.temporary
+  ), used AS (
+    SELECT count(*) AS n, current_setting('max_connections')::integer AS of FROM pg_stat_activity AS a WHERE a.backend_type = 'client backend'
+  ), age AS (
+    SELECT age(d.datfrozenxid) AS xids FROM pg_database AS d WHERE d.datname = current_database()
+  )
+  SELECT 'long transactions', CASE WHEN count(*) > 0 THEN 'warning' ELSE 'ok' END,
+         COALESCE(format('%s for more than a minute: ', count(*)) || string_agg(format('pid %s (%s, %s s): %s', l.pid, l.usename, l.xact_s, l.query), '; ' ORDER BY l.xact_s DESC), 'none for more than a minute'),
+         CASE WHEN count(*) > 0 THEN format('Wait, or end it: SELECT pg_terminate_backend(%s);', (array_agg(l.pid ORDER BY l.xact_s DESC))[1]) END
+    FROM long AS l
+  UNION ALL
+  SELECT 'idle in transaction', CASE WHEN count(*) > 0 THEN 'warning' ELSE 'ok' END,
+         COALESCE(format('%s for more than 10 seconds: ', count(*)) || string_agg(format('pid %s (%s, %s s) after: %s', i.pid, i.usename, i.state_s, i.query), '; ' ORDER BY i.state_s DESC), 'none for more than 10 seconds'),
+         CASE WHEN count(*) > 0 THEN format('It may hold locks: SELECT pg_terminate_backend(%s);', (array_agg(i.pid ORDER BY i.state_s DESC))[1]) END
+    FROM idle AS i
+  UNION ALL
+  SELECT 'prepared transactions', 'warning', format('%s, the oldest of %s', count(*), to_char(min(p.prepared), 'YYYY-MM-DD HH24:MI TZ')), 'They hold their locks until COMMIT PREPARED or ROLLBACK PREPARED.'
+    FROM pg_prepared_xacts AS p WHERE p.database = current_database() HAVING count(*) > 0
+  UNION ALL
+  SELECT 'connections', CASE WHEN u.n >= 0.8 * u.of THEN 'warning' ELSE 'ok' END, format('%s of %s used', u.n, u.of), NULL FROM used AS u
+  UNION ALL
+  SELECT 'replication', CASE WHEN pg_is_in_recovery() THEN 'failed' WHEN r.bytes > 1073741824 OR r.lag > interval '1 minute' OR s.n > 0 THEN 'warning'
+                             WHEN r.n = 0 THEN 'skipped' ELSE 'ok' END,
+         CASE WHEN pg_is_in_recovery() THEN 'this is a standby'
+              ELSE concat_ws('; ', CASE WHEN r.n = 0 THEN 'no replica is connected' ELSE format('%s replicas, the slowest %s behind', r.n, COALESCE(pg_size_pretty(r.bytes), 'an unknown distance')) END,
+                     CASE WHEN s.n > 0 THEN format('slots that nobody reads keep WAL: %s', s.names) END) END,
+         CASE WHEN pg_is_in_recovery() THEN 'Connect to the primary server.' WHEN s.n > 0 THEN 'SELECT pg_drop_replication_slot(name); if its reader is gone for good.' END
+    FROM (SELECT count(*) AS n, max(r.bytes) AS bytes, max(r.replay_lag) AS lag FROM replica AS r) AS r,
+         (SELECT count(*) AS n, string_agg(s.slot_name, ', ' ORDER BY s.slot_name) AS names FROM slot AS s) AS s
+  UNION ALL
+  SELECT 'wraparound', CASE WHEN a.xids > 1000000000 THEN 'warning' ELSE 'ok' END,
+         format('the oldest row is %s million transactions old, of 2147', a.xids / 1000000), CASE WHEN a.xids > 1000000000 THEN 'VACUUM (FREEZE) the oldest tables first.' END
+    FROM age AS a
+  UNION ALL
+  SELECT 'disk', 'skipped', format('the database takes %s; how much room its disk has left the server does not know', pg_size_pretty(pg_database_size(current_database()))),
+         format('On the server: df -h %s', current_setting('data_directory'))
+$$;
+REVOKE ALL ON FUNCTION migmgr_internal.preflight_server() FROM PUBLIC;
+COMMENT ON FUNCTION migmgr_internal.preflight_server() IS 'rows of preflight() about sessions and server';
+
+-- About one version, or (NULL) about none.
+CREATE FUNCTION migmgr_internal.preflight_version(version text, login text, in_the_way jsonb)
+  RETURNS TABLE(name text, status text, detail text, hint text)
+  LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+  AS $$
+#variable_conflict use_column
+DECLARE
+  known text := migmgr_internal.known_checksum(preflight_version.version);
+  last record;
+  before text;
+BEGIN
+  IF preflight_version.version IS NULL THEN
+    RETURN QUERY SELECT g.* FROM migmgr_internal.gate_window(clock_timestamp()) AS g;
+    RETURN QUERY SELECT g.* FROM migmgr_internal.gate_backup(clock_timestamp()) AS g;
+    RETURN;
+  END IF;
+  SELECT h.status, h.applied_at INTO last FROM migmgr.history AS h WHERE h.version = preflight_version.version;
+  SELECT string_agg(p.version, ', ') INTO before FROM migmgr.pending AS p
+   WHERE migmgr_internal.version_key(p.version) < migmgr_internal.version_key(preflight_version.version);
+  RETURN QUERY SELECT 'version',
+    CASE WHEN last.status IN ('applied', 'baseline', 'marked applied') OR known IS NULL OR before IS NOT NULL THEN 'warning' ELSE 'ok' END,
+    CASE WHEN last.status IN ('applied', 'baseline', 'marked applied') THEN format('%s is %s since %s', preflight_version.version, last.status, to_char(last.applied_at, 'YYYY-MM-DD HH24:MI TZ'))
+         WHEN known IS NULL THEN format('the text of %s is not known here', preflight_version.version)
+         ELSE concat(format('text %s...', left(known, 16)), ', to come before it: ' || before) END,
+    CASE WHEN known IS NULL THEN 'SELECT * FROM migmgr.submit(file, sql); or migmgr.compare_files(listing);'
+         WHEN before IS NOT NULL THEN 'SELECT * FROM migmgr.pending;' END;
+  IF last.status IN ('applied', 'baseline', 'marked applied') THEN
+    RETURN;
+  END IF;
+
+  RETURN QUERY
+  SELECT g.item, CASE WHEN g.status = 'failed' AND w.reason IS NOT NULL THEN 'warning' ELSE g.status END,
+         concat(g.detail, '; waived: ' || CASE WHEN g.status = 'failed' THEN w.reason END), CASE WHEN w.reason IS NULL THEN g.hint END
+    FROM migmgr_internal.gate(preflight_version.version, ARRAY[known], 'apply', preflight_version.login, clock_timestamp()) AS g
+    LEFT JOIN LATERAL (SELECT v.reason FROM migmgr.waivers AS v
+                        WHERE v.active AND v.what = g.item AND (v.version IS NULL OR v.version = preflight_version.version) LIMIT 1) AS w ON true;
+  RETURN QUERY
+  SELECT 'blockers', CASE WHEN in_the_way IS NULL THEN 'skipped' WHEN b.n > 0 THEN 'warning' ELSE 'ok' END,
+         CASE WHEN in_the_way IS NULL THEN 'which tables it touches is known once the text is submitted'
+              WHEN b.n > 0 THEN format('%s sessions hold locks it needs: %s', b.n, b.who) ELSE 'no session holds a lock that it needs' END,
+         CASE WHEN b.n > 0 THEN 'SELECT * FROM migmgr.blockers(sql); shows each.' END
+    FROM (SELECT count(DISTINCT x.pid) AS n, string_agg(DISTINCT format('pid %s (%s) on %s', x.pid, x.username, x.relation), ', ') AS who
+            FROM jsonb_to_recordset(COALESCE(in_the_way, '[]')) AS x(pid integer, username text, relation text) WHERE x.pid IS NOT NULL) AS b;
+  RETURN QUERY
+  SELECT 'flags', CASE WHEN count(*) > 0 THEN 'warning' ELSE 'ok' END,
+         COALESCE('on before their migration: ' || string_agg(format('%s (%s %%)', f.flag, f.percent), ', '), 'none of its flags is on'),
+         CASE WHEN count(*) > 0 THEN format('SELECT migmgr.set_flag(%L, 0, ''before the migration'');', min(f.flag)) END
+    FROM migmgr.flags AS f
+   WHERE f.percent > 0 AND (f.flag IN (SELECT unnest(s.flags) FROM migmgr_internal.pending_script(preflight_version.version) AS s)
+                            OR preflight_version.version = ANY (string_to_array(f.versions, ', ')));
+  RETURN QUERY
+  SELECT 'duration', CASE WHEN a.receipt IS NULL THEN 'skipped' ELSE 'ok' END,
+         CASE WHEN a.receipt IS NULL THEN 'no receipt from staging says how long it took there'
+              ELSE format('%s ms in staging; here the tables may be larger', a.receipt ->> 'ms') END, NULL::text
+    FROM (SELECT) AS one
+    LEFT JOIN LATERAL (SELECT r.receipt FROM migmgr_internal.approval_rows(NULL, preflight_version.version) AS r WHERE r.receipt IS NOT NULL AND r.checksum = known
+                        ORDER BY r.seq DESC LIMIT 1) AS a ON true;
+END
+$$;
+REVOKE ALL ON FUNCTION migmgr_internal.preflight_version(text, text, jsonb) FROM PUBLIC;
+COMMENT ON FUNCTION migmgr_internal.preflight_version(text, text, jsonb) IS 'rows of preflight() about one version';
+
+CREATE FUNCTION migmgr_internal.preflight_rows(version text, login text, in_the_way jsonb)
+  RETURNS TABLE(name text, status text, detail text, hint text)
+  LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
+  AS $$
+#variable_conflict use_column
+DECLARE
+  home text := migmgr_internal.ledger_state();
+BEGIN
+  IF preflight_rows.version IS NOT NULL THEN
+    PERFORM migmgr_internal.check_version(preflight_rows.version);
+  END IF;
+  RETURN QUERY
+  WITH row AS MATERIALIZED (
+    SELECT 1 AS place, 'environment' AS name, CASE home WHEN 'restored' THEN 'failed' ELSE 'ok' END AS status,
+           format('%s: database %s of cluster %s, ledger %s', migmgr.environment(), current_database(), migmgr_internal.cluster(), home) AS detail,
+           CASE home WHEN 'restored' THEN 'SELECT * FROM migmgr.verify(); then SELECT migmgr.resume(''reason'');' END AS hint
+    UNION ALL
+    SELECT 2, CASE v.name WHEN 'approved' THEN 'approvals' ELSE v.name END, v.status, v.detail, v.hint
+      FROM migmgr_internal.preflight_version(preflight_rows.version, preflight_rows.login, preflight_rows.in_the_way) AS v
+    UNION ALL
+    SELECT 3, 'files', CASE WHEN NOT EXISTS (SELECT FROM migmgr_internal.remembered_files()) THEN 'skipped' WHEN d.lines IS NULL THEN 'ok' ELSE 'failed' END,
+           CASE WHEN NOT EXISTS (SELECT FROM migmgr_internal.remembered_files()) THEN 'no listing of the repository''s files yet'
+                ELSE COALESCE(d.lines, 'no remembered file differs from what is applied') END,
+           CASE WHEN d.lines IS NOT NULL THEN 'SELECT * FROM migmgr.compare_files(listing); says how to settle each.'
+                WHEN NOT EXISTS (SELECT FROM migmgr_internal.remembered_files()) THEN 'SELECT * FROM migmgr.compare_files(listing);' END
+      FROM (SELECT migmgr_internal.dispute_lines() AS lines) AS d
+    UNION ALL
+    SELECT 4, 'checks', CASE WHEN c.run_at = 'before' AND c.status NOT IN ('ok', 'table missing') THEN 'failed' ELSE 'warning' END,
+           format('%s: %s', c.name, COALESCE(c.detail, c.status)), format('SELECT sql FROM migmgr.checks WHERE name = %L;', c.name)
+      FROM (SELECT r.check_name AS name, r.status, r.detail, 'before' AS run_at FROM migmgr_internal.run_checks('before', false) AS r
+            UNION ALL
+            SELECT k.name, k.last_status, k.last_detail, 'last run ' || to_char(k.last_run, 'YYYY-MM-DD HH24:MI TZ') FROM migmgr.checks AS k
+             WHERE NOT 'before' = ANY (k.run_at) AND (k.environments IS NULL OR migmgr.environment() = ANY (k.environments))) AS c
+     WHERE c.status <> 'ok'
+    UNION ALL
+    SELECT 5, s.name, s.status, s.detail, s.hint FROM migmgr_internal.preflight_server() AS s
+    UNION ALL
+    SELECT 6, 'running jobs', CASE WHEN j.running > 0 THEN 'warning' ELSE 'ok' END,
+           format('%s running in %s at the last sweep, %s', j.running, j.job_table, to_char(j.finished_at, 'YYYY-MM-DD HH24:MI:SS TZ')),
+           CASE WHEN j.running > 0 THEN 'Wait for them, or stop the workers.' END
+      FROM migmgr.watches AS w
+     CROSS JOIN LATERAL (SELECT s.* FROM migmgr_internal.sweep AS s WHERE s.job_table = w.job_table AND s.finished_at IS NOT NULL ORDER BY s.id DESC LIMIT 1) AS j
+    UNION ALL
+    SELECT 7, 'guard', g.state, g.value, CASE WHEN g.state <> 'ok' THEN 'SELECT * FROM migmgr.verify();' END FROM migmgr_internal.sum_checks('check_guard') AS g
+  ), every AS (
+    SELECT r.* FROM row AS r
+    UNION ALL
+    SELECT 4, 'checks', 'ok', format('%s named checks, none failing', count(*)), NULL FROM migmgr.checks AS c HAVING NOT EXISTS (SELECT FROM row AS r WHERE r.name = 'checks')
+    UNION ALL
+    SELECT 2, 'approvals', 'skipped', 'none is asked for', NULL
+     WHERE preflight_rows.version IS NOT NULL AND NOT EXISTS (SELECT FROM row AS r WHERE r.name IN ('approval', 'approvals'))
+       AND EXISTS (SELECT FROM row AS r WHERE r.name = 'staging')
+  ), total AS (
+    SELECT count(*) FILTER (WHERE e.status = 'failed') AS failed, count(*) FILTER (WHERE e.status = 'warning') AS warnings,
+           count(*) FILTER (WHERE e.status = 'ok') AS ok, count(*) FILTER (WHERE e.status = 'skipped') AS skipped FROM every AS e
+  )
+  SELECT s.name, s.status, s.detail, s.hint
+    FROM (SELECT 0 AS rank, 0 AS place, 'preflight' AS name, CASE WHEN t.failed > 0 THEN 'failed' WHEN t.warnings > 0 THEN 'warning' ELSE 'ok' END AS status,
+                 format('%s failed, %s warnings, %s ok, %s skipped: %s', t.failed, t.warnings, t.ok, t.skipped,
+                   CASE WHEN t.failed > 0 THEN 'apply would be refused' ELSE 'nothing stands in the way of an apply' END || format(' in %s (%s)', current_database(), migmgr.environment())) AS detail,
+                 NULL::text AS hint
+            FROM total AS t
+          UNION ALL
+          SELECT CASE e.status WHEN 'failed' THEN 1 WHEN 'warning' THEN 2 WHEN 'ok' THEN 3 ELSE 4 END, e.place, e.name, e.status, e.detail, e.hint FROM every AS e) AS s
+   ORDER BY s.rank, s.place, s.name COLLATE "C", s.detail COLLATE "C";
+END
+$$;
+REVOKE ALL ON FUNCTION migmgr_internal.preflight_rows(text, text, jsonb) FROM PUBLIC;
+COMMENT ON FUNCTION migmgr_internal.preflight_rows(text, text, jsonb) IS 'rows of preflight(), the summary first and the worst next';
+
+-- blockers() wants the caller's search_path and rights, all else the owner's.
+-- The body is bound when it is made, so it looks nothing up by name later.
+CREATE FUNCTION migmgr.preflight(version text DEFAULT NULL)
+  RETURNS TABLE(name text, status text, detail text, hint text)
+  LANGUAGE sql VOLATILE PARALLEL UNSAFE ROWS 20
+BEGIN ATOMIC
+  SELECT r.name, r.status, r.detail, r.hint
+    FROM migmgr_internal.preflight_rows(version, SESSION_USER::text,
+      (SELECT jsonb_agg(to_jsonb(b)) FROM migmgr_internal.pending_script(version) AS s CROSS JOIN LATERAL migmgr.blockers(s.up) AS b)) AS r;
+END;
+REVOKE ALL ON FUNCTION migmgr.preflight(text) FROM PUBLIC;
+COMMENT ON FUNCTION migmgr.preflight(text)
+  IS 'before an apply: what it would be refused for (failed) and what to look at first (warning), one row for each question, the worst first';

@@ -274,6 +274,7 @@ CREATE FUNCTION migmgr.baseline(version text, name text)
 DECLARE
   was record;
   after text;
+  kept record;
   covered bigint;
 BEGIN
   PERFORM migmgr_internal.mark_begin('baseline', 'the schema as it is');
@@ -299,10 +300,12 @@ BEGIN
   SELECT count(*) INTO covered FROM migmgr.history AS h
    WHERE h.status IN ('applied', 'captured', 'imported', 'marked applied', 'superseded')
      AND migmgr_internal.version_key(h.version) COLLATE "C" <= migmgr_internal.version_key(baseline.version) COLLATE "C";
-  PERFORM migmgr_internal.mark('baseline', baseline.version, baseline.name, was.checksum,
-    jsonb_build_object('environment', migmgr.environment(), 'note', 'the schema as it was then'));
+  SELECT * INTO kept FROM migmgr_internal.state_keep_all();
+  PERFORM migmgr_internal.mark('baseline', baseline.version, baseline.name, NULL,
+    jsonb_build_object('environment', migmgr.environment(), 'note', 'the schema as it was then', 'fingerprint', migmgr.schema_fingerprint(),
+      'objects', kept.objects, 'state', migmgr_internal.state_detail(kept.recording, kept.hash, true)));
   RETURN QUERY SELECT baseline.version, 'baseline'::text, migmgr.environment(),
-    format('the schema of database %s as it is; what comes before counts as applied, %s versions of it are recorded', current_database(), covered);
+    format('the schema of database %s as it is, %s objects; what comes before counts as applied, %s versions of it are recorded', current_database(), kept.objects, covered);
 END
 $$;
 REVOKE ALL ON FUNCTION migmgr.baseline(text, text) FROM PUBLIC;

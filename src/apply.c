@@ -26,6 +26,7 @@ static bool bool_arg(FunctionCallInfo fcinfo, int arg);
 static const char *canonical_or_null(const char *text);
 static bool is_blank(const char *text);
 static void check_name(const char *name);
+static const char *bytes_of_file(const char *sent);
 static void check_expected(const RunRequest *request);
 static RunRow *apply_request(RunRequest *request);
 static RunRow *already_applied(const RunRequest *request, const VersionState *state);
@@ -189,6 +190,18 @@ apply_request(RunRequest *request)
 	return apply_locked(request);
 }
 
+/*
+ * What the file of a text has in it: psql's backticks cut its last line feed,
+ * which shows where a carriage return is left.
+ */
+static const char *
+bytes_of_file(const char *sent)
+{
+	size_t		length = strlen(sent);
+
+	return length > 0 && sent[length - 1] == '\r' ? psprintf("%s\n", sent) : sent;
+}
+
 /* An apply that holds APPLY: the questions to the ledger, the run. */
 RunRow *
 apply_locked(RunRequest *request)
@@ -198,7 +211,7 @@ apply_locked(RunRequest *request)
 
 	request->checksum = script_checksum(request->text);
 	if (strcmp(request->sent, request->text) != 0)
-		request->received = script_checksum(request->sent);
+		request->received = script_checksum(bytes_of_file(request->sent));
 	if (request->expected != NULL)
 		script_check_checksum(request->expected);
 

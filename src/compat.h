@@ -76,6 +76,13 @@
 #define mg_member_can_set_role(member, role) is_member_of_role(member, role)
 #endif
 
+/* 16: a field of PgStat_TableStatus lost its prefix */
+#if PG_VERSION_NUM >= 160000
+#define mg_tabstat_id id
+#else
+#define mg_tabstat_id t_id
+#endif
+
 /* 17: the test for an autovacuum worker has another name */
 #if PG_VERSION_NUM >= 170000
 #define mg_is_autovacuum_worker() AmAutoVacuumWorkerProcess()

@@ -49,6 +49,8 @@
 #define ERRCODE_MG_LOCK_TIMEOUT			MAKE_SQLSTATE('M','G','2','1','2')
 #define ERRCODE_MG_PREPARE				MAKE_SQLSTATE('M','G','2','1','3')
 #define ERRCODE_MG_ARCHIVE				MAKE_SQLSTATE('M','G','2','1','4')
+#define ERRCODE_MG_NOT_REVERSIBLE		MAKE_SQLSTATE('M','G','2','1','5')
+#define ERRCODE_MG_ROLLBACK_CHANGED		MAKE_SQLSTATE('M','G','2','1','6')
 #define ERRCODE_MG_SNAPSHOT				MAKE_SQLSTATE('M','G','2','1','7')
 #define ERRCODE_MG_DIVERGED				MAKE_SQLSTATE('M','G','2','2','5')
 #define ERRCODE_MG_REPLACES				MAKE_SQLSTATE('M','G','2','2','6')
@@ -67,6 +69,7 @@
 #define ERRCODE_MG_NOT_STAGED			MAKE_SQLSTATE('M','G','2','5','3')
 #define ERRCODE_MG_CHECK_FAILED			MAKE_SQLSTATE('M','G','2','5','4')
 #define ERRCODE_MG_BAD_RECEIPT			MAKE_SQLSTATE('M','G','2','5','5')
+#define ERRCODE_MG_BAD_NAME				MAKE_SQLSTATE('M','G','2','5','6')
 
 /* MG3xx: the ledger */
 #define ERRCODE_MG_LEDGER_ROW			MAKE_SQLSTATE('M','G','3','0','1')

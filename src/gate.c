@@ -14,6 +14,7 @@
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
+#include "utils/fmgroids.h"
 #include "utils/inval.h"
 #include "utils/memutils.h"
 
@@ -39,6 +40,7 @@ static const GateItem items[] = {
 	{"backup", ERRCODE_MG_NO_BACKUP, "backup"},
 	{"staging", ERRCODE_MG_NOT_STAGED, "staging"},
 	{"checks", ERRCODE_MG_CHECK_FAILED, "checks"},
+	{"naming", ERRCODE_MG_BAD_NAME, "naming"},
 };
 
 /* what stands in the way, in the caller's context */
@@ -54,7 +56,9 @@ static Oid	asked_relid = InvalidOid;	/* the ledger that was looked at */
 static bool asked = false;		/* is anything configured in it? */
 
 static void gate_relcache_callback(Datum arg, Oid relid);
+static char *refuse(const RunRequest *request, PolicyEnvironment environment, const GateAnswer *answer);
 static bool gate_configured(void);
+static bool rule_is_set(void);
 static void ask(const RunRequest *request, GateAnswer *answer);
 static void gate_arguments(const RunRequest *request, const char **args);
 static void ask_checks(const RunRequest *request, PolicyEnvironment environment, GateAnswer *answer);
@@ -80,7 +84,6 @@ char *
 gate_check(const RunRequest *request, PolicyEnvironment environment)
 {
 	GateAnswer	answer = {0};
-	const char *verb = request->action == RUN_APPLY ? "apply" : "roll back";
 
 	policy_begin_run(request->version);
 	initStringInfo(&answer.lines);
@@ -90,29 +93,86 @@ gate_check(const RunRequest *request, PolicyEnvironment environment)
 	if (request->action == RUN_APPLY)
 		ask_checks(request, environment, &answer);
 
-	if (answer.missing == 0)
+	return refuse(request, environment, &answer);
+}
+
+/* Raises what is missing, or returns it in a dry run; NULL when nothing is. */
+static char *
+refuse(const RunRequest *request, PolicyEnvironment environment, const GateAnswer *answer)
+{
+	const char *verb = request->action == RUN_APPLY ? "apply" : "roll back";
+	bool		one_line = strchr(answer->lines.data, '\n') == NULL;
+
+	if (answer->missing == 0)
 		return NULL;
 	if (request->dry_run)
-		return answer.lines.data;
-	if (answer.missing == 1 && strchr(answer.lines.data, '\n') == NULL)
+		return answer->lines.data;
+	if (one_line)
 		ereport(ERROR,
-				(errcode(answer.sqlerrcode),
+				(errcode(answer->sqlerrcode),
 				 errmsg("cannot %s \"%s\" in %s: %s", verb, request->version,
-						policy_environment_name(environment), answer.lines.data),
-				 errhint("%s", answer.hints.data)));
+						policy_environment_name(environment), answer->lines.data),
+				 errhint("%s", answer->hints.data)));
 	ereport(ERROR,
-			(errcode(answer.sqlerrcode),
-			 errmsg("cannot %s \"%s\" in %s: %d conditions are not met", verb, request->version,
-					policy_environment_name(environment), answer.missing),
-			 errdetail_internal("%s", answer.lines.data),
-			 errhint("%s", answer.hints.data)));
+			(errcode(answer->sqlerrcode),
+			 errmsg_plural("cannot %s \"%s\" in %s: %d condition is not met",
+						   "cannot %s \"%s\" in %s: %d conditions are not met", answer->missing,
+						   verb, request->version, policy_environment_name(environment), answer->missing),
+			 errdetail_internal("%s", answer->lines.data),
+			 errhint("%s", answer->hints.data)));
+}
+
+/* See gate.h. */
+char *
+gate_names(const Run *run)
+{
+	const RunRequest *request = run->request;
+	MemoryContext context = CurrentMemoryContext;
+	GateAnswer	answer = {0};
+	List	   *types = NIL,
+			   *identities = NIL;
+	const char *args[2];
+	char	   *lines = NULL;
+	RecordScope scope;
+	ListCell   *lc;
+
+	foreach(lc, run->effect->objects)
+	{
+		const GuardObject *object = lfirst(lc);
+
+		if (strcmp(object->action, "created") != 0)
+			continue;
+		types = lappend(types, object->type);
+		identities = lappend(identities, object->identity);
+	}
+	if (types == NIL || !gate_configured())
+		return NULL;
+
+	args[0] = OidOutputFunctionCall(F_ARRAY_OUT, run_text_array(types));
+	args[1] = OidOutputFunctionCall(F_ARRAY_OUT, run_text_array(identities));
+	SPI_connect();
+	record_begin(&scope);
+	spi_exec("SELECT migmgr_internal.bad_names($1::pg_catalog.text[], $2::pg_catalog.text[]) AS lines",
+			 SPI_OK_SELECT, 2, args);
+	if (spi_text(0, "lines") != NULL)
+		lines = MemoryContextStrdup(context, spi_text(0, "lines"));
+	record_end(&scope);
+	SPI_finish();
+	if (lines == NULL)
+		return NULL;
+
+	initStringInfo(&answer.lines);
+	initStringInfo(&answer.hints);
+	missing(request, &answer, "naming", lines,
+			"Name it otherwise, or take responsibility: SELECT migmgr.waive('naming', 'reason');");
+	return refuse(request, run->environment, &answer);
 }
 
 /* Has anybody ever asked for anything?  Kept until a setting changes. */
 static bool
 gate_configured(void)
 {
-	static const char *const events[] = {"require approval", "approved", "rejected", "policy"};
+	static const char *const events[] = {"require approval", "approved", "rejected"};
 	bool		found = false;
 	Oid			relid = ledger_relid();
 
@@ -121,9 +181,31 @@ gate_configured(void)
 	for (int i = 0; i < lengthof(events) && !found; i++)
 		found = own_any(MIGMGR_SCHEMA, "ledger", "ledger_event", BTEqualStrategyNumber,
 						CStringGetTextDatum(events[i]));
-	asked = found;
+	asked = found || rule_is_set();
 	asked_relid = relid;
 	return asked;
+}
+
+/* Is any of the rules set that the gate asks about? */
+static bool
+rule_is_set(void)
+{
+	RecordScope scope;
+	bool		found;
+
+	if (!own_any(MIGMGR_SCHEMA, "ledger", "ledger_event", BTEqualStrategyNumber, CStringGetTextDatum("policy")))
+		return false;
+	SPI_connect();
+	record_begin(&scope);
+	spi_exec("SELECT EXISTS (SELECT FROM migmgr.ledger AS l"
+			 " WHERE l.event = 'policy' AND l.event NOT IN ('applied', 'rolled back')"
+			 " AND l.detail::pg_catalog.jsonb ->> 'rule' IN"
+			 " ('window', 'max_backup_age', 'require_staging', 'four_eyes', 'naming')) AS found",
+			 SPI_OK_SELECT, 0, NULL);
+	found = spi_bool(0, "found", false);
+	record_end(&scope);
+	SPI_finish();
+	return found;
 }
 
 /* Asks the ledger, under the APPLY lock; approvals answer "ask". */

@@ -16,6 +16,9 @@ extern void gate_init(void);
  */
 extern char *gate_check(const RunRequest *request, PolicyEnvironment environment);
 
+/* Likewise of the names that a script has given to what it made. */
+extern char *gate_names(const Run *run);
+
 /*
  * For a run of several transactions, which asks the gate in the first: in each
  * that its text is approved, if it is; at the end which waivers it needed.

@@ -38,6 +38,7 @@
 #include "facts.h"
 #include "guard.h"
 #include "guard_state.h"
+#include "image.h"
 #include "ledger.h"
 #include "mode.h"
 #include "neteffect.h"
@@ -161,7 +162,10 @@ guard_enter(Node *parsetree, guard_adjust_fn adjust)
 	if (verdict->class == CLASS_PROTECTED)
 		guard_judge(verdict, true);
 	else if (guard_script != NULL)
+	{
 		judge_in_script(verdict);
+		image_statement(parsetree);
+	}
 	else
 		judge_alone(verdict, guard_current());
 }
@@ -484,6 +488,8 @@ exempt_in_rollback(const Verdict *verdict)
 	char	   *type;
 	char	   *identity;
 
+	if (guard_script->derived && verdict->class < CLASS_UNCLASSIFIED)
+		return true;
 	if (guard_script->mode != GUARD_ROLLBACK || verdict->class >= CLASS_UNCLASSIFIED)
 		return false;
 	if (verdict->drops)
@@ -543,6 +549,14 @@ guard_begin(GuardMode mode, List *owned)
 	foreach(lc, owned)
 		guard_script->owned = lappend(guard_script->owned, pstrdup(lfirst(lc)));
 	MemoryContextSwitchTo(old);
+}
+
+/* See guard.h. */
+void
+guard_derived(bool derived)
+{
+	if (guard_script != NULL)
+		guard_script->derived = derived;
 }
 
 /* See guard.h. */

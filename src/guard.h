@@ -59,6 +59,12 @@ extern void guard_begin(GuardMode mode, List *owned);
 /* In a rollback: whether there is any data is enough, do not count it. */
 extern void guard_count_any(void);
 
+/*
+ * The script is one that migmgr has derived: what it does to what its version
+ * has changed needs nobody's leave.
+ */
+extern void guard_derived(bool derived);
+
 /* the statement that runs next, already judged (NULL: verify SQL, checks) */
 extern void guard_statement(Verdict *verdict);
 

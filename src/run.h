@@ -11,6 +11,8 @@
  *	  mark.c                versions that count as applied without a run
  *	  run_statement.c       executing one statement, and what it says on error
  *	  run_record.c          what a run leaves behind
+ *	  run_counts.c          rows of the tables it touched
+ *	  run_state.c           the objects it touched, as it leaves them
  *	  evidence.c            what a failed run leaves behind
  */
 #ifndef MIGMGR_RUN_H
@@ -35,6 +37,13 @@ typedef enum OnData
 	ON_DATA_REFUSE, ON_DATA_ARCHIVE, ON_DATA_DISCARD
 } OnData;
 
+/* is the way back tried before the script is kept? */
+typedef enum ProofMode
+{
+	PROOF_AUTO,					/* where it costs little */
+	PROOF_OFF, PROOF_FORCE
+} ProofMode;
+
 /* keys of options */
 typedef struct RunOptions
 {
@@ -44,6 +53,8 @@ typedef struct RunOptions
 	bool		skip_failed;
 	bool		allow_divergence;
 	bool		report;			/* on_error => 'report' */
+	bool		derive;			/* a way back from what was done */
+	ProofMode	proof;
 } RunOptions;
 
 /* what is asked for; strings in the function's context, NULL where absent */
@@ -68,6 +79,8 @@ typedef struct RunRequest
 	bool		dry_run;
 	OnData		on_data;
 	int64		undoes;			/* rollback: seq of the entry it undoes */
+	bool		derived;		/* rollback: by a script that migmgr made */
+	const char *caveat;			/* ... and what it does not bring back */
 	bool		commits;		/* came by the door that owns its transactions */
 	bool		online;			/* its statements run by themselves */
 	bool		background;		/* a worker runs it */
@@ -92,6 +105,15 @@ typedef struct RunStatement
 	List	   *notices;		/* of char * */
 } RunStatement;
 
+/* rows of a table that a run touched */
+typedef struct RunCount
+{
+	const char *table;
+	int64		before;			/* -1: it was new, -2: not known (TRUNCATE) */
+	int64		after;
+	bool		estimated;
+} RunCount;
+
 /* a run while it goes on */
 typedef struct Run
 {
@@ -111,6 +133,7 @@ typedef struct Run
 	const Script *current_script;
 	const char *current_part;	/* "statement", "verify statement" */
 	GuardResult *effect;
+	List	   *counts;			/* of RunCount * */
 	MigClass	class;
 	int			attempts;
 	int			waited;			/* ms between attempts */
@@ -121,6 +144,8 @@ typedef struct Run
 	const char *reversible;
 	int64		seq;
 	struct Archive *archive;	/* data kept, or brought back */
+	struct Inverse *inverse;	/* apply: what is known of the way back */
+	bool		proving;		/* the way back is being tried */
 } Run;
 
 #define RUN_COLUMNS 9
@@ -161,6 +186,7 @@ typedef struct VersionState
 	const char *class;
 	const char *reversible;
 	const char *down;			/* checksum of its way back */
+	const char *derived;		/* of the one that migmgr made */
 	int			statements;
 	int64		ms;
 } VersionState;
@@ -225,6 +251,7 @@ extern void replaces_undo(const RunRequest *request);
 /* run_statement.c */
 extern void run_statements(Run *run, Script *script, const char *part);
 extern void run_verify(Run *run);
+extern void run_trust_bodies(void);
 extern ErrorData *run_error(const Run *run, ErrorData *error);
 extern List *run_judge(Run *run, Script *script);
 
@@ -233,6 +260,12 @@ extern void run_record(Run *run);
 extern const char *write_script(const char *text, List **stored);
 extern Datum run_numeric(double ms);
 extern Datum run_text_array(const List *texts);
+
+/* run_counts.c */
+extern void run_counts(Run *run);
+
+/* run_state.c */
+extern char *run_state(const Run *run);
 
 /* evidence.c */
 typedef struct Attempt

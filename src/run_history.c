@@ -85,6 +85,7 @@ version_state(const char *version)
 			 " pg_catalog.to_char(COALESCE((d.detail ->> 'applied_at')::pg_catalog.timestamptz, l.at),"
 			 "   'YYYY-MM-DD HH24:MI:SS TZ') AS at,"
 			 " d.detail ->> 'class' AS class, d.detail ->> 'reversible' AS reversible, d.detail ->> 'down' AS down,"
+			 " d.detail ->> 'derived' AS derived,"
 			 " d.detail ->> 'statements' AS statements, d.detail ->> 'ms' AS ms"
 			 " FROM migmgr.ledger AS l CROSS JOIN LATERAL (SELECT l.detail::pg_catalog.jsonb AS detail) AS d"
 			 " WHERE l.version = $1 AND l.event IN (" DONE_EVENTS ", " UNDONE_EVENTS ")"
@@ -102,6 +103,7 @@ version_state(const char *version)
 		state->class = keep(context, spi_text(0, "class"));
 		state->reversible = keep(context, spi_text(0, "reversible"));
 		state->down = keep(context, spi_text(0, "down"));
+		state->derived = keep(context, spi_text(0, "derived"));
 		state->statements = spi_int64(0, "statements", 0);
 		state->ms = spi_int64(0, "ms", 0);
 	}
@@ -305,10 +307,10 @@ script_text(const char *checksum, bool *redacted)
 	}
 	record_end(&scope);
 	SPI_finish();
-	if (text == NULL)
+	if (text == NULL || (!*redacted && strcmp(script_checksum(text), checksum) != 0))
 		ereport(ERROR,
 				(errcode(ERRCODE_MG_LEDGER_CHAIN),
-				 errmsg("the text of script %s is missing", checksum),
+				 errmsg(text == NULL ? "the text of script %s is missing" : "the text of script %s was edited", checksum),
 				 errhint("SELECT * FROM migmgr.verify(); shows what else is missing.")));
 	return text;
 }

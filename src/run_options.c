@@ -25,10 +25,12 @@ typedef struct OptionRow
 	option_setter set;
 } OptionRow;
 
+static void set_derive(RunOptions *options, const char *key, const char *value);
 static void set_lock_timeout(RunOptions *options, const char *key, const char *value);
 static void set_max_retries(RunOptions *options, const char *key, const char *value);
 static void set_allow_divergence(RunOptions *options, const char *key, const char *value);
 static void set_allow_out_of_order(RunOptions *options, const char *key, const char *value);
+static void set_proof(RunOptions *options, const char *key, const char *value);
 static void set_skip_failed(RunOptions *options, const char *key, const char *value);
 static void set_on_error(RunOptions *options, const char *key, const char *value);
 pg_noreturn static void bad_value(const char *key, const char *value, const char *expected);
@@ -38,9 +40,11 @@ static char *scalar_text(const char *key, JsonbValue *value);
 static const OptionRow option_rows[] = {
 	{.key = "allow_divergence",.set = set_allow_divergence},
 	{.key = "allow_out_of_order",.set = set_allow_out_of_order},
+	{.key = "derive",.set = set_derive},
 	{.key = "lock_timeout",.set = set_lock_timeout},
 	{.key = "max_retries",.set = set_max_retries},
 	{.key = "on_error",.set = set_on_error},
+	{.key = "proof",.set = set_proof},
 	{.key = "skip_failed",.set = set_skip_failed},
 };
 
@@ -55,6 +59,7 @@ run_options(RunOptions *options, Jsonb *json)
 	memset(options, 0, sizeof(RunOptions));
 	options->lock_timeout = guc_lock_timeout;
 	options->max_retries = 3;
+	options->derive = true;
 	if (json == NULL)
 		return;
 	if (!JB_ROOT_IS_OBJECT(json))
@@ -175,4 +180,23 @@ set_on_error(RunOptions *options, const char *key, const char *value)
 	if (strcmp(value, "raise") != 0 && strcmp(value, "report") != 0)
 		bad_value(key, value, "\"raise\" or \"report\"");
 	options->report = strcmp(value, "report") == 0;
+}
+
+static void
+set_derive(RunOptions *options, const char *key, const char *value)
+{
+	options->derive = bool_value(key, value);
+}
+
+static void
+set_proof(RunOptions *options, const char *key, const char *value)
+{
+	if (strcmp(value, "auto") == 0)
+		options->proof = PROOF_AUTO;
+	else if (strcmp(value, "off") == 0)
+		options->proof = PROOF_OFF;
+	else if (strcmp(value, "force") == 0)
+		options->proof = PROOF_FORCE;
+	else
+		bad_value(key, value, "\"auto\", \"off\" or \"force\"");
 }

@@ -14,6 +14,7 @@
 
 #include "archive.h"
 #include "foreign.h"
+#include "inverse.h"
 #include "ledger.h"
 #include "migmgr.h"
 #include "own_table.h"
@@ -26,8 +27,10 @@ static void json_int(StringInfo json, const char *key, int64 value);
 static void json_list(StringInfo json, const char *key, const List *values);
 static void write_statements(const Run *run);
 static void write_objects(const Run *run);
-static char *entry_detail(const Run *run, const char *down, const char *verify, const List *stored);
+static char *entry_detail(const Run *run, const char *down, const char *derived, const char *verify, const List *stored,
+						  const char *state);
 static void json_archive(StringInfo json, const char *key, const Archive *archive);
+static void json_counts(StringInfo json, const List *counts);
 static void json_lost(StringInfo json, const List *objects);
 
 /* Appends `"key": ` to an object under construction. */
@@ -85,6 +88,7 @@ run_record(Run *run)
 	LedgerEntry entry = {0};
 	RecordScope scope;
 	const char *down = NULL,
+			   *derived = NULL,
 			   *verify = NULL;
 	List	   *stored = NIL;
 
@@ -97,15 +101,19 @@ run_record(Run *run)
 	if (request->verify != NULL)
 		verify = write_script(request->verify, &stored);
 
+	if (run->inverse != NULL && run->inverse->script != NULL && run->inverse->script[0] != '\0')
+		derived = write_script(run->inverse->script, &stored);
+
 	entry.event = request->action == RUN_APPLY ? "applied" : "rolled back";
 	entry.version = request->version;
 	entry.name = request->name;
 	entry.checksum = request->checksum;
-	entry.detail = entry_detail(run, down, verify, stored);
+	entry.detail = entry_detail(run, down, derived, verify, stored, run_state(run));
 	run->seq = ledger_append(&entry);
 
 	write_statements(run);
 	write_objects(run);
+	inverse_record(run);
 	record_end(&scope);
 	SPI_finish();
 
@@ -220,7 +228,8 @@ run_text_array(const List *texts)
 
 /* The detail of the ledger entry, a JSON object. */
 static char *
-entry_detail(const Run *run, const char *down, const char *verify, const List *stored)
+entry_detail(const Run *run, const char *down, const char *derived, const char *verify, const List *stored,
+			 const char *state)
 {
 	const RunRequest *request = run->request;
 	StringInfoData json;
@@ -236,10 +245,17 @@ entry_detail(const Run *run, const char *down, const char *verify, const List *s
 	json_text(&json, "file", request->file);
 	json_text(&json, "received", request->received);
 	json_list(&json, "stored", stored);
+	if (state != NULL)
+	{
+		json_key(&json, "state");
+		appendStringInfoString(&json, state);
+	}
+	json_counts(&json, run->counts);
 	if (request->action == RUN_APPLY)
 	{
 		json_text(&json, "reversible", run->reversible);
 		json_text(&json, "down", down);
+		json_text(&json, "derived", derived);
 		json_text(&json, "verify", verify);
 		json_text(&json, "note", request->note);
 		json_list(&json, "flags", request->flags);
@@ -268,6 +284,34 @@ json_archive(StringInfo json, const char *key, const Archive *archive)
 		return;
 	json_key(json, key);
 	archive_json(json, archive);
+}
+
+/* Rows of each table: before where it is known and was there, and after. */
+static void
+json_counts(StringInfo json, const List *counts)
+{
+	ListCell   *lc;
+
+	if (counts == NIL)
+		return;
+	json_key(json, "counts");
+	appendStringInfoChar(json, '[');
+	foreach(lc, counts)
+	{
+		const RunCount *count = lfirst(lc);
+
+		appendStringInfoString(json, lc == list_head(counts) ? "{" : ", {");
+		json_text(json, "table", count->table);
+		if (count->before >= 0)
+			json_int(json, "before", count->before);
+		else if (count->before == -1)
+			json_text(json, "new", "true");
+		json_int(json, "after", count->after);
+		if (count->estimated)
+			json_text(json, "estimated", "true");
+		appendStringInfoChar(json, '}');
+	}
+	appendStringInfoChar(json, ']');
 }
 
 /* What data a rollback gave up, table by table and column by column. */

@@ -166,7 +166,7 @@ check_cron(const Task *task, const char *schedule, const char *command)
 		ereport(ERROR,
 				(errcode(ERRCODE_MG_NO_CRON),
 				 errmsg("pg_cron is not installed on this server"),
-				 errhint("Add pg_cron to shared_preload_libraries and CREATE EXTENSION pg_cron; or let any scheduler run: psql -d %s -c '%s'",
+				 errhint("Add pg_cron to shared_preload_libraries and CREATE EXTENSION pg_cron; or let any scheduler run: psql -d %s -c \"%s\"",
 						 quote_identifier(database), command)));
 	if (strcmp(home, database) == 0)
 		ereport(ERROR,

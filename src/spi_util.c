@@ -9,9 +9,11 @@
  */
 #include "postgres.h"
 
+#include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "utils/builtins.h"
 #include "utils/hsearch.h"
+#include "utils/snapmgr.h"
 
 #include "spi_util.h"
 
@@ -25,6 +27,7 @@ typedef struct KeptPlan
 
 static HTAB *kept_plans = NULL;
 
+static void execute(const char *sql, int expect, int nargs, const char *const *args, bool read_only);
 static SPIPlanPtr spi_plan(const char *sql, int nargs);
 
 /*
@@ -34,6 +37,25 @@ static SPIPlanPtr spi_plan(const char *sql, int nargs);
  */
 void
 spi_exec(const char *sql, int expect, int nargs, const char *const *args)
+{
+	execute(sql, expect, nargs, args, false);
+}
+
+/*
+ * The same for what only reads: sees what has been done so far, by whoever has
+ * committed, whatever the isolation level is.
+ */
+void
+spi_exec_latest(const char *sql, int expect, int nargs, const char *const *args)
+{
+	CommandCounterIncrement();
+	PushActiveSnapshot(GetLatestSnapshot());
+	execute(sql, expect, nargs, args, true);
+	PopActiveSnapshot();
+}
+
+static void
+execute(const char *sql, int expect, int nargs, const char *const *args, bool read_only)
 {
 	Datum		values[MAX_ARGS];
 	char		nulls[MAX_ARGS] = {0};
@@ -45,7 +67,7 @@ spi_exec(const char *sql, int expect, int nargs, const char *const *args)
 		values[i] = args[i] == NULL ? (Datum) 0 : CStringGetTextDatum(args[i]);
 	}
 
-	result = SPI_execute_plan(spi_plan(sql, nargs), values, nulls, false, 0);
+	result = SPI_execute_plan(spi_plan(sql, nargs), values, nulls, read_only, 0);
 	if (result != expect)
 		elog(ERROR, "SPI returned %s for: %s", SPI_result_code_string(result), sql);
 }

@@ -198,7 +198,7 @@ BEGIN
       outcome := 'equal';
     ELSE
       outcome := CASE WHEN notes = '{}' THEN 'DIFFERENT' ELSE 'explained' END;
-      SELECT string_agg(concat_ws(E'\n    ', coalesce(x.identity, y.identity), x.definition, 'BUT NOW', y.definition), E'\n') INTO detail
+      SELECT string_agg(concat_ws(E'\n    ', coalesce(x.identity, y.identity), x.definition, 'BUT NOW', y.definition), E'\n' ORDER BY coalesce(x.identity, y.identity) COLLATE "C") INTO detail
         FROM jsonb_to_recordset(before) AS x(kind text, identity text, definition text)
         FULL JOIN migmgr_internal.describe() AS y ON y.kind = x.kind AND y.identity = x.identity
        WHERE x.definition IS DISTINCT FROM y.definition;

@@ -3,12 +3,13 @@
 \set ECHO none
 \i test/include/database.sql
 SET client_min_messages = error;
+SET jit = off;
 SELECT migmgr.set_environment('development') \gset
 CREATE ROLE regress_migmgr_diff;
 \set ECHO all
 
 CREATE SCHEMA app;
-CREATE TABLE app.org (id bigint PRIMARY KEY, name text NOT NULL);
+CREATE TABLE app.org (id bigint PRIMARY KEY, name text);
 CREATE TABLE app.item (id bigint PRIMARY KEY, org bigint REFERENCES app.org, price numeric CHECK (price > 0));
 CREATE VIEW app.prices AS SELECT price FROM app.item;
 CREATE INDEX item_org ON app.item (org);

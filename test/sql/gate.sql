@@ -119,6 +119,20 @@ SELECT :'version' AS version, :'status' AS status, :'class' AS class;
 SELECT label, state FROM migmgr.approvals WHERE version = '003.5';
 SELECT migmgr.require_approval('production', 'dev-lead', required => false);
 
+-- names of what a migration makes
+SELECT migmgr.set_policy('production', 'naming', 'snake_case');
+SELECT * FROM public.caught($$SELECT * FROM migmgr.apply('003.6', 'camel', 'CREATE TABLE "Camel" (id int PRIMARY KEY, "userId" int); CREATE FUNCTION "doIt"(a int) RETURNS int LANGUAGE sql AS ''SELECT 1''')$$) \gx
+SELECT state, message FROM public.caught($$SELECT * FROM migmgr.apply('003.6', 'camel', 'ALTER TABLE first ADD "userId" int')$$);
+SELECT status, detail FROM migmgr.apply('003.6', 'camel', 'ALTER TABLE first ADD "userId" int', dry_run => true);
+SELECT migmgr.set_policy('production', 'naming', '^[a-z]{1,5}$');
+SELECT state, message FROM public.caught($$SELECT * FROM migmgr.apply('003.6', 'camel', 'ALTER TABLE first ADD user_id int')$$);
+SELECT migmgr.waive('naming', 'the application wants it', version => '003.6') IS NOT NULL AS waived;
+\set VERBOSITY terse
+SELECT version, status FROM migmgr.apply('003.6', 'camel', 'ALTER TABLE first ADD user_id int');
+\set VERBOSITY default
+SELECT * FROM public.try($$SELECT migmgr.set_policy('production', 'naming', '[a-')$$) \gx
+SELECT migmgr.set_policy('production', 'naming', NULL);
+
 -- four eyes, by login
 SELECT migmgr.set_policy('production', 'four_eyes', 'on');
 SELECT migmgr.approve('004', 'dev-lead', checksum => migmgr.checksum('CREATE TABLE four (i int)')) IS NOT NULL AS approved;

@@ -7,6 +7,7 @@ SELECT public.fingerprint() AS before \gset
 SELECT * FROM public.caught($$SELECT * FROM migmgr.schedule('sweep', '* * * * *')$$) \gx
 SELECT * FROM public.caught($$SELECT * FROM migmgr.schedule('sweep', '* * * * *', seconds => 30)$$) \gx
 SELECT * FROM public.caught($$SELECT * FROM migmgr.schedule('verify', '@daily')$$) \gx
+SELECT hint FROM public.caught($$SELECT * FROM migmgr.schedule('checks', '*/5 * * * *')$$);
 SELECT * FROM public.caught($$SELECT * FROM migmgr.schedule('lunch', '* * * * *')$$) \gx
 SELECT * FROM public.caught($$SELECT * FROM migmgr.schedule(NULL, '* * * * *')$$) \gx
 SELECT * FROM public.caught($$SELECT * FROM migmgr.schedule('sweep', NULL)$$) \gx

@@ -1,0 +1,352 @@
+/*
+ * inverse.c
+ *	  The way back that is derived from what a script has done.
+ *
+ * From the images before and after, undo() of the snapshot room makes SQL.
+ * What it cannot bring back, or what no image shows (rows that were changed),
+ * is said in words, and kept with the entry.
+ */
+#include "postgres.h"
+
+#include "catalog/dependency.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_collation.h"
+#include "lib/stringinfo.h"
+#include "utils/builtins.h"
+#include "utils/formatting.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+
+#include "errors.h"
+#include "guard_state.h"
+#include "image.h"
+#include "inverse.h"
+#include "ledger.h"
+#include "spi_util.h"
+#include "subxact.h"
+
+/* kinds that are dropped by their name, and nothing else */
+static const char *const plain_kinds[] = {
+	"table", "view", "materialized view", "index", "sequence", "function", "procedure", "type", "schema", "extension",
+};
+
+static char *drop_made(const List *made);
+static char *drop_one(const ImageMade *one);
+static bool goes_with_another(const List *made, int position);
+static void derive(Run *run);
+static bool derive_script(void *arg);
+static void note_data(const Run *run, Inverse *inverse);
+static bool made_here(const Run *run, const char *identity);
+static char *joined(const List *words);
+static char *in_words(const Run *run, const Inverse *inverse);
+
+/* See inverse.h. */
+void
+inverse_watch(const Run *run)
+{
+	if (run->request->action == RUN_APPLY && run->request->options.derive)
+		image_begin();
+}
+
+/* See inverse.h. */
+void
+inverse_derive(Run *run)
+{
+	Inverse    *inverse = palloc0(sizeof(Inverse));
+
+	run->inverse = NULL;
+	if (!image_active())
+	{
+		run->reversible = run->down != NULL ? "by script" : "no: no rollback script was given";
+		return;
+	}
+	if (run->down == NULL)
+	{
+		bool		simple;
+		List	   *made = image_made(&simple);
+
+		inverse->reasons = image_missed();
+		inverse->script = simple ? drop_made(made) : NULL;
+		inverse->only_drops = inverse->script != NULL;
+		run->inverse = inverse;
+		if (inverse->script == NULL)
+			derive(run);
+		else if (inverse->script[0] != '\0')
+			run->down = script_parse(inverse->script, "the derived way back");
+		note_data(run, inverse);
+	}
+	run->inverse = inverse;
+	proof_run(run);
+	run->reversible = in_words(run, inverse);
+}
+
+/*
+ * The way back of a script that has only made things: they are dropped in the
+ * opposite order.  NULL when there is a kind among them that takes more.
+ */
+static char *
+drop_made(const List *made)
+{
+	StringInfoData script;
+
+	initStringInfo(&script);
+	for (int i = list_length(made) - 1; i >= 0; i--)
+	{
+		char	   *statement;
+
+		if (goes_with_another(made, i))
+			continue;
+		statement = drop_one(list_nth(made, i));
+		if (statement == NULL)
+			return NULL;
+		appendStringInfo(&script, "%s;\n", statement);
+	}
+	return script.data;
+}
+
+/* The statement that drops one object, or NULL. */
+static char *
+drop_one(const ImageMade *one)
+{
+	char	   *kind = getObjectTypeDescription(&one->address, false);
+	char	   *identity = getObjectIdentity(&one->address, false);
+	char	   *relation;
+
+	if (strcmp(kind, "trigger") == 0 || strcmp(kind, "policy") == 0 || strcmp(kind, "rule") == 0)
+	{
+		/* "name on relation" */
+		relation = quote_qualified_identifier(get_namespace_name(get_rel_namespace(one->whole)), get_rel_name(one->whole));
+		return psprintf("DROP %s %.*s ON %s", str_toupper(kind, strlen(kind), C_COLLATION_OID),
+						(int) (strlen(identity) - strlen(relation) - strlen(" on ")), identity, relation);
+	}
+	if (strcmp(kind, "statistics object") == 0)
+		return psprintf("DROP STATISTICS %s", identity);
+	if (strcmp(kind, "table constraint") == 0 || strcmp(kind, "table column") == 0)
+	{
+		relation = quote_qualified_identifier(get_namespace_name(get_rel_namespace(one->whole)), get_rel_name(one->whole));
+		return one->address.objectSubId != 0 ?
+			psprintf("ALTER TABLE %s DROP COLUMN %s", relation,
+					 quote_identifier(get_attname(one->whole, one->address.objectSubId, false))) :
+			psprintf("ALTER TABLE %s DROP CONSTRAINT %s", relation,
+					 quote_identifier(get_constraint_name(one->address.objectId)));
+	}
+	for (int i = 0; i < lengthof(plain_kinds); i++)
+	{
+		if (strcmp(kind, plain_kinds[i]) == 0)
+			return psprintf("DROP %s %s", str_toupper(kind, strlen(kind), C_COLLATION_OID), identity);
+	}
+	return NULL;
+}
+
+/*
+ * Does an object need no statement of its own?  A sequence goes with its
+ * column, an index with its constraint, a part with the relation that the
+ * script has made; unless the part may need something that was made after the
+ * relation, and so goes before it.
+ */
+static bool
+goes_with_another(const List *made, int position)
+{
+	const ImageMade *one = list_nth(made, position);
+	Oid			relid;
+	int32		column;
+
+	if (one->address.classId == RelationRelationId && one->address.objectSubId == 0)
+	{
+		if (sequenceIsOwned(one->address.objectId, DEPENDENCY_AUTO, &relid, &column) ||
+			sequenceIsOwned(one->address.objectId, DEPENDENCY_INTERNAL, &relid, &column) ||
+			OidIsValid(get_index_constraint(one->address.objectId)))
+			return true;
+	}
+	if (!one->part)
+		return false;
+	if (!one->of_new)
+		/* a constraint of a new column, and the like, goes with the column */
+		return false;
+	for (int i = position - 1; i >= 0; i--)
+	{
+		const ImageMade *before = list_nth(made, i);
+
+		if (before->address.objectId == one->whole)
+			return true;
+		if (!before->part)
+			return false;
+	}
+	return true;
+}
+
+/*
+ * A migration does not fail because its way back cannot be found: then there
+ * is none, and it says why.
+ */
+static void
+derive(Run *run)
+{
+	Inverse    *inverse = run->inverse;
+	ErrorData  *error = subxact_run(derive_script, run);
+
+	image_pause(false);
+	if (error == NULL)
+		return;
+	if (error->sqlerrcode == ERRCODE_QUERY_CANCELED || error->sqlerrcode == ERRCODE_ADMIN_SHUTDOWN)
+		ReThrowError(error);
+	inverse->script = "";
+	inverse->after = NULL;
+	inverse->reasons = lappend(inverse->reasons, psprintf("it was not found: %s", error->message));
+}
+
+/* The statements of the way back, and what they cannot do. */
+static bool
+derive_script(void *arg)
+{
+	Run		   *run = arg;
+	Inverse    *inverse = run->inverse;
+	MemoryContext context = CurrentMemoryContext;
+	const char *args[2];
+	StringInfoData script;
+	RecordScope scope;
+
+	image_result(&inverse->before, &inverse->after);
+	args[0] = inverse->before;
+	args[1] = inverse->after;
+	initStringInfo(&script);
+	SPI_connect();
+	record_begin(&scope);
+	spi_exec_latest("SELECT u.sql, u.irreversible FROM migmgr_internal.undo($1::pg_catalog.jsonb, $2::pg_catalog.jsonb) AS u"
+					" ORDER BY u.n",
+					SPI_OK_SELECT, 2, args);
+	for (uint64 i = 0; i < SPI_processed; i++)
+	{
+		char	   *sql = spi_text(i, "sql");
+		char	   *reason = spi_text(i, "irreversible");
+		MemoryContext old = MemoryContextSwitchTo(context);
+
+		if (sql != NULL)
+			appendStringInfo(&script, "%s;\n", sql);
+		if (reason != NULL)
+			inverse->reasons = lappend(inverse->reasons, pstrdup(reason));
+		MemoryContextSwitchTo(old);
+	}
+	record_end(&scope);
+	SPI_finish();
+	inverse->script = script.data;
+	if (script.len > 0)
+		run->down = script_parse(script.data, "the derived way back");
+	return true;
+}
+
+/* Rows of older tables that the script has changed stay as they are. */
+static void
+note_data(const Run *run, Inverse *inverse)
+{
+	ListCell   *lc;
+
+	foreach(lc, run->done)
+	{
+		const RunStatement *done = lfirst(lc);
+
+		if (done->object == NULL || made_here(run, done->object))
+			continue;
+		if (strcmp(done->command, "TRUNCATE TABLE") == 0)
+			inverse->reasons = lappend(inverse->reasons, psprintf("the rows that TRUNCATE took from %s are gone", done->object));
+		else if (done->rows > 0 && (strcmp(done->command, "INSERT") == 0 || strcmp(done->command, "UPDATE") == 0 ||
+									strcmp(done->command, "DELETE") == 0 || strcmp(done->command, "MERGE") == 0))
+			inverse->reasons = lappend(inverse->reasons,
+									   psprintf(INT64_FORMAT " %s of %s %s as %s left %s", done->rows,
+												done->rows == 1 ? "row" : "rows", done->object,
+												done->rows == 1 ? "stays" : "stay", done->command,
+												done->rows == 1 ? "it" : "them"));
+	}
+}
+
+static bool
+made_here(const Run *run, const char *identity)
+{
+	ListCell   *lc;
+
+	foreach(lc, run->effect->objects)
+	{
+		const GuardObject *object = lfirst(lc);
+
+		if (strcmp(object->action, "created") == 0 && strcmp(object->identity, identity) == 0)
+			return true;
+	}
+	return false;
+}
+
+static char *
+joined(const List *words)
+{
+	StringInfoData text;
+	ListCell   *lc;
+
+	initStringInfo(&text);
+	foreach(lc, words)
+		appendStringInfo(&text, "%s%s", text.len > 0 ? "; " : "", (char *) lfirst(lc));
+	return text.data;
+}
+
+/* What history and the caller's row say of the way back. */
+static char *
+in_words(const Run *run, const Inverse *inverse)
+{
+	bool		by_script = run->request->down != NULL;
+	StringInfoData text;
+
+	if (!by_script && inverse->script[0] == '\0')
+		return inverse->reasons != NIL ? psprintf("no: %s", joined(inverse->reasons)) : "nothing to take back";
+	initStringInfo(&text);
+	appendStringInfoString(&text, by_script ? "by script" : "derived");
+	if (inverse->proved)
+		appendStringInfoString(&text, ", proved");
+	if (inverse->reasons != NIL)
+		appendStringInfo(&text, ", but: %s", joined(inverse->reasons));
+	if (inverse->differences != NIL)
+		appendStringInfo(&text, ", but not all would come back: %s", joined(inverse->differences));
+	if (inverse->not_proved != NULL)
+		appendStringInfo(&text, "; not proved: %s", inverse->not_proved);
+	return text.data;
+}
+
+/* See inverse.h.  Connected to SPI, recording. */
+void
+inverse_record(const Run *run)
+{
+	const Inverse *inverse = run->inverse;
+	const char *args[3];
+
+	if (inverse == NULL || inverse->after == NULL || inverse->script == NULL || inverse->script[0] == '\0')
+		return;
+	args[0] = psprintf(INT64_FORMAT, run->seq);
+	args[1] = inverse->before;
+	args[2] = inverse->after;
+	spi_exec("SELECT migmgr_internal.made_keep($1::pg_catalog.int8, $2::pg_catalog.jsonb, $3::pg_catalog.jsonb)",
+			 SPI_OK_SELECT, 3, args);
+}
+
+/* See inverse.h. */
+void
+inverse_check(const Run *run)
+{
+	MemoryContext context = CurrentMemoryContext;
+	const char *args[1] = {psprintf(INT64_FORMAT, run->request->undoes)};
+	RecordScope scope;
+	char	   *lines;
+
+	SPI_connect();
+	record_begin(&scope);
+	spi_exec_latest("SELECT pg_catalog.string_agg(c.line, E'\\n') AS lines FROM migmgr_internal.made_changed($1::pg_catalog.int8) AS c",
+					SPI_OK_SELECT, 1, args);
+	lines = spi_text(0, "lines");
+	lines = lines == NULL ? NULL : MemoryContextStrdup(context, lines);
+	record_end(&scope);
+	SPI_finish();
+	if (lines != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_MG_ROLLBACK_CHANGED),
+				 errmsg("cannot roll back \"%s\": what it made was changed since", run->request->version),
+				 errdetail("%s", lines),
+				 errhint("Take that change back first, or write the way back as a new migration; "
+						 "SELECT migmgr.rollback_guide(%s); prints what is known of it.",
+						 quote_literal_cstr(run->request->version))));
+}
