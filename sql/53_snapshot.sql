@@ -604,20 +604,21 @@ CREATE VIEW migmgr_internal.described_publication AS
            E'\n  ' || migmgr_internal.joined(x.members, E'\n  '), migmgr_internal.tail(p.pubowner, NULL, x.comment)) AS definition,
          jsonb_strip_nulls(jsonb_build_object('name', quote_ident(p.pubname), 'owner', quote_ident(pg_get_userbyid(p.pubowner)), 'all_tables', CASE WHEN p.puballtables THEN true END,
            'options', x.options, 'members', x.members, 'comment', x.comment,
-           'raw', jsonb_build_object('members', (SELECT jsonb_agg(m ORDER BY m) FROM (SELECT concat_ws('/', r.prrelid, md5(r.prqual::text), r.prattrs) FROM pg_publication_rel AS r WHERE r.prpubid = p.oid
-             UNION ALL SELECT 'schema ' || s.pnnspid FROM pg_publication_namespace AS s WHERE s.pnpubid = p.oid) AS y(m))))) AS facts,
+           'raw', jsonb_build_object('members', x.by_member))) AS facts,
          'pg_publication'::regclass::oid AS classid, p.oid AS objid, 0 AS objsubid, p.oid AS whole
     FROM pg_publication AS p
    CROSS JOIN LATERAL (
      SELECT concat('publish = ', quote_literal(concat_ws(', ', CASE WHEN p.pubinsert THEN 'insert' END, CASE WHEN p.pubupdate THEN 'update' END, CASE WHEN p.pubdelete THEN 'delete' END, CASE WHEN p.pubtruncate THEN 'truncate' END)),
               ', publish_via_partition_root = ', p.pubviaroot::text, ', publish_generated_columns = ' || CASE to_jsonb(p) ->> 'pubgencols' WHEN 's' THEN 'stored' END) AS options,
-            (SELECT jsonb_agg(m ORDER BY m COLLATE "C") FROM (
+            y.by_member, (SELECT jsonb_agg(m ORDER BY m COLLATE "C") FROM jsonb_object_keys(y.by_member) AS m) AS members,
+            migmgr_internal.comment_of('pg_publication'::regclass, p.oid) AS comment
+       FROM (SELECT jsonb_object_agg(m.text, m.raw) AS by_member FROM (
                SELECT concat('TABLE ', r.prrelid::regclass::text,
                         ' (' || (SELECT string_agg(quote_ident(a.attname), ', ' ORDER BY a.attname COLLATE "C") FROM pg_attribute AS a WHERE a.attrelid = r.prrelid AND a.attnum = ANY (r.prattrs)) || ')',
-                        ' WHERE (' || pg_get_expr(r.prqual, r.prrelid) || ')') FROM pg_publication_rel AS r WHERE r.prpubid = p.oid
+                        ' WHERE (' || pg_get_expr(r.prqual, r.prrelid) || ')'), concat_ws('/', r.prrelid, md5(r.prqual::text), r.prattrs)
+                 FROM pg_publication_rel AS r WHERE r.prpubid = p.oid
                UNION ALL
-               SELECT 'TABLES IN SCHEMA ' || quote_ident(n.nspname) FROM pg_publication_namespace AS s JOIN pg_namespace AS n ON n.oid = s.pnnspid WHERE s.pnpubid = p.oid) AS y(m)) AS members,
-            migmgr_internal.comment_of('pg_publication'::regclass, p.oid) AS comment) AS x
+               SELECT 'TABLES IN SCHEMA ' || quote_ident(n.nspname), 'schema ' || n.oid FROM pg_publication_namespace AS s JOIN pg_namespace AS n ON n.oid = s.pnnspid WHERE s.pnpubid = p.oid) AS m(text, raw)) AS y) AS x
    WHERE NOT migmgr_internal.is_member('pg_publication'::regclass, p.oid);
 COMMENT ON VIEW migmgr_internal.described_publication IS 'publications with their members, described';
 
@@ -851,7 +852,7 @@ BEGIN
       WHERE needs.classid = 'pg_constraint'::regclass AND k.oid = needs.objid AND k.contype IN ('p', 'u', 'x')
   ), ref AS (
     SELECT DISTINCT coalesce(e.refclassid, j.refclassid, i.refclassid, d.refclassid) AS classid, coalesce(e.refobjid, j.refobjid, i.refobjid, d.refobjid) AS objid,
-           CASE WHEN e.refobjid IS NULL THEN coalesce(j.refobjsubid, i.refobjsubid, d.refobjsubid) ELSE 0 END AS objsubid
+           CASE WHEN e.refobjid IS NULL AND coalesce(v.relkind, 'r') NOT IN ('v', 'm') THEN coalesce(j.refobjsubid, i.refobjsubid, d.refobjsubid) ELSE 0 END AS objsubid
       FROM source AS s
       JOIN pg_depend AS d ON d.classid = s.classid AND d.objid = s.objid AND d.objsubid = s.objsubid AND d.deptype IN ('n', 'a', 'P', 'S')
            AND NOT (d.deptype = 'a' AND d.refclassid = 'pg_class'::regclass AND d.classid = 'pg_class'::regclass
@@ -860,6 +861,7 @@ BEGIN
       LEFT JOIN pg_depend AS j ON j.classid = i.refclassid AND j.objid = i.refobjid AND j.objsubid = 0 AND i.refobjsubid = 0 AND j.deptype = 'i'
       LEFT JOIN pg_depend AS e ON e.classid = coalesce(j.refclassid, i.refclassid, d.refclassid) AND e.objid = coalesce(j.refobjid, i.refobjid, d.refobjid)
            AND e.objsubid = 0 AND e.deptype = 'e'
+      LEFT JOIN pg_class AS v ON v.oid = d.refobjid AND d.refclassid = 'pg_class'::regclass AND d.refobjsubid > 0
      WHERE d.refobjid >= 16384
   )
   SELECT array_agg(o.type || ' ' || o.identity ORDER BY o.type COLLATE "C", o.identity COLLATE "C")

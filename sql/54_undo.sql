@@ -706,9 +706,15 @@ BEGIN
       RETURN QUERY SELECT format('ALTER %s SET (%s)', subject, b ->> 'options'), NULL::text;
     END IF;
     IF 'members' = ANY (changed) THEN
-      RETURN QUERY SELECT format('ALTER %s DROP %s', subject, regexp_replace(m, '^(TABLE ("([^"]|"")*"|[^."])+\.("([^"]|"")*"|[^ "])+).*$', '\1')), NULL::text
-        FROM jsonb_array_elements_text(a -> 'members') AS m WHERE NOT coalesce(b -> 'members' ? m, false);
-      RETURN QUERY SELECT format('ALTER %s ADD %s', subject, m), NULL::text FROM jsonb_array_elements_text(b -> 'members') AS m WHERE NOT coalesce(a -> 'members' ? m, false);
+      -- one that was renamed is the same member
+      a := jsonb_build_object('by', coalesce(a -> 'raw' -> 'members', (SELECT jsonb_object_agg(m, m) FROM jsonb_array_elements_text(a -> 'members') AS m), '{}'));
+      b := jsonb_build_object('by', coalesce(b -> 'raw' -> 'members', (SELECT jsonb_object_agg(m, m) FROM jsonb_array_elements_text(b -> 'members') AS m), '{}'));
+      RETURN QUERY SELECT format('ALTER %s DROP %s', subject, regexp_replace(coalesce(
+          (SELECT y.key FROM jsonb_each_text(b -> 'by') AS y WHERE split_part(y.value, '/', 1) = split_part(x.value, '/', 1) LIMIT 1), x.key),
+          '^(TABLE ("([^"]|"")*"|[^."])+\.("([^"]|"")*"|[^ "])+).*$', '\1')), NULL::text
+        FROM jsonb_each_text(a -> 'by') AS x WHERE NOT EXISTS (SELECT FROM jsonb_each_text(b -> 'by') AS y WHERE y.value = x.value);
+      RETURN QUERY SELECT format('ALTER %s ADD %s', subject, y.key), NULL::text
+        FROM jsonb_each_text(b -> 'by') AS y WHERE NOT EXISTS (SELECT FROM jsonb_each_text(a -> 'by') AS x WHERE x.value = y.value);
     END IF;
   ELSIF kind = 'default acl' THEN
     RETURN QUERY SELECT s, NULL::text FROM migmgr_internal.undo_default_privileges(coalesce(b, a), a -> 'privileges', b -> 'privileges') AS s;
@@ -1091,6 +1097,7 @@ BEGIN
     owner := '{}';
     IF p.kind LIKE '% column' THEN
       SELECT jsonb_build_object('owner', x.b -> 'facts' -> 'owner') INTO owner FROM unnest(pairs) AS x WHERE x.before_key = parent;
+      owner := coalesce(owner, '{}');
     END IF;
     step := ROW(3, p.before_key, migmgr_internal.undo_needs(p.b), p.kind, p.b ->> 'identity', NULL, NULL);
     IF made ? p.before_key THEN
@@ -1148,7 +1155,10 @@ BEGIN
       CONTINUE WHEN p.changed = '{}' OR p.swap IS NOT NULL;
       IF p.kind LIKE '% column' AND f ? 'inherited' THEN
         -- comes from the parent; what it has of its own is set after that
-        step.needs := step.needs || ARRAY(SELECT x.before_key FROM unnest(pairs) AS x WHERE x.kind = p.kind AND x.id <> p.id AND x.b -> 'facts' ->> 'name' = f ->> 'name');
+        step.needs := step.needs || ARRAY(
+          SELECT x.before_key FROM unnest(pairs) AS t, unnest(pairs) AS x
+           WHERE t.before_key = parent AND x.kind = p.kind AND x.b -> 'facts' ->> 'name' = f ->> 'name'
+             AND (x.b ->> 'parent' = 'table ' || (t.b -> 'facts' ->> 'partition_of') OR t.b -> 'facts' -> 'inherits' ? migmgr_internal.undo_parent(x.b ->> 'parent')));
         p.changed := ARRAY(SELECT c FROM unnest(p.changed) AS c WHERE c NOT IN ('type', 'collation', 'generated', 'virtual'));
       END IF;
       RETURN QUERY SELECT step.phase, step.key, step.needs, step.kind, step.identity, s.sql, s.irreversible

@@ -164,12 +164,13 @@ $$;
 REVOKE ALL ON FUNCTION migmgr_internal.dispute_lines() FROM PUBLIC;
 COMMENT ON FUNCTION migmgr_internal.dispute_lines() IS 'disputed_versions() in a line per kind; NULL when there are none';
 
--- Each file with what is recorded about its version.
+-- Each file with what is recorded about its version.  Nobody knows beforehand
+-- how many files a listing has: what is joined by equality is hashed.
 CREATE FUNCTION migmgr_internal.judge_listed(listed jsonb)
   RETURNS TABLE(file text, version text, name text, checksum text, problem text, twice text, undated boolean, dated text, was text, was_name text,
                 was_checksum text, applied_at timestamptz, applied_by text, note text, done boolean, no_sum boolean, equal boolean, same_shape boolean,
                 same text, same_listed boolean, baseline text, later text, later_baseline boolean)
-  LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+  LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET enable_nestloop = off SET jit = off
   AS $$
   WITH f AS (
     SELECT j.*, migmgr_internal.version_key(j.version) COLLATE "C" AS key,
@@ -229,7 +230,7 @@ COMMENT ON FUNCTION migmgr_internal.judge_listed(jsonb) IS 'files, each with wha
 -- needs none.
 CREATE FUNCTION migmgr_internal.missing_files(listed text[])
   RETURNS TABLE(version text, name text, status text, applied_at timestamptz, applied_by text)
-  LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+  LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET enable_nestloop = off SET jit = off
   AS $$
   WITH h AS MATERIALIZED (
     SELECT v.*, migmgr_internal.version_key(v.version) COLLATE "C" AS key FROM migmgr.history AS v

@@ -143,6 +143,7 @@ put_blocker(ReturnSetInfo *result, uint64 row)
 		if (texts[i] == NULL)
 			continue;
 		nulls[i] = text == NULL;
+
 		values[i] = nulls[i] ? (Datum) 0 : CStringGetTextDatum(text);
 	}
 	tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);

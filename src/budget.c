@@ -60,7 +60,7 @@ static LockWait wait;
 static void set_number(const char *name, int value, GucContext context);
 static void count_short_wait(void);
 static void note_blockers(void);
-static void note_pids(const char *text);
+static void note_pids(const char *line);
 static char *lock_name(void);
 
 void
@@ -109,10 +109,10 @@ budget_end(void)
 static void
 set_number(const char *name, int value, GucContext context)
 {
-	char		text[32];
+	char		number[32];
 
-	snprintf(text, sizeof(text), "%d", value);
-	(void) set_config_option(name, text, context, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+	snprintf(number, sizeof(number), "%d", value);
+	(void) set_config_option(name, number, context, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
 }
 
 /* A wait that was over before it was looked into. */
@@ -191,15 +191,15 @@ note_blockers(void)
 
 /* The numbers before the first full stop: "Process holding the lock: 47." */
 static void
-note_pids(const char *text)
+note_pids(const char *line)
 {
 	wait.count = 0;
-	while (text != NULL && *text != '\0' && *text != '.' && wait.count < MAX_BLOCKERS)
+	while (line != NULL && *line != '\0' && *line != '.' && wait.count < MAX_BLOCKERS)
 	{
-		if (*text >= '0' && *text <= '9')
-			wait.pids[wait.count++] = (int) strtol(text, unconstify(char **, &text), 10);
+		if (*line >= '0' && *line <= '9')
+			wait.pids[wait.count++] = (int) strtol(line, unconstify(char **, &line), 10);
 		else
-			text++;
+			line++;
 	}
 }
 
@@ -218,7 +218,7 @@ lock_name(void)
 		relation = get_rel_name(wait.tag.locktag_field2);
 	if (relation != NULL)
 		appendStringInfoString(&name, quote_qualified_identifier(
-								   get_namespace_name(get_rel_namespace(wait.tag.locktag_field2)), relation));
+																 get_namespace_name(get_rel_namespace(wait.tag.locktag_field2)), relation));
 	else
 		DescribeLockTag(&name, &wait.tag);
 	return name.data;

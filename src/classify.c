@@ -294,11 +294,18 @@ judge_merge(Judgement *j, const Verdict *v)
 		LOCKMODE	lock = Max(j->verdict->lock, v->lock);
 
 		if (v->class >= j->verdict->class)
-			*j->verdict = *v;
+			j->worst = *j->verdict = *v;
 		else
 			j->verdict->reason = v->reason;
 		j->verdict->concurrent |= concurrent;
 		j->verdict->lock = lock;
+	}
+	else if (j->worst.rule != NULL)
+	{
+		/* of several objects the verdict is about the one that is worst off */
+		j->verdict->object = j->worst.object;
+		j->verdict->relid = j->worst.relid;
+		j->verdict->namespace = j->worst.namespace;
 	}
 }
 

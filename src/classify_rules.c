@@ -443,8 +443,11 @@ static const AlterRule alter_rules[] = {
 	[AT_EnableReplicaTrig] = {.deed = "disable trigger",.rule = "disable-trigger",.class = CLASS_SECURITY,.reason = "ordinary writes no longer run the trigger"},
 	[AT_EnableTrigAll] = {.deed = "enable triggers of",.rule = "enable-trigger",.class = CLASS_RESTRICTIVE,.reason = "writes run triggers that they did not"},
 	[AT_EnableTrigUser] = {.deed = "enable triggers of",.rule = "enable-trigger",.class = CLASS_RESTRICTIVE,.reason = "writes run triggers that they did not"},
-	[AT_DisableTrig] = {.deed = "disable trigger",.rule = "disable-trigger",.class = CLASS_SECURITY,.hint = "Give the load a role of its own and let the trigger leave it alone, rather than everybody.",
-		.reason = "what the trigger checks or records no longer is"},
+	[AT_DisableTrig] = {
+		.deed = "disable trigger",.rule = "disable-trigger",.class = CLASS_SECURITY,
+		.hint = "Give the load a role of its own and let the trigger leave it alone, rather than everybody.",
+		.reason = "what the trigger checks or records no longer is"
+	},
 	[AT_DisableTrigAll] = {
 		.deed = "disable triggers of",.rule = "disable-trigger",.class = CLASS_SECURITY,
 		.hint = "SET CONSTRAINTS ... DEFERRED for one load, rather than no foreign keys for everybody.",

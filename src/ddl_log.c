@@ -12,7 +12,6 @@
 
 #include "access/xact.h"
 #include "catalog/namespace.h"
-#include "commands/sequence.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "tcop/tcopprot.h"
@@ -168,15 +167,17 @@ write_rows(void *arg)
 	OwnTable   *table;
 	RecordScope scope;
 	ListCell   *lc;
+	int64		id;
 
 	record_begin(&scope);
 	table = own_open(MIGMGR_INTERNAL, "ddl_log", RowExclusiveLock);
+	id = own_numbers(sequence, list_length(rows));
 	foreach(lc, rows)
 	{
 		LogRow	   *row = lfirst(lc);
 
 		row->fields[FIELD_CLIENT] = client;
-		own_set(table, "id", Int64GetDatum(nextval_internal(sequence, false)));
+		own_set(table, "id", Int64GetDatum(id++));
 		own_set(table, "at", TimestampTzGetDatum(row->at));
 		for (int i = 0; i < NUM_FIELDS; i++)
 			own_set_text(table, field_names[i], row->fields[i]);

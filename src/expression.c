@@ -140,7 +140,9 @@ char *
 expression_partition_check(Oid parent, Oid partition, const PartitionBoundSpec *bound)
 {
 	MemoryContext caller = CurrentMemoryContext;
-	Question	q = {.relid = parent,.partition = partition,.bound = unconstify(PartitionBoundSpec *, bound),.context = caller};
+	Question	q = {
+		.relid = parent,.partition = partition,.bound = unconstify(PartitionBoundSpec *, bound),.context = caller,
+	};
 
 	if (bound == NULL || !OidIsValid(parent) || !OidIsValid(partition) ||
 		overlay_made_by(parent) != 0 || overlay_made_by(partition) != 0)
@@ -529,23 +531,26 @@ bounds_in_subxact(void *arg)
 	Question   *q = arg;
 	Relation	parent;
 	Relation	partition;
+	PartitionBoundSpec *bound;
 	List	   *quals;
+	List	   *names;
 
-	if (!ConditionalLockRelationOid(q->relid, AccessShareLock) || !ConditionalLockRelationOid(q->partition, AccessShareLock))
+	if (!ConditionalLockRelationOid(q->relid, AccessShareLock) ||
+		!ConditionalLockRelationOid(q->partition, AccessShareLock))
 		return false;
 	parent = relation_open(q->relid, NoLock);
 	partition = relation_open(q->partition, NoLock);
 	if (parent->rd_rel->relkind != RELKIND_PARTITIONED_TABLE)
 		return false;
-	quals = get_qual_from_partbound(parent, transformPartitionBound(make_parsestate(NULL), parent, copyObject(q->bound)));
+	bound = transformPartitionBound(make_parsestate(NULL), parent, copyObject(q->bound));
+	quals = get_qual_from_partbound(parent, bound);
 	quals = (List *) eval_const_expressions(NULL, (Node *) quals);
 	if (quals == NIL)
 		return false;
 	quals = map_partition_varattnos(quals, 1, partition, parent);
+	names = deparse_context_for(RelationGetRelationName(partition), q->partition);
 	q->text = MemoryContextStrdup(q->context,
-								  deparse_expression((Node *) make_ands_explicit(quals),
-													 deparse_context_for(RelationGetRelationName(partition), q->partition),
-													 false, false));
+								  deparse_expression((Node *) make_ands_explicit(quals), names, false, false));
 	relation_close(partition, NoLock);
 	relation_close(parent, NoLock);
 	return false;

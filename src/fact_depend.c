@@ -58,11 +58,12 @@ fact_dependents(const ObjectAddress *address, bool cascade, Dependents *result)
 
 	result->locked = NIL;
 	result->names = NIL;
+	result->more = false;
 	add_object(&walk, *address, false);
 	foreach(lc, walk.queue)
 	{
 		walk_references(&walk, catalog, *(ObjectAddress *) lfirst(lc));
-		if (list_length(walk.queue) > MAX_DEPENDENTS || (!cascade && result->names != NIL))
+		if (result->more || (!cascade && result->names != NIL))
 			break;
 	}
 	table_close(catalog, AccessShareLock);
@@ -137,11 +138,14 @@ walk_references(Walk *walk, Relation catalog, ObjectAddress address)
 	SysScanDesc scan;
 	HeapTuple	tuple;
 
-	ScanKeyInit(&key[0], Anum_pg_depend_refclassid, BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(address.classId));
-	ScanKeyInit(&key[1], Anum_pg_depend_refobjid, BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(address.objectId));
-	ScanKeyInit(&key[2], Anum_pg_depend_refobjsubid, BTEqualStrategyNumber, F_INT4EQ, Int32GetDatum(address.objectSubId));
+	ScanKeyInit(&key[0], Anum_pg_depend_refclassid, BTEqualStrategyNumber, F_OIDEQ,
+				ObjectIdGetDatum(address.classId));
+	ScanKeyInit(&key[1], Anum_pg_depend_refobjid, BTEqualStrategyNumber, F_OIDEQ,
+				ObjectIdGetDatum(address.objectId));
+	ScanKeyInit(&key[2], Anum_pg_depend_refobjsubid, BTEqualStrategyNumber, F_INT4EQ,
+				Int32GetDatum(address.objectSubId));
 	scan = systable_beginscan(catalog, DependReferenceIndexId, true, NULL, address.objectSubId != 0 ? 3 : 2, key);
-	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+	while (!walk->result->more && HeapTupleIsValid(tuple = systable_getnext(scan)))
 	{
 		Form_pg_depend form = (Form_pg_depend) GETSTRUCT(tuple);
 		bool		normal = form->deptype == DEPENDENCY_NORMAL;
@@ -152,6 +156,7 @@ walk_references(Walk *walk, Relation catalog, ObjectAddress address)
 		if (dependent.classId == address.classId && dependent.objectId == address.objectId)
 			continue;
 		add_object(walk, dependent, normal);
+		walk->result->more = list_length(walk->queue) >= MAX_DEPENDENTS;
 	}
 	systable_endscan(scan);
 }

@@ -155,7 +155,8 @@ is_like(Oid index, Oid relid, const Wanted *wanted)
 	if (result)
 	{
 		opclasses = (oidvector *) DatumGetPointer(SysCacheGetAttr(INDEXRELID, tuple, Anum_pg_index_indclass, &isnull));
-		collations = (oidvector *) DatumGetPointer(SysCacheGetAttr(INDEXRELID, tuple, Anum_pg_index_indcollation, &isnull));
+		collations = (oidvector *) DatumGetPointer(SysCacheGetAttr(INDEXRELID, tuple,
+																   Anum_pg_index_indcollation, &isnull));
 		for (int i = 0; i < form->indnatts; i++)
 		{
 			Oid			type;
@@ -193,12 +194,15 @@ has_foreign_key(Oid relid, const Wanted *wanted)
 			form->confupdtype != like->fk_upd_action || form->confdeltype != like->fk_del_action ||
 			form->confmatchtype != like->fk_matchtype)
 			continue;
-		columns = DatumGetArrayTypeP(heap_getattr(tuple, Anum_pg_constraint_conkey, RelationGetDescr(catalog), &isnull));
+		columns = DatumGetArrayTypeP(heap_getattr(tuple, Anum_pg_constraint_conkey,
+												  RelationGetDescr(catalog), &isnull));
 		result = same_columns(relid, (int16 *) ARR_DATA_PTR(columns), ARR_DIMS(columns)[0], wanted->columns);
 		/* the key that it references, where the statement names one */
-		columns = DatumGetArrayTypeP(heap_getattr(tuple, Anum_pg_constraint_confkey, RelationGetDescr(catalog), &isnull));
+		columns = DatumGetArrayTypeP(heap_getattr(tuple, Anum_pg_constraint_confkey,
+												  RelationGetDescr(catalog), &isnull));
 		if (result && like->pk_attrs != NIL)
-			result = same_columns(wanted->referenced, (int16 *) ARR_DATA_PTR(columns), ARR_DIMS(columns)[0], like->pk_attrs);
+			result = same_columns(wanted->referenced, (int16 *) ARR_DATA_PTR(columns),
+								  ARR_DIMS(columns)[0], like->pk_attrs);
 	}
 	systable_endscan(scan);
 	table_close(catalog, AccessShareLock);

@@ -38,6 +38,7 @@ typedef struct Dependents
 {
 	List	   *locked;			/* of Oid: relations */
 	List	   *names;			/* of char * */
+	bool		more;			/* not all, since there are too many */
 } Dependents;
 
 extern Oid	fact_namespace(const char *schema);

@@ -26,6 +26,7 @@ typedef struct GuardObject
 	const char *action;			/* 'created', 'changed', 'replaced', 'dropped' */
 	char	   *type;			/* as in pg_identify_object: 'table column' */
 	char	   *identity;		/* 'public.qc_jobs.last_heartbeat_at' */
+	int			statement;		/* number of the first one that touched it */
 	Oid			classid;		/* valid in this transaction only */
 	Oid			objid;
 	int32		objsubid;

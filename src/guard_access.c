@@ -493,6 +493,7 @@ note_lost(const ObjectAddress *address, const RelFacts *rel)
 
 	lost->subid = GetCurrentSubTransactionId();
 	object->action = "dropped";
+	object->statement = guard_script->statement;
 	object->type = getObjectTypeDescription(address, false);
 	object->identity = fact_dropped_identity(address);
 	object->classid = address->classId;
@@ -616,6 +617,7 @@ access_note_touched(Oid classid, Oid objid, int32 subid, const char *action)
 	touched->objid = objid;
 	touched->objsubid = subid;
 	touched->action = action;
+	touched->statement = guard_script->statement;
 	touched->subid = GetCurrentSubTransactionId();
 	guard_script->touched = lappend(guard_script->touched, touched);
 	MemoryContextSwitchTo(old);

@@ -16,6 +16,7 @@ typedef struct Touched
 	Oid			objid;
 	int32		objsubid;
 	const char *action;			/* 'created', 'replaced', 'changed' */
+	int			statement;
 	SubTransactionId subid;
 } Touched;
 

@@ -10,6 +10,7 @@
 #include "utils/guc.h"
 
 #include "guc.h"
+#include "progress.h"
 
 int			guc_apply_wait = 1000;
 int			guc_check_timeout = 10000;
@@ -17,7 +18,16 @@ int			guc_lock_timeout = 2000;
 int			guc_max_script_size = 16 * 1024;
 char	   *guc_organisation_id = NULL;
 char	   *guc_protected_databases = NULL;
+int			guc_progress_messages = PROGRESS_AUTO;
+int			guc_rehearse_limit = 256 * 1024;
 int			guc_small_relation = 16 * 1024;
+
+static const struct config_enum_entry progress_messages[] = {
+	{"off", PROGRESS_OFF, false},
+	{"auto", PROGRESS_AUTO, false},
+	{"on", PROGRESS_ON, false},
+	{NULL, 0, false}
+};
 
 /* Defines the settings and reserves the prefix; called once, on load. */
 void
@@ -63,6 +73,14 @@ guc_init(void)
 							   PGC_SUSET, 0,
 							   NULL, NULL, NULL);
 
+	DefineCustomEnumVariable("migmgr.progress_messages",
+							 "Sets whether a run tells its client about each statement.",
+							 "By INFO messages; \"auto\" is for psql, and only once a run has taken a second.",
+							 &guc_progress_messages,
+							 PROGRESS_AUTO, progress_messages,
+							 PGC_USERSET, 0,
+							 NULL, NULL, NULL);
+
 	DefineCustomStringVariable("migmgr.protected_databases",
 							   "Sets the databases that nobody may drop or rename.",
 							   "A list of names, for the server's configuration file: it counts in every database of a server that preloads migmgr, with or without migmgr in it.",
@@ -70,6 +88,14 @@ guc_init(void)
 							   "",
 							   PGC_SIGHUP, GUC_LIST_INPUT,
 							   NULL, NULL, NULL);
+
+	DefineCustomIntVariable("migmgr.rehearse_limit",
+							"Sets the size of a table up to which a rehearsal reads or writes it as a whole.",
+							"Above it rehearse() refuses, unless its option max_size says otherwise.",
+							&guc_rehearse_limit,
+							256 * 1024, 0, 1024 * 1024 * 1024,
+							PGC_USERSET, GUC_UNIT_KB,
+							NULL, NULL, NULL);
 
 	DefineCustomIntVariable("migmgr.small_relation",
 							"Sets the size below which blocking and rewriting do not count.",

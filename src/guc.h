@@ -13,6 +13,9 @@ extern char *guc_organisation_id;	/* whose dead letters are seen; ""
 									 * nobody's */
 extern char *guc_protected_databases;	/* list of names: not to be dropped or
 										 * renamed */
+extern int	guc_progress_messages;	/* a ProgressMessages */
+extern int	guc_rehearse_limit; /* kB of a table that a rehearsal reads or
+								 * writes as a whole */
 extern int	guc_small_relation; /* kB: blocking and rewriting do not count
 								 * below */
 

@@ -168,7 +168,8 @@ image_created(Oid classid, Oid objid, int32 subid)
 	MemoryContext old;
 
 	/* a default goes with its column, or was set by a statement that is seen */
-	if (images() == NULL || classid == AttrDefaultRelationId || !is_objectclass_supported(classid) || image_find(classid, objid, subid) != NULL)
+	if (images() == NULL || classid == AttrDefaultRelationId || !is_objectclass_supported(classid) ||
+		image_find(classid, objid, subid) != NULL)
 		return;
 	old = MemoryContextSwitchTo(guard_script->context);
 	guard_script->images->created = lappend(guard_script->images->created,

@@ -649,13 +649,15 @@ see_family(Node *node)
 static void
 see_ts_config(Node *node)
 {
-	want_address(fact_address(OBJECT_TSCONFIGURATION, (Node *) castNode(AlterTSConfigurationStmt, node)->cfgname, NULL));
+	want_address(fact_address(OBJECT_TSCONFIGURATION,
+							  (Node *) castNode(AlterTSConfigurationStmt, node)->cfgname, NULL));
 }
 
 static void
 see_ts_dictionary(Node *node)
 {
-	want_address(fact_address(OBJECT_TSDICTIONARY, (Node *) castNode(AlterTSDictionaryStmt, node)->dictname, NULL));
+	want_address(fact_address(OBJECT_TSDICTIONARY,
+							  (Node *) castNode(AlterTSDictionaryStmt, node)->dictname, NULL));
 }
 
 static void
@@ -735,5 +737,6 @@ see_cluster(Node *node)
 static void
 see_shared(Node *node)
 {
-	image_miss(psprintf("what %s changed belongs to the whole server", GetCommandTagName(CreateCommandTag(node))));
+	image_miss(psprintf("what %s changed belongs to the whole server",
+						GetCommandTagName(CreateCommandTag(node))));
 }

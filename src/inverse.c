@@ -31,6 +31,7 @@ static const char *const plain_kinds[] = {
 };
 
 static char *drop_made(const List *made);
+static char *relation_name(Oid relid);
 static char *drop_one(const ImageMade *one);
 static bool goes_with_another(const List *made, int position);
 static void derive(Run *run);
@@ -104,6 +105,12 @@ drop_made(const List *made)
 	return script.data;
 }
 
+static char *
+relation_name(Oid relid)
+{
+	return quote_qualified_identifier(get_namespace_name(get_rel_namespace(relid)), get_rel_name(relid));
+}
+
 /* The statement that drops one object, or NULL. */
 static char *
 drop_one(const ImageMade *one)
@@ -115,7 +122,7 @@ drop_one(const ImageMade *one)
 	if (strcmp(kind, "trigger") == 0 || strcmp(kind, "policy") == 0 || strcmp(kind, "rule") == 0)
 	{
 		/* "name on relation" */
-		relation = quote_qualified_identifier(get_namespace_name(get_rel_namespace(one->whole)), get_rel_name(one->whole));
+		relation = relation_name(one->whole);
 		return psprintf("DROP %s %.*s ON %s", str_toupper(kind, strlen(kind), C_COLLATION_OID),
 						(int) (strlen(identity) - strlen(relation) - strlen(" on ")), identity, relation);
 	}
@@ -123,7 +130,7 @@ drop_one(const ImageMade *one)
 		return psprintf("DROP STATISTICS %s", identity);
 	if (strcmp(kind, "table constraint") == 0 || strcmp(kind, "table column") == 0)
 	{
-		relation = quote_qualified_identifier(get_namespace_name(get_rel_namespace(one->whole)), get_rel_name(one->whole));
+		relation = relation_name(one->whole);
 		return one->address.objectSubId != 0 ?
 			psprintf("ALTER TABLE %s DROP COLUMN %s", relation,
 					 quote_identifier(get_attname(one->whole, one->address.objectSubId, false))) :

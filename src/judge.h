@@ -31,6 +31,7 @@ typedef struct Judgement
 {
 	Node	   *stmt;
 	Verdict    *verdict;		/* worst finding so far */
+	Verdict		worst;			/* it as it was found */
 	Verdict    *firm;			/* worst that is no drop of a definition */
 	RelFacts	rel;			/* the relation it names, when it exists */
 	bool		found;			/* ... it does */

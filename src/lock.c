@@ -61,6 +61,14 @@ own_unlock_session(OwnLock lock)
 	unlock_session(session_extension, 0, AccessShareLock);
 }
 
+/* See lock.h; nobody takes it exclusively, so it is always to be had. */
+void
+own_show(void)
+{
+	if (!RecoveryInProgress())
+		(void) lock_try(ledger_extension(), LOCK_SHOWN, ShareLock, false);
+}
+
 static void
 unlock_session(Oid extension, uint16 objsubid, LOCKMODE mode)
 {

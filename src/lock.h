@@ -10,7 +10,9 @@ typedef enum OwnLock
 	LOCK_APPLY = 1,				/* one apply or rollback at a time */
 	LOCK_CHAIN = 2,				/* one appender at a time; taken last */
 	LOCK_SWEEP = 3,				/* one run_sweeps() at a time; by the session */
-	LOCK_ONLINE = 4				/* one worker at a time, as long as it lives */
+	LOCK_ONLINE = 4,			/* one worker at a time, as long as it lives */
+	LOCK_SHOWN = 5				/* shared, by whatever else view progress is
+								 * to show */
 } OwnLock;
 
 /*
@@ -25,5 +27,11 @@ extern void own_lock(OwnLock lock, int wait_ms);
  */
 extern void own_lock_session(OwnLock lock, int wait_ms);
 extern void own_unlock_session(OwnLock lock);
+
+/*
+ * For what takes none of these: lets view progress show this process until
+ * the end of the transaction.
+ */
+extern void own_show(void);
 
 #endif							/* MIGMGR_LOCK_H */

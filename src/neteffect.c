@@ -56,7 +56,7 @@ static bool lost_with_relation(const Dropped *dropped);
 static bool same_text(const char *a, const char *b);
 static MigClass compare_images(const Dropped *before, const Dropped *after, const char **why);
 static void judge_dropped(GuardResult *result, Dropped *dropped, List *made);
-static void add_dropped_object(GuardResult *result, const char *type, const char *identity);
+static void add_dropped_object(GuardResult *result, const Dropped *dropped);
 
 /* Queues a definition that is about to go. */
 void
@@ -238,7 +238,7 @@ judge_dropped(GuardResult *result, Dropped *dropped, List *made)
 		verdict->class = dropped->class;
 		verdict->rule = dropped->rule;
 		why = "it was dropped and has not come back";
-		add_dropped_object(result, dropped->type, dropped->identity);
+		add_dropped_object(result, dropped);
 	}
 	result->class = Max(result->class, verdict->class);
 
@@ -294,13 +294,14 @@ same_text(const char *a, const char *b)
 }
 
 static void
-add_dropped_object(GuardResult *result, const char *type, const char *identity)
+add_dropped_object(GuardResult *result, const Dropped *dropped)
 {
 	GuardObject *object = palloc0(sizeof(GuardObject));
 
 	object->action = "dropped";
-	object->type = pstrdup(type);
-	object->identity = pstrdup(identity);
+	object->statement = dropped->statement;
+	object->type = pstrdup(dropped->type);
+	object->identity = pstrdup(dropped->identity);
 	object->data_count = -1;
 	result->objects = lappend(result->objects, object);
 }
@@ -472,6 +473,7 @@ object_of(const Touched *touched)
 		action = "changed";
 	object = palloc0(sizeof(GuardObject));
 	object->action = action;
+	object->statement = touched->statement;
 	object->type = getObjectTypeDescription(&address, true);
 	object->identity = getObjectIdentity(&address, true);
 	object->classid = address.classId;

@@ -17,12 +17,17 @@
 #include "access/tableam.h"
 #include "access/xact.h"
 #include "catalog/namespace.h"
+#include "catalog/pg_class.h"
 #include "catalog/pg_type.h"
 #include "commands/trigger.h"
 #include "executor/executor.h"
 #include "executor/spi.h"
+#include "miscadmin.h"
 #include "nodes/execnodes.h"
+#include "storage/lock.h"
 #include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
+#include "utils/guc.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
@@ -254,4 +259,37 @@ begin_insert(OwnTable *table)
 	AfterTriggerBeginQuery();
 	ExecClearTuple(table->slot);
 	memset(table->slot->tts_isnull, true, table->slot->tts_tupleDescriptor->natts);
+}
+
+/*
+ * The first of so many numbers in a row from one of migmgr's sequences.
+ *
+ * nextval() would make it the sequence that lastval() in the caller's session
+ * tells of, so that his INSERT, a CREATE INDEX and lastval() would give him a
+ * number of ours, or no permission.  setval() leaves that alone; with a lock
+ * of a moment around them, last_value and setval() do what nextval() does.
+ */
+int64
+own_numbers(Oid sequence, int count)
+{
+	LOCAL_FCINFO(fcinfo, 1);
+	LOCKTAG		tag;
+	int64		last;
+
+	SET_LOCKTAG_OBJECT(tag, MyDatabaseId, RelationRelationId, sequence, 0);
+	if (LockAcquire(&tag, ExclusiveLock, false, true) == LOCKACQUIRE_NOT_AVAIL)
+	{
+		/* whoever holds it is done at once: no reason to give up */
+		(void) set_config_option("lock_timeout", "0", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+		(void) LockAcquire(&tag, ExclusiveLock, false, false);
+	}
+	InitFunctionCallInfoData(*fcinfo, NULL, 1, InvalidOid, NULL, NULL);
+	fcinfo->args[0].value = ObjectIdGetDatum(sequence);
+	fcinfo->args[0].isnull = false;
+	last = DatumGetInt64(pg_sequence_last_value(fcinfo));
+	if (fcinfo->isnull)
+		last = 0;
+	DirectFunctionCall2(setval_oid, ObjectIdGetDatum(sequence), Int64GetDatum(last + count));
+	LockRelease(&tag, ExclusiveLock, false);
+	return last + 1;
 }

@@ -17,6 +17,7 @@ typedef struct OwnTable OwnTable;
 
 /* the locks are kept until the end of the transaction, as those of SPI are */
 extern OwnTable *own_open(const char *schema, const char *name, LOCKMODE lockmode);
+extern int64 own_numbers(Oid sequence, int count);
 extern void own_close(OwnTable *table);
 
 /*

@@ -53,7 +53,7 @@ typedef struct Planning
 {
 	Script	   *script;
 	List	   *plan;			/* of PlannedStatement * */
-}			Planning;
+} Planning;
 
 PG_FUNCTION_INFO_V1(migmgr_plan);
 PG_FUNCTION_INFO_V1(migmgr_assert_safe);

@@ -279,7 +279,8 @@ say_dependents(PlanDetail *detail, const ObjectAddress *address, bool cascade)
 	{
 		if (foreach_current_index(lc) == MAX_NAMES)
 		{
-			appendStringInfo(&names, " and %d more", list_length(dependents.names) - MAX_NAMES);
+			appendStringInfo(&names, " and %s%d more", dependents.more ? "at least " : "",
+							 list_length(dependents.names) - MAX_NAMES);
 			break;
 		}
 		appendStringInfo(&names, "%s%s", names.len > 0 ? ", " : "", (char *) lfirst(lc));
@@ -347,7 +348,11 @@ lock_in_children(const RelFacts *rel, const AlterTableCmd *cmd, LOCKMODE lock)
 			return constraint->contype == CONSTR_FOREIGN && !partitioned ? NoLock : lock;
 		if (partitioned && constraint->contype == CONSTR_PRIMARY && mg_not_null_is_constraint)
 			return lock;
-		/* a key makes its columns NOT NULL; the index of a partition is built as any */
+
+		/*
+		 * a key makes its columns NOT NULL; the index of a partition is built
+		 * as any
+		 */
 		foreach(lc, constraint->contype == CONSTR_PRIMARY ? constraint->keys : NIL)
 		{
 			ColumnFacts column;
@@ -540,7 +545,7 @@ detail_drop_relation(Oid relid, bool concurrent, PlanDetail *detail)
 	say(detail, "%s: %s", rel.name, amount(relid));
 	note_lock(detail, fact_partition_parent(relid), AccessExclusiveLock);
 	note_locks(detail, list_concat_unique_oid(fact_referenced(relid, NULL, InvalidAttrNumber),
-											 fact_referencing(relid, InvalidAttrNumber)), AccessExclusiveLock);
+											  fact_referencing(relid, InvalidAttrNumber)), AccessExclusiveLock);
 }
 
 static void

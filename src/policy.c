@@ -91,6 +91,8 @@ static const PolicyAction default_actions[NUM_CLASSES][3] = {
 	[CLASS_PROTECTED] = SAME(ACTION_DENY),
 };
 
+policy_watch_fn policy_watch = NULL;
+
 static PolicyCache *cache = NULL;
 static bool cache_valid = false;
 static Oid	cache_relid = InvalidOid;	/* the ledger that was read */
@@ -233,7 +235,7 @@ policy_action(const Verdict *verdict)
 		if (is_other_part(verdict, lfirst(lc)))
 			action = Max(action, action_here(lfirst(lc)));
 	}
-	return action;
+	return policy_watch == NULL ? action : policy_watch(verdict, action);
 }
 
 PolicyAction
@@ -259,7 +261,7 @@ is_other_part(const Verdict *whole, const Verdict *part)
 {
 	return part->class > CLASS_ADDITIVE && part->class < CLASS_UNCLASSIFIED && !part->definition &&
 		whole->class < CLASS_UNCLASSIFIED &&
-		(part->class != whole->class || strcmp(part->rule, whole->rule) != 0 ||
+		(part->class != whole->class || strcmp(part->rule, whole->rule) != 0 || part->namespace != whole->namespace ||
 		 (part->deed != NULL && strcmp(part->deed, whole->deed) != 0));
 }
 

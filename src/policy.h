@@ -28,6 +28,14 @@ extern const char *policy_action_name(PolicyAction action);
 extern PolicyAction policy_action(const Verdict *verdict);
 
 /*
+ * Where set, has the last word on each verdict that is held against policy;
+ * for a rehearsal, which undoes what it lets pass.
+ */
+typedef PolicyAction (*policy_watch_fn) (const Verdict *verdict, PolicyAction action);
+
+extern policy_watch_fn policy_watch;
+
+/*
  * The action that another environment's rules lead to: as they are there, so
  * without waivers and without the patience that a new installation has.
  */

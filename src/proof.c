@@ -162,7 +162,8 @@ lock_of_made(void)
 		{
 			RelFacts	rel;
 
-			if (fact_relation(relids[i], &rel) && !rel.is_new && !rel.temporary && !holds(relids[i], AccessExclusiveLock))
+			if (fact_relation(relids[i], &rel) && !rel.is_new && !rel.temporary &&
+				!holds(relids[i], AccessExclusiveLock))
 				return psprintf("it would lock %s in AccessExclusiveLock", rel.name);
 		}
 	}

@@ -12,10 +12,8 @@
 #include "common/pg_prng.h"
 #include "funcapi.h"
 #include "miscadmin.h"
-#include "pgstat.h"
 #include "portability/instr_time.h"
 #include "storage/latch.h"
-#include "tcop/tcopprot.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
 #include "utils/json.h"
@@ -36,6 +34,7 @@
 #include "lock.h"
 #include "mode.h"
 #include "notices.h"
+#include "progress.h"
 #include "run.h"
 #include "spi_util.h"
 #include "subxact.h"
@@ -61,6 +60,7 @@ static void note_wait(Run *run);
 static void add_detail(ErrorData *error, const char *line);
 static bool worth_a_retry(const Run *run, const ErrorData *error);
 static bool wait_before_retry(void *arg);
+static char *run_totals(const Run *run);
 static RunRow *run_failed(Run *run, ErrorData *error);
 static char *run_detail(const Run *run, bool with_counts);
 
@@ -71,15 +71,13 @@ run_init(void)
 }
 
 /*
- * Runs a request to its end and returns the row for the caller.  Raises what
- * went wrong, unless options say on_error => report.
+ * Tries a request until it succeeds, or fails for good: *error is NULL or what
+ * went wrong in the end.  Nothing is recorded yet.
  */
-RunRow *
-run_request(const RunRequest *request)
+Run *
+run_tries(const RunRequest *request, ErrorData **error)
 {
 	Run		   *run = palloc0(sizeof(Run));
-	const char *activity = debug_query_string;
-	ErrorData  *error;
 	instr_time	start,
 				duration;
 
@@ -88,8 +86,9 @@ run_request(const RunRequest *request)
 		ledger_check_home();
 
 	run->request = request;
-	run->what = psprintf("%s \"%s\"", request->action == RUN_APPLY ? "migration" : "rollback of",
-						 request->version);
+	run->what = request->rehearse ? "the rehearsal" :
+		psprintf("%s \"%s\"", request->action == RUN_APPLY ? "migration" : "rollback of",
+				 request->version);
 	run->environment = policy_environment();
 	if (request->action == RUN_ROLLBACK && !request->dry_run)
 		mode_check_run(run->what, request->version);
@@ -99,6 +98,7 @@ run_request(const RunRequest *request)
 		run->touched = version_objects(request->undoes, true);
 	}
 
+	run->started = GetCurrentTimestamp();
 	INSTR_TIME_SET_CURRENT(start);
 	for (;;)
 	{
@@ -108,13 +108,15 @@ run_request(const RunRequest *request)
 		run->done = NIL;
 		run->class = CLASS_NONE;
 		run->current = NULL;
-		error = subxact_run(run_in_subxact, run);
+		run->effect = NULL;
+		*error = subxact_run(run_in_subxact, run);
+		measure_end();
 		guard_end();
 		notices_end();
 		budget_end();
-		if (error != NULL && is_about_locks(error))
+		if (*error != NULL && is_about_locks(*error))
 			note_wait(run);
-		if (error == NULL || !worth_a_retry(run, error))
+		if (*error == NULL || !worth_a_retry(run, *error))
 			break;
 		if (request->commits)
 			run_next_transaction();
@@ -124,22 +126,34 @@ run_request(const RunRequest *request)
 		if (cancelled != NULL)
 		{
 			run->current = NULL;
-			error = cancelled;
+			*error = cancelled;
 			break;
 		}
 	}
 	INSTR_TIME_SET_CURRENT(duration);
 	INSTR_TIME_SUBTRACT(duration, start);
 	run->ms = INSTR_TIME_GET_MILLISEC(duration);
-	pgstat_report_activity(STATE_RUNNING, activity);
+	progress_end();
+	return run;
+}
+
+/*
+ * Runs a request to its end and returns the row for the caller.  Raises what
+ * went wrong, unless options say on_error => report.
+ */
+RunRow *
+run_request(const RunRequest *request)
+{
+	ErrorData  *error;
+	Run		   *run = run_tries(request, &error);
 
 	if (error != NULL)
 		return run_failed(run, error);
 	if (request->dry_run)
 		return run_row(run, "dry run", psprintf("%s%snothing was kept%s%s",
-												run->effect->objects == NIL ? "" : "would leave: ",
 												run->effect->objects == NIL ? "" :
-												psprintf("%s; ", run_detail(run, false)),
+												psprintf("would leave: %s; ", run_detail(run, false)),
+												run_totals(run),
 												run->not_ready == NULL ? "" : "; not ready: ",
 												run->not_ready == NULL ? "" : run->not_ready));
 
@@ -225,7 +239,8 @@ run_in_subxact(void *arg)
 	run->verify = request->verify == NULL ? NULL :
 		script_parse(request->verify, psprintf("the verify SQL of %s", run->what));
 
-	run->not_ready = gate_check(request, run->environment);
+	run->before = request->dry_run ? RegisterSnapshot(GetLatestSnapshot()) : NULL;
+	run->not_ready = request->rehearse ? NULL : gate_check(request, run->environment);
 	if (request->derived)
 		inverse_check(run);
 	if (request->action == RUN_ROLLBACK && request->on_data == ON_DATA_ARCHIVE)
@@ -244,6 +259,8 @@ run_watched(Run *run)
 {
 	List	   *violations;
 
+	if (run->before != NULL)
+		measure_begin(run->before, GetMemoryChunkContext(run), run->request->rehearse);
 	guard_begin(run->request->action == RUN_APPLY ? GUARD_APPLY : GUARD_ROLLBACK, run->made);
 	if (run->request->on_data == ON_DATA_ARCHIVE)
 		guard_count_any();
@@ -277,13 +294,16 @@ run_fenced(Run *run)
 	if (run->request->derived)
 		run_trust_bodies();
 	run_statements(run, run->script, "statement");
-	if (run->request->action == RUN_APPLY)
+	if (run->request->action == RUN_APPLY && !run->request->rehearse)
 		archive_bring_back(run);
 	run_verify(run);
 	run_effect(run);
-	if (run->request->action == RUN_APPLY)
-		run->not_ready = join_lines(run->not_ready, gate_names(run));
-	checks_after(run->request->version, run->request->action == RUN_APPLY, run->environment);
+	if (!run->request->rehearse)
+	{
+		if (run->request->action == RUN_APPLY)
+			run->not_ready = join_lines(run->not_ready, gate_names(run));
+		checks_after(run->request->version, run->request->action == RUN_APPLY, run->environment);
+	}
 	if (!run->request->dry_run)
 		own_lock(LOCK_CHAIN, budget_left());
 	AtEOXact_GUC(false, nestlevel);
@@ -324,6 +344,8 @@ run_effect(Run *run)
 				 verdict->hint ? errhint("%s", verdict->hint) : 0));
 	}
 
+	/* the way back is tried under policy as it is */
+	measure_end();
 	run_counts(run);
 	if (run->request->action == RUN_ROLLBACK)
 	{
@@ -542,6 +564,11 @@ wait_before_retry(void *arg)
 	if (!run->request->commits)
 		cap = Min(cap, MAX_TOTAL_WAIT_MS - run->waited);
 	nap = 1 + (int) (pg_prng_double(&pg_global_prng_state) * cap);
+	progress_state(run->what, psprintf("attempt %d of %d comes after %d ms", run->attempts + 1,
+									   run->request->options.max_retries + 1, nap));
+	progress_tell(true, "%s: %s  Attempt %d of %d comes after %d ms.", run->what,
+				  run->waits == NIL ? "a lock was not to be had." : (char *) llast(run->waits),
+				  run->attempts + 1, run->request->options.max_retries + 1, nap);
 	while (!TimestampDifferenceExceeds(start, GetCurrentTimestamp(), nap))
 	{
 		CHECK_FOR_INTERRUPTS();
@@ -570,19 +597,62 @@ run_tell(const Run *run)
 		flag_applied(request->version, request->flags);
 }
 
+/* Where it failed, how often, and behind whom it waited. */
+void
+run_explain(const Run *run, ErrorData *error)
+{
+	ListCell   *lc;
+
+	(void) run_error(run, error);
+	foreach(lc, run->waits)
+		add_detail(error, lfirst(lc));
+	if (run->attempts > 1)
+		add_detail(error, psprintf("It was tried %d times.", run->attempts));
+}
+
+/* "took AccessExclusiveLock on public.t; wrote again 16 MB; " */
+static char *
+run_totals(const Run *run)
+{
+	StringInfoData totals;
+	List	   *locks = NIL;
+	int64		written = 0;
+	double		read = 0;
+	bool		stays = false;
+	ListCell   *lc;
+
+	initStringInfo(&totals);
+	foreach(lc, run->done)
+	{
+		const Measured *measured = ((RunStatement *) lfirst(lc))->measured;
+
+		if (measured == NULL)
+			continue;
+		locks = list_concat(locks, list_copy(measured->locks));
+		written += measured->written;
+		read += measured->read;
+		stays |= measured->stays;
+	}
+	if (locks != NIL)
+		appendStringInfo(&totals, "took %s; ", measure_locks(locks, 3, false));
+	if (written > 0)
+		appendStringInfo(&totals, "wrote again %s; ",
+						 measure_size(written));
+	if (read > 0)
+		appendStringInfo(&totals, "read %.0f rows in scans; ", read);
+	if (stays)
+		appendStringInfoString(&totals, "did what is not undone, as rehearse() shows; ");
+	return totals.data;
+}
+
 /* Records the failed attempt; raises the error, or returns a row about it. */
 static RunRow *
 run_failed(Run *run, ErrorData *error)
 {
 	const RunRequest *request = run->request;
 	Attempt		attempt = {0};
-	ListCell   *lc;
 
-	error = run_error(run, error);
-	foreach(lc, run->waits)
-		add_detail(error, lfirst(lc));
-	if (run->attempts > 1)
-		add_detail(error, psprintf("It was tried %d times.", run->attempts));
+	run_explain(run, error);
 	attempt.action = request->action == RUN_APPLY ? "apply" : "rollback";
 	attempt.version = request->version;
 	attempt.name = request->name;

@@ -21,11 +21,13 @@
 #include "fmgr.h"
 
 #include "guard.h"
+#include "measure.h"
 #include "nodes/pg_list.h"
 #include "policy.h"
 #include "script.h"
 #include "utils/elog.h"
 #include "utils/jsonb.h"
+#include "utils/timestamp.h"
 
 typedef enum RunAction
 {
@@ -53,6 +55,7 @@ typedef struct RunOptions
 	bool		skip_failed;
 	bool		allow_divergence;
 	bool		report;			/* on_error => 'report' */
+	int			max_size;		/* kB, of a rehearsal; else -1 */
 	bool		derive;			/* a way back from what was done */
 	ProofMode	proof;
 } RunOptions;
@@ -77,6 +80,7 @@ typedef struct RunRequest
 	List	   *flags;			/* of char * */
 	List	   *replaces;		/* of char *: versions that it stands for */
 	bool		dry_run;
+	bool		rehearse;		/* a dry run of no version, as policy or not */
 	OnData		on_data;
 	int64		undoes;			/* rollback: seq of the entry it undoes */
 	bool		derived;		/* rollback: by a script that migmgr made */
@@ -103,6 +107,7 @@ typedef struct RunStatement
 	double		ms;
 	int64		rows;			/* -1: a utility statement */
 	List	   *notices;		/* of char * */
+	Measured   *measured;		/* of a dry run, else NULL */
 } RunStatement;
 
 /* rows of a table that a run touched */
@@ -136,6 +141,8 @@ typedef struct Run
 	List	   *counts;			/* of RunCount * */
 	MigClass	class;
 	int			attempts;
+	TimestampTz started;
+	Snapshot	before;			/* of a dry run: sees the catalog as it was */
 	int			waited;			/* ms between attempts */
 	List	   *waits;			/* of char *: what the last attempts waited
 								 * for, and behind whom; with queries ... */
@@ -195,6 +202,8 @@ extern void run_init(void);
 
 /* run.c */
 extern RunRow *run_request(const RunRequest *request);
+extern Run *run_tries(const RunRequest *request, ErrorData **error);
+extern void run_explain(const Run *run, ErrorData *error);
 extern void run_begin(const char *function);
 extern RunRow *run_row(const Run *run, const char *status, const char *detail);
 extern char *object_list(const List *objects, bool with_counts);
@@ -226,6 +235,8 @@ extern void run_snapshot(void);
 
 /* run_options.c */
 extern void run_options(RunOptions *options, Jsonb *json);
+extern void run_options_default(RunOptions *options);
+extern void run_options_read(RunOptions *options, Jsonb *json);
 extern void run_option(RunOptions *options, const char *key, const char *value);
 
 /* run_history.c */
@@ -247,6 +258,9 @@ extern void check_divergence(const RunRequest *request);
 extern RunRow *replaces_settle(const RunRequest *request);
 extern void replaces_record(const RunRequest *request);
 extern void replaces_undo(const RunRequest *request);
+
+/* rehearse.c */
+extern void rehearse_check_size(const Run *run, const Verdict *verdict);
 
 /* run_statement.c */
 extern void run_statements(Run *run, Script *script, const char *part);

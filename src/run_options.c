@@ -28,6 +28,7 @@ typedef struct OptionRow
 static void set_derive(RunOptions *options, const char *key, const char *value);
 static void set_lock_timeout(RunOptions *options, const char *key, const char *value);
 static void set_max_retries(RunOptions *options, const char *key, const char *value);
+static void set_max_size(RunOptions *options, const char *key, const char *value);
 static void set_allow_divergence(RunOptions *options, const char *key, const char *value);
 static void set_allow_out_of_order(RunOptions *options, const char *key, const char *value);
 static void set_proof(RunOptions *options, const char *key, const char *value);
@@ -43,6 +44,7 @@ static const OptionRow option_rows[] = {
 	{.key = "derive",.set = set_derive},
 	{.key = "lock_timeout",.set = set_lock_timeout},
 	{.key = "max_retries",.set = set_max_retries},
+	{.key = "max_size",.set = set_max_size},
 	{.key = "on_error",.set = set_on_error},
 	{.key = "proof",.set = set_proof},
 	{.key = "skip_failed",.set = set_skip_failed},
@@ -52,14 +54,29 @@ static const OptionRow option_rows[] = {
 void
 run_options(RunOptions *options, Jsonb *json)
 {
+	run_options_default(options);
+	run_options_read(options, json);
+}
+
+/* What holds where nothing is said. */
+void
+run_options_default(RunOptions *options)
+{
+	memset(options, 0, sizeof(RunOptions));
+	options->lock_timeout = guc_lock_timeout;
+	options->max_retries = 3;
+	options->max_size = -1;
+	options->derive = true;
+}
+
+/* Reads options over what they are already. */
+void
+run_options_read(RunOptions *options, Jsonb *json)
+{
 	JsonbIterator *it;
 	JsonbIteratorToken token;
 	JsonbValue	value;
 
-	memset(options, 0, sizeof(RunOptions));
-	options->lock_timeout = guc_lock_timeout;
-	options->max_retries = 3;
-	options->derive = true;
 	if (json == NULL)
 		return;
 	if (!JB_ROOT_IS_OBJECT(json))
@@ -160,6 +177,21 @@ static void
 set_allow_divergence(RunOptions *options, const char *key, const char *value)
 {
 	options->allow_divergence = bool_value(key, value);
+}
+
+static void
+set_max_size(RunOptions *options, const char *key, const char *value)
+{
+	int			kb;
+	const char *hint;
+
+	if (options->max_size < 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_MG_BAD_OPTION),
+				 errmsg("option \"%s\" is for rehearse() only", key)));
+	if (!parse_int(value, &kb, GUC_UNIT_KB, &hint) || kb < 0)
+		bad_value(key, value, "a size, such as \"1GB\"");
+	options->max_size = kb;
 }
 
 static void

@@ -18,23 +18,27 @@
 #include "miscadmin.h"
 #include "nodes/makefuncs.h"
 #include "parser/analyze.h"
-#include "pgstat.h"
 #include "portability/instr_time.h"
 #include "tcop/dest.h"
 #include "tcop/tcopprot.h"
 #include "tcop/utility.h"
 #include "utils/builtins.h"
+#include "utils/guc.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
+#include "utils/timestamp.h"
 
 #include "budget.h"
 #include "compat.h"
 #include "errors.h"
 #include "notices.h"
 #include "overlay.h"
+#include "progress.h"
 #include "run.h"
 #include "subxact.h"
+
+#define TELL_AFTER_MS 1000		/* then somebody begins to wonder */
 
 /* receives the rows of a verify statement; only the first value matters */
 typedef struct VerifyReceiver
@@ -51,14 +55,14 @@ typedef struct Judging
 	Run		   *run;
 	List	   *violations;		/* of Verdict * */
 	List	   *deferred;		/* of Verdict *: left to the net effect */
-}			Judging;
+} Judging;
 
 static void judge_next(ScriptStatement *statement, void *arg);
-static void judge_drops(Judging * judging);
+static void judge_drops(Judging *judging);
 static void run_one(Run *run, ScriptStatement *statement, Script *script, Verdict *verdict);
 static int64 execute_raw(RawStmt *raw, const char *text, DestReceiver *dest);
 static int64 execute_planned(PlannedStmt *planned, const char *text, DestReceiver *dest);
-static void report_activity(const Run *run, const ScriptStatement *statement, int total);
+static void tell_done(const Run *run, const ScriptStatement *statement, const Script *script);
 static PolicyAction judge(const Run *run, const Verdict *verdict);
 static bool exempt_in_rollback(const Run *run, const Verdict *verdict);
 static bool verify_in_subxact(void *arg);
@@ -96,6 +100,8 @@ judge_next(ScriptStatement *statement, void *arg)
 	verdict->line = statement->line;
 	if (run->first == NULL)
 		run->first = verdict;
+	if (run->request->rehearse)
+		rehearse_check_size(run, verdict);
 	if (guard_deferred(verdict))
 	{
 		judging->deferred = lappend(judging->deferred, verdict);
@@ -116,7 +122,7 @@ judge_next(ScriptStatement *statement, void *arg)
  * of that, too.
  */
 static void
-judge_drops(Judging * judging)
+judge_drops(Judging *judging)
 {
 	ListCell   *lc;
 
@@ -153,7 +159,8 @@ run_statements(Run *run, Script *script, const char *part)
 
 		CHECK_FOR_INTERRUPTS();
 		run->current = statement;
-		report_activity(run, statement, list_length(script->statements));
+		progress_show(run->what, run->attempts, part, statement->number,
+					  list_length(script->statements), statement->text);
 
 		/* nothing has run since the first one was judged */
 		if (lc == list_head(script->statements) && script == run->script)
@@ -176,10 +183,15 @@ run_statements(Run *run, Script *script, const char *part)
 		if (!guard_deferred(verdict))
 			run->class = Max(run->class, verdict->class);
 
+		if (run->request->rehearse && script == run->script)
+			rehearse_check_size(run, verdict);
+		if (run->request->dry_run && script == run->script)
+			measure_before(statement->number);
 		budget_statement();
 		guard_statement(verdict);
 		MemoryContextSwitchTo(scratch);
 		run_one(run, statement, script, verdict);
+		tell_done(run, statement, script);
 		MemoryContextSwitchTo(context);
 		MemoryContextReset(scratch);
 	}
@@ -215,8 +227,22 @@ run_one(Run *run, ScriptStatement *statement, Script *script, Verdict *verdict)
 	done->ms = INSTR_TIME_GET_MILLISEC(duration);
 	done->rows = rows;
 	done->notices = notices_take();
+	if (run->request->dry_run && script == run->script)
+		done->measured = measure_after(statement->raw->stmt);
 	run->done = lappend(run->done, done);
 	MemoryContextSwitchTo(scratch);
+}
+
+/* "migration "001": statement 3 of 12, 40 ms: ALTER TABLE ..." */
+static void
+tell_done(const Run *run, const ScriptStatement *statement, const Script *script)
+{
+	const RunStatement *done = llast(run->done);
+	char	   *brief = script_brief(statement->text);
+
+	progress_tell(TimestampDifferenceExceeds(run->started, GetCurrentTimestamp(), TELL_AFTER_MS),
+				  "%s: %s %d of %d, %.0f ms: %.*s", run->what, run->current_part, statement->number,
+				  list_length(script->statements), done->ms, pg_mbcliplen(brief, strlen(brief), 80), brief);
 }
 
 /*
@@ -339,17 +365,6 @@ run_trust_bodies(void)
 							 GUC_ACTION_SAVE, true, 0, false);
 }
 
-/* Shows in pg_stat_activity what runs now. */
-static void
-report_activity(const Run *run, const ScriptStatement *statement, int total)
-{
-	char text[	256];
-
-	snprintf(text, sizeof(text), "migmgr: %s, %s %d of %d: %.120s", run->what,
-			 run->current_part, statement->number, total, statement->text);
-	pgstat_report_activity(STATE_RUNNING, text);
-}
-
 /*
  * The error of a run as its caller is to see it: which statement of which
  * script, at what line, with the caret under that statement's own text.  The
@@ -420,6 +435,8 @@ verify_in_subxact(void *arg)
 	{
 		CHECK_FOR_INTERRUPTS();
 		run->current = lfirst(lc);
+		progress_show(run->what, run->attempts, run->current_part, run->current->number,
+					  list_length(run->verify->statements), run->current->text);
 		verify_statement(run, run->current, run->verify);
 	}
 	return false;

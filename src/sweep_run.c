@@ -28,6 +28,7 @@
 #include "errors.h"
 #include "ledger.h"
 #include "lock.h"
+#include "progress.h"
 #include "spi_util.h"
 #include "subxact.h"
 #include "sweep.h"
@@ -125,12 +126,17 @@ sweep_one(SweepLog *log, Oid relid, TimestampTz now, bool dry_run, bool commit)
 				duration;
 
 	INSTR_TIME_SET_CURRENT(start);
+	own_show();
+	progress_state(psprintf("sweep of %s", log->name), "looks for stale jobs");
 	SPI_connect_ext(commit ? SPI_OPT_NONATOMIC : 0);
 	sweep = sweep_start(relid, now, dry_run, commit);
 	PG_TRY();
 	{
 		while (sweep_step(sweep))
 		{
+			progress_state(psprintf("sweep of %s", log->name),
+						   psprintf(INT64_FORMAT " jobs moved so far",
+									sweep->counts.dead_lettered + sweep->counts.requeued));
 			if (!commit)
 				continue;
 			write_log(log, &sweep->counts);
@@ -141,6 +147,7 @@ sweep_one(SweepLog *log, Oid relid, TimestampTz now, bool dry_run, bool commit)
 	PG_FINALLY();
 	{
 		sweep_end(sweep);
+		progress_end();
 	}
 	PG_END_TRY();
 

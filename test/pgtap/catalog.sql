@@ -37,6 +37,7 @@ INSERT INTO unpinned VALUES
   ('migmgr.run_pending(text,integer,bigint,text)'),
   ('migmgr.submit(text,text,text,boolean)'),
   ('migmgr.withdraw(text,text)'),
+  ('migmgr.rehearse(text,jsonb)'),
   ('migmgr.blockers(text)'),
   ('migmgr.run(text,text,boolean,text,jsonb,text,text,text,text,text,integer,bigint,text,text)'),
   ('migmgr.rollback(text,text,text,boolean)'),
@@ -81,6 +82,7 @@ SELECT is_empty($$SELECT signature FROM routine WHERE prosecdef AND signature IN
 
 CREATE TEMP TABLE definer (signature text);
 INSERT INTO definer VALUES
+  ('migmgr_internal.progress_rows()'),
   ('migmgr.head()'), ('migmgr.version()'), ('migmgr.verify(text)'), ('migmgr.health()'), ('migmgr.seal()'),
   ('migmgr.compare_files(text,boolean)'), ('migmgr.compare_files(jsonb,boolean)'), ('migmgr.mark_applied(text[],text)'),
   ('migmgr.mark_reverted(text[],text)'), ('migmgr.mark_renamed(text,text,text)'), ('migmgr.accept_checksum(text,text,text)'),

@@ -36,6 +36,7 @@ SELECT object, drift FROM migmgr.drift();
 -- by hand, in all the ways: extra, different, missing
 CREATE TABLE "By Hand" (id int PRIMARY KEY, t text);
 ALTER TABLE purchases ADD COLUMN extra int;
+COMMENT ON COLUMN purchases.extra IS 'by night';
 DO $$BEGIN EXECUTE 'ALTER TABLE purchases ALTER COLUMN due SET DEFAULT ''2026-01-01'''; END$$;
 CREATE OR REPLACE FUNCTION one() RETURNS int LANGUAGE sql AS 'SELECT 3';
 ALTER TYPE mood ADD VALUE 'glad';

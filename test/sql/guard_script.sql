@@ -74,6 +74,33 @@ SELECT migmgr.set_environment('staging') IS NOT NULL AS set;
 SELECT state, message FROM public.caught('ALTER TABLE t DROP COLUMN c, DISABLE TRIGGER ALL');
 SELECT state, message FROM public.caught('ALTER TABLE t DROP COLUMN c');
 
+-- of several objects each counts: an exemption is for those of its schema
+SELECT migmgr.set_environment('production') IS NOT NULL AS set;
+CREATE SCHEMA parts;
+CREATE TABLE parts.one (i integer);
+INSERT INTO parts.one VALUES (1);
+SELECT migmgr.set_policy('production', 'destructive', 'allow', in_schema => 'parts');
+SELECT sql, action, object FROM unnest('{"TRUNCATE parts.one, t","TRUNCATE t, parts.one","DROP TABLE t, parts.one CASCADE","DROP TABLE parts.one, t CASCADE","DROP TABLE parts.one"}'::text[]) AS sql,
+  migmgr.plan(sql, 'production');
+SELECT migmgr.set_environment('staging') IS NOT NULL AS set;
+
+-- the DDL log takes its numbers without becoming what lastval() tells of
+CREATE TABLE numbered (id serial, n text);
+CREATE ROLE regress_migmgr_nobody;
+GRANT ALL ON numbered, numbered_id_seq TO regress_migmgr_nobody;
+GRANT CREATE ON SCHEMA public TO regress_migmgr_nobody;
+SET ROLE regress_migmgr_nobody;
+INSERT INTO numbered (n) VALUES ('x'), ('y');
+CREATE TABLE later (i integer);
+CREATE TABLE latest (i integer);
+SELECT lastval();
+DROP TABLE later, latest;
+RESET ROLE;
+SELECT count(DISTINCT id) = count(*) AS unique_ids, count(*) FILTER (WHERE object IN ('public.later', 'public.latest')) AS logged
+  FROM migmgr_internal.ddl_log;
+DROP OWNED BY regress_migmgr_nobody;
+DROP ROLE regress_migmgr_nobody;
+
 -- a base type goes before its own functions, whose arguments are not known then
 CREATE EXTENSION citext;
 CREATE TABLE names (n citext);

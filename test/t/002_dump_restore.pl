@@ -34,7 +34,8 @@ SQL
 $node->safe_psql('live', <<"SQL", connstr => $node->connstr('live') . ' user=dba');
 SELECT migmgr.apply('001', 'schema', \$s\$$up\$s\$, note => E'caf\\u00e9 \\\\ tab\\t');
 SELECT migmgr.apply('002', 'gone', 'CREATE TABLE gone (i int)', rollback_sql => 'DROP TABLE gone');
-SELECT migmgr.rollback('002', 'not needed');
+INSERT INTO gone VALUES (1), (2), (3);
+SELECT migmgr.rollback('002', 'not needed', on_data => 'archive');
 SELECT FROM migmgr.watch('qc_jobs');
 SELECT FROM migmgr.sweep(now_at => now() + interval '1 day', dry_run => true);
 CREATE TABLE by_hand (i int);
@@ -91,6 +92,11 @@ sub check_restored
 	like($node->safe_psql($db, "SELECT migmgr.resume('test of $name')"),
 		qr/resumed/, "$name: resumed");
 	verify_ok($node, $db, "$name, resumed");
+	is($node->safe_psql($db, 'SELECT object, rows, state FROM migmgr.archives'),
+		'public.gone|3|kept', "$name: what a rollback has kept is there");
+	like(error_of($node, $db, "DO \$\$BEGIN EXECUTE (SELECT format('DROP SCHEMA %I CASCADE', archive)"
+				. " FROM migmgr.archives); END\$\$"),
+		qr/MG108/, "$name: and protected");
 	state_is($node, $db, 'in force', $name);
 	is($node->safe_psql($db, 'SELECT migmgr.environment()'),
 		'production', "$name: and in production again");
