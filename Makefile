@@ -9,6 +9,7 @@ PG_CPPFLAGS = -DMIGMGR_VERSION='"$(EXTVERSION)"'
 SQL_PARTS = $(sort $(wildcard sql/[0-9][0-9]_*.sql))
 DATA = $(wildcard sql/updates/*--*--*.sql)
 DATA_built = sql/migmgr--$(EXTVERSION).sql
+SCRIPTS = bin/migmgr-apply
 DOCS = $(wildcard doc/monitoring/*)
 
 # One test: make installcheck REGRESS=NAME ISOLATION=iso_NAME
@@ -57,6 +58,7 @@ demo-runbooks:
 	@$(TOOL_ENV) test/tools/sandbox test/demo/runbooks
 
 bench:
+	@test/peers/provision $(ONLY)
 	@$(TOOL_ENV) test/tools/sandbox test/bench/run $(ONLY)
 
 # By themselves: they download what they need before they go into the sandbox.

@@ -92,9 +92,9 @@ CREATE VIEW migmgr_internal.online_state WITH (security_invoker = false) AS
   SELECT j.*, COALESCE(s.done, 0)::integer AS done, w.alive,
          CASE WHEN j.state = 'running' AND w.alive THEN 'running'
               WHEN j.started_at IS NULL THEN 'queued'
+              WHEN j.action = 'rollback' THEN 'partly rolled back'
               WHEN s.done IS NULL AND NOT EXISTS (SELECT FROM migmgr_internal.online_target AS t JOIN pg_class AS c ON c.oid = t.relid
                                                    WHERE t.version = j.version AND t.kind = 'built') THEN 'failed'
-              WHEN j.action = 'rollback' THEN 'partly rolled back'
               ELSE 'partly applied' END AS status
     FROM migmgr_internal.online_job AS j
     LEFT JOIN (SELECT o.version, count(*) AS done FROM migmgr_internal.online_statement AS o GROUP BY o.version) AS s ON s.version = j.version

@@ -60,3 +60,32 @@ COMMENT ON COLUMN migmgr.pending.status IS 'submitted, or of one that runs onlin
 COMMENT ON COLUMN migmgr.pending.checksum IS 'of the text that will be applied, in canonical form';
 COMMENT ON COLUMN migmgr.pending.done IS 'statements of an online migration that are done';
 COMMENT ON COLUMN migmgr.pending.message IS 'what stopped it last';
+
+CREATE FUNCTION migmgr.apply_repeatable(name text, sql text, note text DEFAULT NULL, options jsonb DEFAULT '{}')
+  RETURNS TABLE (version text, name text, status text, environment text, class text, statements integer,
+                 ms bigint, reversible text, detail text)
+  LANGUAGE c VOLATILE PARALLEL UNSAFE ROWS 1
+  AS 'MODULE_PATHNAME', 'migmgr_apply_repeatable';
+REVOKE ALL ON FUNCTION migmgr.apply_repeatable(text, text, text, jsonb) FROM PUBLIC;
+COMMENT ON FUNCTION migmgr.apply_repeatable(text, text, text, jsonb)
+  IS 'apply a script that has a name instead of a version, unless this very text ran last under it';
+
+CREATE FUNCTION migmgr.apply_repeatables(scripts jsonb, note text DEFAULT NULL, options jsonb DEFAULT '{}')
+  RETURNS TABLE (version text, name text, status text, environment text, class text, statements integer,
+                 ms bigint, reversible text, detail text)
+  LANGUAGE c VOLATILE PARALLEL UNSAFE ROWS 10
+  AS 'MODULE_PATHNAME', 'migmgr_apply_repeatables';
+REVOKE ALL ON FUNCTION migmgr.apply_repeatables(jsonb, text, jsonb) FROM PUBLIC;
+COMMENT ON FUNCTION migmgr.apply_repeatables(jsonb, text, jsonb)
+  IS 'apply_repeatable() for each {"name": "text", ...}, in the order of what they require';
+
+CREATE VIEW migmgr.repeatables WITH (security_invoker = false) AS
+  SELECT l.name, l.at AS applied_at, l.role || CASE WHEN l.session_role <> l.role THEN ' (logged in as ' || l.session_role || ')' ELSE '' END AS applied_by,
+         l.runs, l.checksum, l.detail ->> 'class' AS class, (l.detail ->> 'statements')::integer AS statements,
+         (SELECT string_agg(r.name, ', ') FROM jsonb_array_elements_text(l.detail -> 'requires') AS r(name)) AS requires,
+         l.detail ->> 'note' AS note
+    FROM (SELECT DISTINCT ON (r.version) r.name, r.at, r.role, r.session_role, r.checksum, r.detail::jsonb AS detail,
+                 count(*) OVER (PARTITION BY r.version) AS runs
+            FROM migmgr.ledger AS r WHERE r.event = 'repeated' ORDER BY r.version, r.seq DESC) AS l
+   ORDER BY l.name COLLATE "C";
+COMMENT ON VIEW migmgr.repeatables IS 'scripts with a name instead of a version: what ran last of each';

@@ -40,6 +40,11 @@ BEGIN
   BEGIN
     FOR i IN 1 .. COALESCE(pg_catalog.cardinality(versions), 0) LOOP
       SELECT r.* INTO STRICT one FROM migmgr.rollback(versions[i], reason, on_data) AS r;
+      IF one.status OPERATOR(pg_catalog.=) 'queued' THEN
+        RAISE EXCEPTION USING ERRCODE = 'MG235',
+          MESSAGE = pg_catalog.format('cannot go back to "%s" in one transaction: version "%s" goes back online', version_or_tag, versions[i]),
+          HINT = pg_catalog.format('Take it back by itself first: SELECT * FROM migmgr.rollback(%L, ''reason'');', versions[i]);
+      END IF;
       done := done OPERATOR(pg_catalog.||) pg_catalog.jsonb_build_array(pg_catalog.to_jsonb(one));
     END LOOP;
     IF dry_run THEN

@@ -317,8 +317,8 @@ CREATE FUNCTION migmgr_internal.check_online()
                 FROM migmgr_internal.online_target AS t JOIN migmgr_internal.home AS h ON h.token = t.home
                 JOIN pg_class AS c ON c.oid = t.relid JOIN pg_index AS i ON i.indexrelid = c.oid
                WHERE t.version = o.version AND NOT (i.indisvalid AND i.indisready AND i.indislive)), ''),
-         CASE WHEN o.status <> 'running' THEN format('CALL migmgr.run_pending(%L); goes on with it%s.', o.version,
-           CASE WHEN o.status IN ('queued', 'failed') THEN format('; SELECT migmgr.withdraw(%L, ''reason''); takes it back', o.version) ELSE '' END) END
+         CASE WHEN o.status <> 'running' AND o.action = 'rollback' THEN format('SELECT * FROM migmgr.rollback(%L, ''reason''); goes on with it.', o.version)
+              WHEN o.status <> 'running' THEN format('CALL migmgr.run_pending(%1$L); goes on with it; SELECT migmgr.withdraw(%1$L, ''reason''); takes it back.', o.version) END
     FROM migmgr_internal.online_state AS o
   UNION ALL
   SELECT 'online', NULL, 'ok', 'no migration is half-way', NULL WHERE NOT EXISTS (SELECT FROM migmgr_internal.online_job)

@@ -38,6 +38,7 @@
 #include "migmgr.h"
 #include "online.h"
 #include "online_report.h"
+#include "progress.h"
 
 #define CANCEL_WAIT_MS 5000
 #define TELL_AFTER_MS 1000		/* then somebody begins to wonder */
@@ -52,14 +53,12 @@ typedef struct Start
 static List *starts = NIL;		/* of Start *, in TopMemoryContext */
 
 static RunRow *register_job(RunRequest *request);
-static void check_requester(void);
 static void check_finished(const Script *script, const OnlineJob *job);
-static void start_at_commit(int64 ticket);
 static void online_xact_callback(XactEvent event, void *arg);
 static void online_subxact_callback(SubXactEvent event, SubTransactionId mySubid,
 									SubTransactionId parentSubid, void *arg);
 static void follow(OnlineReport *report, BackgroundWorkerHandle *handle);
-static void say_progress(OnlineReport *report, int *said);
+static void say_progress(OnlineReport *report, int *said, bool wanted);
 static void say_current(OnlineReport *report, int *said);
 static void stop_worker(BackgroundWorkerHandle *handle);
 static void say(char *to, size_t size, const char *text);
@@ -117,7 +116,7 @@ register_job(RunRequest *request)
 	List	   *violations;
 
 	ledger_check_home();
-	check_requester();
+	online_check_requester();
 	if (job != NULL && strcmp(job->status, "running") == 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_MG_LOCKED),
@@ -130,8 +129,13 @@ register_job(RunRequest *request)
 	run.what = psprintf("migration \"%s\"", request->version);
 	run.environment = policy_environment();
 	run.script = (request->online ? script_parse_online : script_parse) (request->up, run.what);
+	run.effect = palloc0(sizeof(GuardResult));
+	online_effect(request->version, run.effect);
 	if (request->down != NULL)
-		(void) script_parse_online(request->down, psprintf("the way back of %s", run.what));
+	{
+		run.down = script_parse_online(request->down, psprintf("the way back of %s", run.what));
+		check_handed_in_rollback(&run);
+	}
 	if (request->verify != NULL)
 		(void) script_parse(request->verify, psprintf("the verify SQL of %s", run.what));
 	if (job == NULL || job->done == 0)
@@ -148,7 +152,7 @@ register_job(RunRequest *request)
 	request->ticket = submission_write(request, list_length(run.script->statements));
 	online_job_write(request, request->ticket, list_length(run.script->statements));
 	if (!request->commits)
-		start_at_commit(request->ticket);
+		online_start_later(request->ticket);
 
 	row->version = request->version;
 	row->name = request->name;
@@ -161,11 +165,61 @@ register_job(RunRequest *request)
 }
 
 /*
+ * A rollback that runs online, under APPLY: a job whose worker starts with the
+ * commit.  It may drop what its version made, judged as any rollback is.
+ */
+RunRow *
+online_rollback(RunRequest *request)
+{
+	Run			run = {.request = request};
+	RunRow	   *row = palloc0(sizeof(RunRow));
+	List	   *violations;
+	ListCell   *lc;
+
+	ledger_check_home();
+	online_check_requester();
+	if (request->dry_run || request->on_data == ON_DATA_ARCHIVE)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("the rollback of \"%s\" runs online, and cannot %s", request->version,
+						request->dry_run ? "be tried" : "put data away"),
+				 errhint("SELECT * FROM migmgr.plan(sql) says what its statements would do.")));
+	run.what = psprintf("rollback of \"%s\"", request->version);
+	run.environment = policy_environment();
+	(void) gate_check(request, run.environment);
+	gate_approved(request);
+	run.script = script_parse_online(request->up, run.what);
+	run.made = version_objects(request->undoes, false);
+	run.touched = version_objects(request->undoes, true);
+	violations = run_judge(&run, run.script);
+	if (violations != NIL)
+		policy_refuse(violations);
+	foreach(lc, run.script->statements)
+	{
+		ScriptStatement *statement = lfirst(lc);
+
+		online_check_drops(&run, statement, classify_statement(statement->raw->stmt));
+	}
+
+	request->ticket = request->undoes;
+	online_job_write(request, request->ticket, list_length(run.script->statements));
+	online_start_later(request->ticket);
+	row->version = request->version;
+	row->name = request->name;
+	row->status = "queued";
+	row->environment = policy_environment_name(run.environment);
+	row->class = class_name(CLASS_NONE);
+	row->statements = list_length(run.script->statements);
+	row->detail = "a worker starts when this transaction has committed; SELECT * FROM migmgr.history; tells the rest";
+	return row;
+}
+
+/*
  * Raises unless a worker can be had with exactly this session's rights: not
  * in a SECURITY DEFINER function, whose owner has not asked for anything.
  */
-static void
-check_requester(void)
+void
+online_check_requester(void)
 {
 	HeapTuple	row;
 	bool		can_login;
@@ -216,8 +270,8 @@ check_finished(const Script *script, const OnlineJob *job)
 }
 
 /* Starts the worker of a ticket if and when this transaction commits. */
-static void
-start_at_commit(int64 ticket)
+void
+online_start_later(int64 ticket)
 {
 	MemoryContext old = MemoryContextSwitchTo(TopMemoryContext);
 	Start	   *start = palloc(sizeof(Start));
@@ -354,8 +408,7 @@ follow(OnlineReport *report, BackgroundWorkerHandle *handle)
 	{
 		BgwHandleStatus status = GetBackgroundWorkerPid(handle, &pid);
 
-		if (TimestampDifferenceExceeds(start, GetCurrentTimestamp(), TELL_AFTER_MS))
-			say_progress(report, &said);
+		say_progress(report, &said, TimestampDifferenceExceeds(start, GetCurrentTimestamp(), TELL_AFTER_MS));
 		if (status == BGWH_STOPPED || status == BGWH_POSTMASTER_DIED)
 			return;
 		InvalidateCatalogSnapshot();
@@ -379,13 +432,13 @@ say_current(OnlineReport *report, int *said)
 	memcpy(line, report->current, PROGRESS_LENGTH);
 	SpinLockRelease(&report->mutex);
 	if (*said != lines && line[0] != '\0')
-		ereport(INFO, (errmsg_internal("%s ...", line)));
+		progress_tell(true, "%s ...", line);
 	*said = lines;
 }
 
 /* Passes on the lines that the worker has written since the last time. */
 static void
-say_progress(OnlineReport *report, int *said)
+say_progress(OnlineReport *report, int *said, bool wanted)
 {
 	char		line[PROGRESS_LENGTH];
 	int			lines;
@@ -400,7 +453,7 @@ say_progress(OnlineReport *report, int *said)
 			memcpy(line, report->progress[*said % PROGRESS_LINES], PROGRESS_LENGTH);
 		SpinLockRelease(&report->mutex);
 		if (*said < lines)
-			ereport(INFO, (errmsg_internal("%s", line)));
+			progress_tell(wanted, "%s", line);
 	} while ((*said)++ < lines);
 	(*said)--;
 }

@@ -8,6 +8,7 @@
  *	  online_job.c         the job as it is recorded, statement by statement
  *	  online_worker.c      the worker: the way of a job
  *	  online_statement.c   one statement, in transactions of its own
+ *	  online_down.c        ways back that drop indexes concurrently
  *
  * job     a migration that is, or was, on its way in a worker; one a version
  * ticket  its number: the ledger entry that submitted it
@@ -55,6 +56,9 @@ extern void online_init(void);
 
 /* online.c */
 extern RunRow *online_request(RunRequest *request);
+extern void online_start_later(int64 ticket);
+extern void online_check_requester(void);
+extern RunRow *online_rollback(RunRequest *request);
 extern RunRow *online_finish(const RunRequest *request, RunRow *row);
 extern bool online_start(int64 ticket, Oid session_user, dsm_handle report, BackgroundWorkerHandle **handle);
 extern void online_say(OnlineReport *report, const char *line, bool done);
@@ -65,12 +69,16 @@ extern void online_say_error(OnlineReport *report, const ErrorData *error);
 extern OnlineJob *online_job(const char *version);
 extern OnlineJob *online_job_of(int64 ticket);
 extern void online_check_order(const RunRequest *request);
+extern void online_check_version(const char *version);
 extern void online_job_write(const RunRequest *request, int64 ticket, int statements);
 extern void online_job_state(int64 ticket, const char *state, const ErrorData *error);
 extern void online_job_delete(const char *version);
+extern void online_job_withdraw(const char *version, const char *reason);
+extern void online_undone(const char *version, int statement);
 extern int64 online_next(char **session_role);
 extern List *online_done(const char *version);
 extern void online_effect(const char *version, GuardResult *effect);
+extern List *online_made(const char *version, int statement, bool *others);
 extern void online_write_done(const char *version, const RunStatement *done, const List *objects);
 extern void online_note_target(const char *version, int statement, const char *kind, Oid relid,
 							   const char *identity);
@@ -80,7 +88,13 @@ extern List *online_targets(const char *version, int statement, const char *kind
 /* online_worker.c */
 extern bool online_is_worker(int64 ticket);
 
+/* online_down.c */
+extern char *online_down(const char *down);
+extern char *online_derived(const List *objects);
+
 /* online_statement.c */
+extern void online_drop(const char *name);
+extern void online_check_drops(const Run *run, const ScriptStatement *statement, Verdict *verdict);
 extern void online_statement(Run *run, ScriptStatement *statement);
 extern void online_repeat(Run *run, ScriptStatement *statement);
 
@@ -93,10 +107,13 @@ typedef struct Submission
 	const char *file;
 	const char *checksum;
 	const char *note;
+	const char *received;		/* checksum of the bytes as they came, where
+								 * it differs */
 	bool		online;
 } Submission;
 
 extern int64 submission_write(const RunRequest *request, int statements);
+extern int64 submission_withdraw(const Submission *submission, const char *reason);
 extern Submission *submission_of(const char *version);
 extern List *submissions(const char *to_version);
 extern void submission_request(RunRequest *request, const Submission *submission, const char *function);

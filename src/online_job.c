@@ -150,6 +150,23 @@ online_check_order(const RunRequest *request)
 			 : errhint("Go on with it first: CALL migmgr.run_pending(%s);", quote_literal_cstr(job->version))));
 }
 
+/* Raises MG204 or MG235 when a version that is to go back is on its way. */
+void
+online_check_version(const char *version)
+{
+	OnlineJob  *job = online_job(version);
+
+	if (job == NULL || (strcmp(job->action, "rollback") == 0 && strcmp(job->status, "running") != 0))
+		return;
+	ereport(ERROR,
+			(errcode(strcmp(job->status, "running") == 0 ? ERRCODE_MG_LOCKED : ERRCODE_MG_NOT_APPLIED),
+			 errmsg("cannot roll back \"%s\": it is %s", version, job->status),
+			 errdetail("%d of %d statements are done.", job->done, job->statements),
+			 strcmp(job->status, "running") == 0 ? errhint("Wait for it to end.") :
+			 errhint("Go on with it: CALL migmgr.run_pending(%s); or take back what is done: SELECT migmgr.withdraw(%s, 'reason');",
+					 quote_literal_cstr(version), quote_literal_cstr(version))));
+}
+
 /* One statement of migmgr's own, connected for just that. */
 static void
 exec_own(const char *sql, int expect, int nargs, const char *const *args)
@@ -223,6 +240,74 @@ online_job_delete(const char *version)
 			 " t AS (DELETE FROM migmgr_internal.online_target AS o WHERE o.version = $1)"
 			 " DELETE FROM migmgr_internal.online_job AS o WHERE o.version = $1",
 			 SPI_OK_DELETE, 1, &version);
+}
+
+/* From here on the job takes back what is done of it, as who asks for that. */
+void
+online_job_withdraw(const char *version, const char *reason)
+{
+	const char *args[5];
+
+	args[0] = version;
+	args[1] = reason;
+	args[2] = GetUserNameFromId(GetSessionUserId(), false);
+	args[3] = GetUserNameFromId(GetOuterUserId(), false);
+	args[4] = GetConfigOption("search_path", false, false);
+	exec_own("UPDATE migmgr_internal.online_job AS j SET action = 'withdraw', note = $2, session_role = $3, role = $4,"
+			 " search_path = $5, state = 'queued' WHERE j.version = $1",
+			 SPI_OK_UPDATE, 5, args);
+}
+
+/* A statement of a version that is taken back is done no longer. */
+void
+online_undone(const char *version, int statement)
+{
+	const char *args[2] = {version, psprintf("%d", statement)};
+
+	exec_own("WITH b AS (DELETE FROM migmgr_internal.online_object AS o WHERE o.version = $1 AND o.n = $2::pg_catalog.int4),"
+			 " t AS (DELETE FROM migmgr_internal.online_target AS o WHERE o.version = $1 AND o.n = $2::pg_catalog.int4)"
+			 " DELETE FROM migmgr_internal.online_statement AS o WHERE o.version = $1 AND o.n = $2::pg_catalog.int4",
+			 SPI_OK_DELETE, 2, args);
+}
+
+/*
+ * Names of the indexes that a statement made, finished or not; others says
+ * whether it did anything else that stays.
+ */
+List *
+online_made(const char *version, int statement, bool *others)
+{
+	MemoryContext context = CurrentMemoryContext;
+	const char *args[2] = {version, psprintf("%d", statement)};
+	RecordScope scope;
+	List	   *result = NIL;
+
+	SPI_connect();
+	record_begin(&scope);
+	spi_exec("SELECT CASE WHEN o.action = 'created' AND o.type = 'index' THEN o.identity END AS name FROM migmgr_internal.online_object AS o"
+			 " WHERE o.version = $1 AND o.n = $2::pg_catalog.int4 UNION"
+			 " SELECT pg_catalog.format('%I.%I', n.nspname, c.relname) FROM migmgr_internal.online_target AS t"
+			 " JOIN migmgr_internal.home AS h ON h.token = t.home JOIN pg_catalog.pg_class AS c ON c.oid = t.relid"
+			 " JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace"
+			 " WHERE t.version = $1 AND t.n = $2::pg_catalog.int4 AND t.kind = 'built' AND c.relkind = 'i'",
+			 SPI_OK_SELECT, 2, args);
+	for (uint64 i = 0; i < SPI_processed; i++)
+	{
+		char	   *name = spi_text(i, "name");
+
+		if (name == NULL)
+			*others = true;
+		else
+		{
+			MemoryContext old = MemoryContextSwitchTo(context);
+
+			result = lappend(result, pstrdup(name));
+			MemoryContextSwitchTo(old);
+		}
+	}
+	record_end(&scope);
+	SPI_finish();
+	return result;
 }
 
 /*

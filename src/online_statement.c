@@ -82,7 +82,6 @@ static void prepare_drop(Attempted *it, DropStmt *stmt);
 static void prepare_reindex(Attempted *it, ReindexStmt *stmt);
 static void prepare_detach(Attempted *it, AlterTableStmt *stmt);
 static bool index_is_done(Oid index);
-static void drop_leftover(Attempted *it, const char *name);
 static void check_result(Attempted *it);
 static void write_down(Attempted *it, const List *objects, int64 rows);
 static int64 execute(RawStmt *raw, const char *text);
@@ -214,11 +213,44 @@ judge_it(Attempted *it)
 	it->verdict = it->run->first;
 	if (violations != NIL)
 		policy_refuse(violations);
+	online_check_drops(it->run, it->statement, it->verdict);
 	if (policy_action(it->verdict) == ACTION_WARN)
 		ereport(WARNING,
 				(errmsg("%s, line %d: %s is %s", it->run->what, it->statement->line, it->verdict->command,
 						class_name(it->verdict->class)),
 				 it->verdict->reason ? errdetail("%s", it->verdict->reason) : 0));
+}
+
+/*
+ * Raises when a rollback would drop an index that its version has not made and
+ * policy keeps: for what drops concurrently there is no later look at each
+ * object as it goes.
+ */
+void
+online_check_drops(const Run *run, const ScriptStatement *statement, Verdict *verdict)
+{
+	DropStmt   *stmt = (DropStmt *) statement->raw->stmt;
+	ListCell   *lc;
+
+	if (run->request->action != RUN_ROLLBACK || !IsA(stmt, DropStmt) || !stmt->concurrent)
+		return;
+	foreach(lc, stmt->objects)
+	{
+		Oid			index = RangeVarGetRelid(makeRangeVarFromNameList(lfirst(lc)), NoLock, true);
+		ObjectAddress address;
+		char	   *identity;
+		bool		ours = false;
+		ListCell   *lm;
+
+		if (!OidIsValid(index))
+			continue;
+		ObjectAddressSet(address, RelationRelationId, index);
+		identity = psprintf("index %s", getObjectIdentity(&address, false));
+		foreach(lm, run->made)
+			ours |= strcmp(lfirst(lm), identity) == 0;
+		if (!ours && policy_action(verdict) >= ACTION_ASK)
+			policy_refuse(list_make1(verdict));
+	}
 }
 
 /* In the transaction that has begun: run, look at what it did, write down. */
@@ -237,9 +269,17 @@ run_ordinary(Attempted *it)
 	PopActiveSnapshot();
 	rows = execute(it->raw, run->script->text);
 	PushActiveSnapshot(GetTransactionSnapshot());
-	effect = guard_result();
-	if (effect->violations != NIL)
-		policy_refuse(effect->violations);
+	if (run->request->action == RUN_ROLLBACK)
+	{
+		run_effect(run);
+		effect = run->effect;
+	}
+	else
+	{
+		effect = guard_result();
+		if (effect->violations != NIL)
+			policy_refuse(effect->violations);
+	}
 	guard_end();
 	write_down(it, effect->objects, rows);
 	PopActiveSnapshot();
@@ -259,7 +299,11 @@ run_alone(Attempted *it)
 	CommitTransactionCommand();
 
 	foreach(lc, it->leftovers)
-		drop_leftover(it, lfirst(lc));
+	{
+		ereport(NOTICE,
+				(errmsg("dropping index %s, which an earlier try of this migration has left unfinished", (char *) lfirst(lc))));
+		online_drop(lfirst(lc));
+	}
 
 	StartTransactionCommand();
 	MemoryContextSwitchTo(context);
@@ -482,15 +526,16 @@ index_is_done(Oid index)
 	return done;
 }
 
-/* Drops an index that an earlier try has left, the same careful way. */
-static void
-drop_leftover(Attempted *it, const char *name)
+/*
+ * Drops an index of this job's own, concurrently, in transactions of its own.
+ * Nothing is held against policy: what it drops was not there before the job.
+ */
+void
+online_drop(const char *name)
 {
 	MemoryContext context = CurrentMemoryContext;
 	char	   *sql = psprintf("DROP INDEX CONCURRENTLY IF EXISTS %s", name);
 
-	ereport(NOTICE,
-			(errmsg("dropping index %s, which an earlier try of this migration has left unfinished", name)));
 	StartTransactionCommand();
 	MemoryContextSwitchTo(context);
 	SetConfigOption("lock_timeout", "0", PGC_USERSET, PGC_S_SESSION);

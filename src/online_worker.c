@@ -32,7 +32,10 @@
 #include "check.h"
 #include "compat.h"
 #include "errors.h"
+#include "flag.h"
 #include "gate.h"
+#include "guc.h"
+#include "inverse.h"
 #include "ledger.h"
 #include "lock.h"
 #include "migmgr.h"
@@ -58,9 +61,14 @@ static Work * work = NULL;
 static bool take_lock(LOCKTAG *tag);
 static bool do_job(void);
 static bool begin_job(void);
+static void make_apply(const OnlineJob *job);
+static void make_rollback(const OnlineJob *job);
 static void become_requester(void);
 static void run_online(void);
+static RunRow *check_rollback(RunRequest *request);
 static RunRow *finish_online(RunRequest *request);
+static void find_way_back(Run *run);
+static void withdraw(void);
 static void use_waivers(const Run *run);
 static MigClass class_of(const char *name);
 static void stop_job(ErrorData *error);
@@ -149,7 +157,9 @@ do_job(void)
 	{
 		if (begin_job())
 		{
-			if (work->request.online)
+			if (strcmp(work->job->action, "withdraw") == 0)
+				withdraw();
+			else if (work->request.online)
 				run_online();
 			else
 			{
@@ -186,9 +196,6 @@ static bool
 begin_job(void)
 {
 	OnlineJob  *job;
-	Jsonb	   *options;
-	char	   *text;
-	bool		redacted = false;
 
 	StartTransactionCommand();
 	PushActiveSnapshot(GetTransactionSnapshot());
@@ -206,11 +213,10 @@ begin_job(void)
 	online_job_state(work->ticket, "running", NULL);
 	become_requester();
 
-	text = script_text(job->checksum, &redacted);
-
-	options = DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum(job->options)));
-	apply_file_request(&work->request, "run()", "CALL migmgr.run", job->file, text, options);
-	work->request.note = job->note;
+	if (strcmp(job->action, "apply") == 0)
+		make_apply(job);
+	else if (strcmp(job->action, "rollback") == 0)
+		make_rollback(job);
 	work->request.ticket = work->ticket;
 	work->request.background = true;
 	work->request.commits = true;
@@ -218,6 +224,31 @@ begin_job(void)
 	CommitTransactionCommand();
 	MemoryContextSwitchTo(work->context);
 	return true;
+}
+
+/* The request of an apply: what was submitted. */
+static void
+make_apply(const OnlineJob *job)
+{
+	bool		redacted = false;
+	char	   *text = script_text(job->checksum, &redacted);
+	Jsonb	   *options = DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum(job->options)));
+	Submission *submission = submission_of(job->version);
+
+	apply_file_request(&work->request, "run()", "CALL migmgr.run", job->file, text, options);
+	work->request.note = job->note;
+	work->request.received = submission == NULL ? NULL : submission->received;
+}
+
+/* The request of a rollback: what the ledger says of the version. */
+static void
+make_rollback(const OnlineJob *job)
+{
+	work->request.action = RUN_ROLLBACK;
+	work->request.version = job->version;
+	work->request.note = job->note;
+	work->request.on_data = strcmp(job->on_data, "discard") == 0 ? ON_DATA_DISCARD : ON_DATA_REFUSE;
+	rollback_request(&work->request);
 }
 
 /* The role and search_path that the requester had. */
@@ -240,13 +271,18 @@ run_online(void)
 
 	work->run = run;
 	run->request = &work->request;
-	run->what = psprintf("migration \"%s\"", work->request.version);
+	run->what = psprintf("%s \"%s\"", work->request.action == RUN_APPLY ? "migration" : "rollback of", work->request.version);
 	run->attempts = 1;
 
 	StartTransactionCommand();
 	MemoryContextSwitchTo(work->context);
-	(void) run_committing(&work->request, apply_locked);
+	(void) run_committing(&work->request, work->request.action == RUN_APPLY ? apply_locked : check_rollback);
 	run_snapshot();
+	if (work->request.action == RUN_ROLLBACK)
+	{
+		run->made = version_objects(work->request.undoes, false);
+		run->touched = version_objects(work->request.undoes, true);
+	}
 	run->environment = policy_environment();
 	run->script = script_parse_online(work->request.up, run->what);
 	run->current_script = run->script;
@@ -293,6 +329,21 @@ run_online(void)
 	online_say_done(work->report, row);
 }
 
+/* Under APPLY: raises when the version is no longer what it was. */
+static RunRow *
+check_rollback(RunRequest *request)
+{
+	VersionState *state = version_state(request->version);
+
+	if (!state->done || state->seq != request->undoes)
+		ereport(ERROR,
+				(errcode(ERRCODE_MG_NOT_APPLIED),
+				 errmsg("version \"%s\" is not applied any more as it was", request->version)));
+	if (online_job(request->version)->done == 0)
+		(void) gate_check(request, policy_environment());
+	return NULL;
+}
+
 /* Under APPLY, with all statements done: verify SQL, then the ledger entry. */
 static RunRow *
 finish_online(RunRequest *request)
@@ -300,8 +351,9 @@ finish_online(RunRequest *request)
 	Run		   *run = work->run;
 	ListCell   *lc;
 
-	run_verify(run);
-	checks_after(request->version, true, run->environment);
+	if (request->action == RUN_APPLY)
+		run_verify(run);
+	checks_after(request->version, request->action == RUN_APPLY, run->environment);
 	run->done = online_done(request->version);
 	run->effect = palloc0(sizeof(GuardResult));
 	online_effect(request->version, run->effect);
@@ -313,14 +365,85 @@ finish_online(RunRequest *request)
 		run->ms += done->ms;
 		run->class = Max(run->class, class_of(done->class));
 	}
-	run->reversible = run->down == NULL ? "no: no rollback script was given" : "by script";
-
+	if (request->action == RUN_APPLY)
+		find_way_back(run);
+	else
+		flag_rolled_back(request->version, request->undoes);
 	gate_waivers(request, run->environment);
 	run_record(run);
-	use_waivers(run);
+	if (request->action == RUN_APPLY)
+		use_waivers(run);
 	run_tell(run);
 	online_job_delete(request->version);
-	return run_row(run, "applied", run->effect->objects == NIL ? NULL : object_list(run->effect->objects, false));
+	return run_row(run, request->action == RUN_APPLY ? "applied" : "rolled back", run->effect->objects == NIL ? NULL : object_list(run->effect->objects, false));
+}
+
+/*
+ * The author's way back, or one that drops what was built.  It is not tried:
+ * that would be building everything again.
+ */
+static void
+find_way_back(Run *run)
+{
+	char	   *script;
+
+	if (run->down != NULL)
+	{
+		run->reversible = "by script; not proved: it runs online";
+		return;
+	}
+	script = online_derived(run->effect->objects);
+	if (script == NULL)
+		run->reversible = "no: it ran online, and not everything it made is an index";
+	else if (*script == '\0')
+		run->reversible = "nothing to take back";
+	else
+	{
+		run->inverse = palloc0(sizeof(Inverse));
+		run->inverse->script = script;
+		run->reversible = "derived; not proved: it runs online";
+	}
+}
+
+/*
+ * Takes back what is done of a job, the last statement first: each index goes
+ * concurrently, and with it what says that the statement is done.  So this can
+ * be cut off and called again, too.
+ */
+static void
+withdraw(void)
+{
+	const OnlineJob *job = work->job;
+	bool		others = false;
+
+	for (int n = job->statements; n > 0; n--)
+	{
+		List	   *indexes;
+		ListCell   *lc;
+
+		StartTransactionCommand();
+		PushActiveSnapshot(GetTransactionSnapshot());
+		MemoryContextSwitchTo(work->context);
+		indexes = online_made(job->version, n, &others);
+		PopActiveSnapshot();
+		CommitTransactionCommand();
+		foreach(lc, indexes)
+			online_drop(lfirst(lc));
+
+		StartTransactionCommand();
+		PushActiveSnapshot(GetTransactionSnapshot());
+		online_undone(job->version, n);
+		PopActiveSnapshot();
+		CommitTransactionCommand();
+	}
+
+	StartTransactionCommand();
+	PushActiveSnapshot(GetTransactionSnapshot());
+	MemoryContextSwitchTo(work->context);
+	own_lock(LOCK_APPLY, guc_apply_wait);
+	(void) submission_withdraw(submission_of(job->version), job->note);
+	PopActiveSnapshot();
+	CommitTransactionCommand();
 }
 
 /*
@@ -359,7 +482,7 @@ class_of(const char *name)
 static void
 stop_job(ErrorData *error)
 {
-	Attempt		attempt = {.action = "apply"};
+	Attempt		attempt = {.action = work->request.action == RUN_APPLY ? "apply" : "rollback"};
 
 	if (work->run != NULL)
 		error = run_error(work->run, error);

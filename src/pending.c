@@ -20,6 +20,7 @@
 #include "ledger.h"
 #include "lock.h"
 #include "online.h"
+#include "progress.h"
 #include "subxact.h"
 
 PG_FUNCTION_INFO_V1(migmgr_apply_version);
@@ -112,7 +113,8 @@ migmgr_apply_pending(PG_FUNCTION_ARGS)
 			error = subxact_run(apply_step, &step);
 		else
 			(void) apply_step(&step);
-		if (error != NULL && (error->sqlerrcode == ERRCODE_QUERY_CANCELED || error->sqlerrcode == ERRCODE_ADMIN_SHUTDOWN))
+		if (error != NULL &&
+			(error->sqlerrcode == ERRCODE_QUERY_CANCELED || error->sqlerrcode == ERRCODE_ADMIN_SHUTDOWN))
 			ReThrowError(error);
 		if (error != NULL)
 		{
@@ -226,10 +228,8 @@ migmgr_run_pending(PG_FUNCTION_ARGS)
 		row = online_finish(&request, run_committing(&request, apply_locked));
 		MemoryContextSwitchTo(context);
 		applied++;
-		if (TimestampDifferenceExceeds(start, GetCurrentTimestamp(), TELL_AFTER_MS))
-			ereport(INFO,
-					(errmsg_internal("%s of %s: %s %s %s", psprintf("%d", applied), psprintf("%d", list_length(waiting)),
-									 row->version, row->name, row->status)));
+		progress_tell(TimestampDifferenceExceeds(start, GetCurrentTimestamp(), TELL_AFTER_MS), "%d of %d: %s %s %s",
+					  applied, list_length(waiting), row->version, row->name, row->status);
 	}
 	run_snapshot();
 	SPI_finish();

@@ -15,6 +15,7 @@
 #include "guc.h"
 #include "ledger.h"
 #include "lock.h"
+#include "online.h"
 #include "run.h"
 
 PG_FUNCTION_INFO_V1(migmgr_rollback);
@@ -28,8 +29,6 @@ Datum
 migmgr_rollback(PG_FUNCTION_ARGS)
 {
 	RunRequest	request = {.action = RUN_ROLLBACK};
-	VersionState *state;
-	bool		redacted = false;
 
 	run_begin("migmgr.rollback()");
 	request.version = PG_ARGISNULL(0) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(0));
@@ -37,35 +36,51 @@ migmgr_rollback(PG_FUNCTION_ARGS)
 	request.note = PG_ARGISNULL(1) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(1));
 	request.on_data = on_data_arg(PG_ARGISNULL(2) ? "refuse" : text_to_cstring(PG_GETARG_TEXT_PP(2)));
 	request.dry_run = !PG_ARGISNULL(3) && PG_GETARG_BOOL(3);
-	run_options(&request.options, NULL);
 
 	own_lock(LOCK_APPLY, guc_apply_wait);
 	ledger_check_snapshot();
-	state = version_state(request.version);
-	check_applied(request.version, state);
-	request.derived = state->down == NULL && state->derived != NULL;
+	online_check_version(request.version);
+	rollback_request(&request);
+	return run_return(fcinfo, request.online ? online_rollback(&request) : run_request(&request));
+}
+
+/*
+ * Makes a request, of which version, note, on_data and dry_run are there, to
+ * take back what the ledger says of the version; under APPLY.
+ */
+void
+rollback_request(RunRequest *request)
+{
+	VersionState *state = version_state(request->version);
+	bool		redacted = false;
+
+	run_options(&request->options, NULL);
+	check_applied(request->version, state);
+	request->derived = state->down == NULL && state->derived != NULL;
 	if (state->down == NULL && state->derived == NULL && !nothing_to_take_back(state))
 		ereport(ERROR,
 				(errcode(ERRCODE_MG_NO_ROLLBACK),
-				 errmsg("migration \"%s\" has no way back", request.version),
+				 errmsg("migration \"%s\" has no way back", request->version),
 				 errdetail("It was applied %s by %s.  Reversible: %s.", state->at, state->role,
 						   state->reversible ? state->reversible : "no"),
 				 errhint("Write the way back as a new migration and apply that.")));
 
-	request.up = nothing_to_take_back(state) ? "SELECT 'nothing to take back'" :
-		script_text(request.derived ? state->derived : state->down, &redacted);
+	request->up = nothing_to_take_back(state) ? "SELECT 'nothing to take back'" :
+		script_text(request->derived ? state->derived : state->down, &redacted);
 	if (redacted)
 		ereport(ERROR,
 				(errcode(ERRCODE_MG_NO_ROLLBACK),
-				 errmsg("the rollback script of \"%s\" was stored without its passwords, so it cannot be run", request.version),
+				 errmsg("the rollback script of \"%s\" was stored without its passwords, so it cannot be run", request->version),
 				 errhint("Write the way back as a new migration and apply that.")));
-	if (request.derived && state->reversible != NULL)
-		request.caveat = strstr(state->reversible, ", but");
-	request.name = state->name;
-	request.text = request.up;
-	request.checksum = state->checksum;
-	request.undoes = state->seq;
-	return run_return(fcinfo, run_request(&request));
+	if (request->derived && state->reversible != NULL)
+		request->caveat = strstr(state->reversible, ", but");
+	request->name = state->name;
+	request->checksum = state->checksum;
+	request->undoes = state->seq;
+	if (state->online)
+		request->up = online_down(request->up);
+	request->text = request->up;
+	request->online = script_needs_online(request->up);
 }
 
 /* Did the version leave nothing behind but its entry? */

@@ -48,8 +48,6 @@
 static bool run_in_subxact(void *arg);
 static void run_fenced(Run *run);
 static char *join_lines(char *first, char *second);
-static void run_effect(Run *run);
-static void check_handed_in_rollback(Run *run);
 static void check_rollback_data(const Run *run);
 static void check_rollback_later(const Run *run);
 static char *watched_table(const char *watch);
@@ -87,8 +85,8 @@ run_tries(const RunRequest *request, ErrorData **error)
 
 	run->request = request;
 	run->what = request->rehearse ? "the rehearsal" :
-		psprintf("%s \"%s\"", request->action == RUN_APPLY ? "migration" : "rollback of",
-				 request->version);
+		psprintf("%s \"%s\"", request->repeatable ? "repeatable" : request->action == RUN_APPLY ? "migration" : "rollback of",
+				 request->repeatable ? request->name : request->version);
 	run->environment = policy_environment();
 	if (request->action == RUN_ROLLBACK && !request->dry_run)
 		mode_check_run(run->what, request->version);
@@ -326,7 +324,7 @@ join_lines(char *first, char *second)
 }
 
 /* What the script really did, and whether that may stay. */
-static void
+void
 run_effect(Run *run)
 {
 	ListCell   *lc;
@@ -369,7 +367,7 @@ run_effect(Run *run)
  * migration has just made (new in this transaction, so free), it may destroy
  * nothing that policy forbids.
  */
-static void
+void
 check_handed_in_rollback(Run *run)
 {
 	List	   *violations = NIL;
@@ -653,7 +651,7 @@ run_failed(Run *run, ErrorData *error)
 	Attempt		attempt = {0};
 
 	run_explain(run, error);
-	attempt.action = request->action == RUN_APPLY ? "apply" : "rollback";
+	attempt.action = request->repeatable ? "repeat" : request->action == RUN_APPLY ? "apply" : "rollback";
 	attempt.version = request->version;
 	attempt.name = request->name;
 	attempt.checksum = request->checksum;

@@ -86,6 +86,7 @@ typedef struct RunRequest
 	bool		derived;		/* rollback: by a script that migmgr made */
 	const char *caveat;			/* ... and what it does not bring back */
 	bool		commits;		/* came by the door that owns its transactions */
+	bool		repeatable;		/* it has a name and no version */
 	bool		online;			/* its statements run by themselves */
 	bool		background;		/* a worker runs it */
 	int64		ticket;			/* of its job, 0 when it has none */
@@ -194,6 +195,7 @@ typedef struct VersionState
 	const char *reversible;
 	const char *down;			/* checksum of its way back */
 	const char *derived;		/* of the one that migmgr made */
+	bool		online;			/* it ran online */
 	int			statements;
 	int64		ms;
 } VersionState;
@@ -210,6 +212,8 @@ extern char *object_list(const List *objects, bool with_counts);
 extern void run_tell(const Run *run);
 extern Datum run_return(FunctionCallInfo fcinfo, const RunRow *row);
 extern void run_watched(Run *run);
+extern void run_effect(Run *run);
+extern void check_handed_in_rollback(Run *run);
 extern void run_row_values(const RunRow *row, Datum *values, bool *nulls);
 
 /* apply.c */
@@ -232,6 +236,9 @@ extern void run_check_door(FunctionCallInfo fcinfo, const char *procedure, const
 extern Datum run_call(FunctionCallInfo fcinfo, RunRequest *request, run_locked_fn run);
 extern void run_next_transaction(void);
 extern void run_snapshot(void);
+
+/* rollback.c */
+extern void rollback_request(RunRequest *request);
 
 /* run_options.c */
 extern void run_options(RunOptions *options, Jsonb *json);

@@ -85,7 +85,7 @@ version_state(const char *version)
 			 " pg_catalog.to_char(COALESCE((d.detail ->> 'applied_at')::pg_catalog.timestamptz, l.at),"
 			 "   'YYYY-MM-DD HH24:MI:SS TZ') AS at,"
 			 " d.detail ->> 'class' AS class, d.detail ->> 'reversible' AS reversible, d.detail ->> 'down' AS down,"
-			 " d.detail ->> 'derived' AS derived,"
+			 " d.detail ->> 'derived' AS derived, d.detail ->> 'online' AS online,"
 			 " d.detail ->> 'statements' AS statements, d.detail ->> 'ms' AS ms"
 			 " FROM migmgr.ledger AS l CROSS JOIN LATERAL (SELECT l.detail::pg_catalog.jsonb AS detail) AS d"
 			 " WHERE l.version = $1 AND l.event IN (" DONE_EVENTS ", " UNDONE_EVENTS ")"
@@ -104,6 +104,7 @@ version_state(const char *version)
 		state->reversible = keep(context, spi_text(0, "reversible"));
 		state->down = keep(context, spi_text(0, "down"));
 		state->derived = keep(context, spi_text(0, "derived"));
+		state->online = spi_text(0, "online") != NULL;
 		state->statements = spi_int64(0, "statements", 0);
 		state->ms = spi_int64(0, "ms", 0);
 	}

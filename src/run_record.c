@@ -104,7 +104,7 @@ run_record(Run *run)
 	if (run->inverse != NULL && run->inverse->script != NULL && run->inverse->script[0] != '\0')
 		derived = write_script(run->inverse->script, &stored);
 
-	entry.event = request->action == RUN_APPLY ? "applied" : "rolled back";
+	entry.event = request->repeatable ? "repeated" : request->action == RUN_APPLY ? "applied" : "rolled back";
 	entry.version = request->version;
 	entry.name = request->name;
 	entry.checksum = request->checksum;
@@ -243,6 +243,8 @@ entry_detail(const Run *run, const char *down, const char *derived, const char *
 	json_int(&json, "attempts", run->attempts);
 	json_list(&json, "waits", run->recorded_waits);
 	json_text(&json, "file", request->file);
+	if (request->online)
+		json_text(&json, "online", "yes");
 	json_text(&json, "received", request->received);
 	json_list(&json, "stored", stored);
 	if (state != NULL)

@@ -30,7 +30,8 @@
 /* What waits, last submission of each version; sorted by the caller. */
 #define SUBMISSIONS \
 	"SELECT s.seq, s.version, s.name, s.checksum, s.detail::pg_catalog.jsonb ->> 'file' AS file," \
-	" s.detail::pg_catalog.jsonb ->> 'note' AS note, s.detail::pg_catalog.jsonb ->> 'online' AS online" \
+	" s.detail::pg_catalog.jsonb ->> 'note' AS note, s.detail::pg_catalog.jsonb ->> 'online' AS online," \
+	" s.detail::pg_catalog.jsonb ->> 'received' AS received" \
 	" FROM (SELECT DISTINCT ON (l.version) l.* FROM migmgr.ledger AS l WHERE l.event IN ('submitted', 'withdrawn')" \
 	"   ORDER BY l.version, l.seq DESC) AS s" \
 	" WHERE s.event = 'submitted' AND NOT EXISTS (SELECT FROM migmgr.ledger AS a WHERE a.version = s.version" \
@@ -41,6 +42,7 @@ PG_FUNCTION_INFO_V1(migmgr_withdraw);
 
 static char *text_arg(FunctionCallInfo fcinfo, int arg);
 static void check_may_start(void);
+static int64 withdraw_online(const OnlineJob *job, const char *reason);
 static RunRow *submit_for_review(RunRequest *request);
 static Submission *read_submission(MemoryContext context, uint64 row);
 static Datum submit_return(FunctionCallInfo fcinfo, const RunRequest *request, const RunRow *row);
@@ -66,6 +68,8 @@ migmgr_submit(PG_FUNCTION_ARGS)
 	apply_file_request(&request, "submit()", "SELECT * FROM migmgr.submit", text_arg(fcinfo, 0), text_arg(fcinfo, 1), NULL);
 	request.note = text_arg(fcinfo, 2);
 	request.checksum = script_checksum(request.text);
+	if (strcmp(request.sent, request.text) != 0)
+		request.received = script_checksum(request.sent);
 	request.background = start;
 
 	own_lock(LOCK_APPLY, guc_apply_wait);
@@ -85,8 +89,6 @@ migmgr_withdraw(PG_FUNCTION_ARGS)
 	char	   *reason = text_arg(fcinfo, 1);
 	Submission *submission;
 	OnlineJob  *job;
-	StringInfoData detail;
-	LedgerEntry entry = {.event = "withdrawn"};
 
 	run_begin("migmgr.withdraw()");
 	script_check_version(version);
@@ -98,15 +100,50 @@ migmgr_withdraw(PG_FUNCTION_ARGS)
 				 errmsg("version \"%s\" is not submitted", version),
 				 errhint("SELECT * FROM migmgr.pending; shows what is.")));
 	job = online_job(version);
+	if (job != NULL && strcmp(job->status, "partly applied") == 0)
+		PG_RETURN_INT64(withdraw_online(job, reason));
 	if (job != NULL && strcmp(job->status, "queued") != 0 && strcmp(job->status, "failed") != 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_MG_LOCKED),
 				 errmsg("version \"%s\" cannot be withdrawn: it is %s", version, job->status),
-				 errdetail("%d of %d statements are done, or an index of it is half built: SELECT * FROM migmgr.verify();", job->done, job->statements),
-				 errhint("Go on with it: CALL migmgr.run_pending(%s);", quote_literal_cstr(version))));
-	if (job != NULL)
-		online_job_delete(version);
+				 errdetail("%d of %d statements are done.", job->done, job->statements),
+				 errhint("Stop it first: SELECT pg_cancel_backend(%d);", job->pid)));
+	PG_RETURN_INT64(submission_withdraw(submission, reason));
+}
 
+/*
+ * Takes back what a job has done, by a worker that starts with the commit:
+ * indexes it can drop concurrently, anything else is for people to judge.
+ */
+static int64
+withdraw_online(const OnlineJob *job, const char *reason)
+{
+	bool		others = false;
+
+	check_may_start();
+	online_check_requester();
+	for (int n = 1; n <= job->statements; n++)
+		(void) online_made(job->version, n, &others);
+	if (others)
+		ereport(ERROR,
+				(errcode(ERRCODE_MG_NO_ROLLBACK),
+				 errmsg("version \"%s\" cannot be withdrawn: it is partly applied, and not with indexes alone", job->version),
+				 errdetail("%d of %d statements are done: SELECT n, command, object FROM migmgr_internal.online_statement WHERE version = %s;",
+						   job->done, job->statements, quote_literal_cstr(job->version)),
+				 errhint("Go on with it, and roll it back then: CALL migmgr.run_pending(%s);", quote_literal_cstr(job->version))));
+	online_job_withdraw(job->version, reason);
+	online_start_later(job->ticket);
+	return job->ticket;
+}
+
+/* Records that a submission waits no longer, and forgets its job. */
+int64
+submission_withdraw(const Submission *submission, const char *reason)
+{
+	StringInfoData detail;
+	LedgerEntry entry = {.event = "withdrawn"};
+
+	online_job_delete(submission->version);
 	initStringInfo(&detail);
 	appendStringInfo(&detail, "{\"submitted\": " INT64_FORMAT, submission->ticket);
 	if (reason != NULL)
@@ -115,11 +152,11 @@ migmgr_withdraw(PG_FUNCTION_ARGS)
 		escape_json(&detail, reason);
 	}
 	appendStringInfoChar(&detail, '}');
-	entry.version = version;
+	entry.version = submission->version;
 	entry.name = submission->name;
 	entry.checksum = submission->checksum;
 	entry.detail = detail.data;
-	PG_RETURN_INT64(ledger_append(&entry));
+	return ledger_append(&entry);
 }
 
 /*
@@ -198,6 +235,8 @@ submission_write(const RunRequest *request, int statements)
 	escape_json(&detail, request->file);
 	appendStringInfo(&detail, ", \"key\": \"%s\", \"statements\": %d, \"online\": %s",
 					 script_version_key(request->version), statements, request->online ? "true" : "false");
+	if (request->received != NULL)
+		appendStringInfo(&detail, ", \"received\": \"%s\"", request->received);
 	if (request->note != NULL)
 	{
 		appendStringInfoString(&detail, ", \"note\": ");
@@ -218,6 +257,7 @@ read_submission(MemoryContext context, uint64 row)
 	Submission *submission = palloc0(sizeof(Submission));
 	char	   *note = spi_text(row, "note");
 	char	   *name = spi_text(row, "name");
+	char	   *received = spi_text(row, "received");
 
 	submission->ticket = spi_int64(row, "seq", 0);
 	submission->version = pstrdup(spi_text(row, "version"));
@@ -225,6 +265,7 @@ read_submission(MemoryContext context, uint64 row)
 	submission->file = pstrdup(spi_text(row, "file"));
 	submission->checksum = pstrdup(spi_text(row, "checksum"));
 	submission->note = note == NULL ? NULL : pstrdup(note);
+	submission->received = received == NULL ? NULL : pstrdup(received);
 	submission->online = spi_bool(row, "online", false);
 	MemoryContextSwitchTo(old);
 	return submission;
@@ -286,6 +327,7 @@ submission_request(RunRequest *request, const Submission *submission, const char
 
 	apply_file_request(request, function, "CALL migmgr.run", submission->file, text, NULL);
 	request->note = submission->note;
+	request->received = submission->received;
 	request->background = request->online;
 }
 

@@ -34,6 +34,8 @@ INSERT INTO unpinned VALUES
   ('migmgr.apply(text)'),
   ('migmgr.apply_file(text,text,boolean,text,jsonb)'),
   ('migmgr.apply_pending(text,text)'),
+  ('migmgr.apply_repeatable(text,text,text,jsonb)'),
+  ('migmgr.apply_repeatables(jsonb,text,jsonb)'),
   ('migmgr.run_pending(text,integer,bigint,text)'),
   ('migmgr.submit(text,text,text,boolean)'),
   ('migmgr.withdraw(text,text)'),

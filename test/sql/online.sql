@@ -43,7 +43,6 @@ SELECT object, status, detail, hint FROM migmgr.verify() WHERE check_name = 'onl
 SELECT sqlstate, statement, line FROM migmgr.attempts WHERE version = '3';
 SELECT * FROM migmgr.apply('4', 'later', 'CREATE TABLE later (i int)');
 SELECT * FROM migmgr.apply('3', 'half', 'CREATE TABLE later (i int)');
-SELECT migmgr.withdraw('3');
 CALL migmgr.run('3_half.sql', 'CREATE INDEX CONCURRENTLY a_other ON a (i); CREATE INDEX CONCURRENTLY a_unique ON a (i);');
 DELETE FROM a WHERE ctid = (SELECT max(ctid) FROM a);
 \o /dev/null
@@ -99,13 +98,6 @@ CALL migmgr.run('8_fails.sql', E'-- migmgr:online\nSELECT 1/0;');
 SELECT version, status, statements FROM migmgr.history WHERE version = '8';
 SELECT migmgr.withdraw('8', 'not wanted') > 0 AS withdrawn;
 SELECT count(*) FROM migmgr_internal.online_job;
--- an index of ours that is half built must go first
-CALL migmgr.run('8_unique.sql', E'CREATE UNIQUE INDEX CONCURRENTLY a_unique ON a (i);');
-SELECT migmgr.withdraw('8');
-SELECT version, status FROM migmgr.history WHERE version = '8';
-SELECT migmgr.waive('destructive', 'an index of ours') IS NOT NULL AS waived;
-DROP INDEX CONCURRENTLY a_unique;
-SELECT migmgr.withdraw('8') > 0 AS withdrawn;
 
 -- what was withdrawn stops nothing
 SELECT status FROM migmgr.apply('9', 'nine', 'CREATE TABLE nine (i int)');

@@ -37,6 +37,7 @@ SELECT * FROM public.rehearsed('DROP VIEW big; DROP TABLE orders; TRUNCATE paren
 SELECT * FROM public.rehearsed('DROP POLICY IF EXISTS none ON orders; DROP VIEW big; CREATE VIEW big AS SELECT * FROM orders WHERE amount > 600');
 -- the way back that would be kept
 SELECT detail FROM migmgr.rehearse('CREATE TABLE fresh (i int)') WHERE statement IS NULL;
+SELECT substring(detail FROM 'way back.*') FROM migmgr.rehearse('CREATE INDEX orders_note ON orders (note)') WHERE statement IS NULL;
 -- what a DO block does is seen, not guessed
 SELECT * FROM public.rehearsed($s$DO $$BEGIN EXECUTE 'ALTER TABLE orders DROP COLUMN note CASCADE'; END$$$s$);
 -- sections of a file: the way up is rehearsed

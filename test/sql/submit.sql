@@ -10,7 +10,7 @@ SELECT ticket, version, name, status, statements, online, length(checksum) AS ch
 SELECT ticket, status FROM migmgr.submit('001_a.sql', 'CREATE TABLE a (i int);', 'a note is no new text');
 SELECT status FROM migmgr.submit('001_a.sql', E'CREATE TABLE a (i int);\n-- migmgr:down\nDROP TABLE a;', 'with a way back');
 SELECT version, name, status, statements, online, checksum = migmgr.checksum(E'CREATE TABLE a (i int);\n-- migmgr:down\nDROP TABLE a;') AS checksum, file, note FROM migmgr.pending;
-SELECT version, status, class, reversible, detail FROM migmgr.apply('001');
+SELECT version, status, class, detail FROM migmgr.apply('001');
 SELECT version, status FROM migmgr.apply('001');
 SELECT count(*) FROM migmgr.pending;
 SELECT note FROM migmgr.history WHERE version = '001';
@@ -64,7 +64,7 @@ CALL migmgr.run_pending();
 CALL migmgr.run_pending();
 \o
 SELECT version, status FROM migmgr.history ORDER BY version;
-SELECT event, version, detail::jsonb - 'key' AS detail FROM migmgr.ledger WHERE event IN ('submitted', 'withdrawn') ORDER BY seq;
+SELECT event, version, detail::jsonb - 'key' - 'received' AS detail FROM migmgr.ledger WHERE event IN ('submitted', 'withdrawn') ORDER BY seq;
 
 
 SELECT check_name, object, detail FROM migmgr.verify() WHERE status = 'failed' AND check_name <> 'verify';

@@ -49,6 +49,11 @@ my @writers = (
 	"migmgr.apply_file('003_x.sql', 'CREATE TABLE x (i int)')",
 	"migmgr.apply('003', 'x', 'CREATE TABLE x (i int)', dry_run => true)",
 	"migmgr.rollback('002')",
+	"migmgr.submit('003_x.sql', 'CREATE INDEX CONCURRENTLY ON qc_jobs (id)', start => true)",
+	"migmgr.apply('003')",
+	"migmgr.apply_pending()",
+	"migmgr.apply_repeatable('x', 'SELECT 1')",
+	"migmgr.withdraw('003')",
 	"migmgr.set_environment('staging')",
 	"migmgr.set_policy('production', 'rewriting', 'deny')",
 	"migmgr.watch('qc_jobs')",
@@ -59,6 +64,10 @@ my @writers = (
 foreach my $writer (@writers)
 {
 	like(error_of($standby, $db, "SELECT $writer"), qr/25006: /, "not on a standby: $writer");
+}
+foreach my $call ("run('003_x.sql', 'CREATE INDEX CONCURRENTLY ON qc_jobs (id)')", 'run_pending()')
+{
+	like(error_of($standby, $db, "CALL migmgr.$call"), qr/25006: /, "not on a standby: CALL $call");
 }
 like($standby->safe_psql($db, "SELECT migmgr.resume('x')"), qr/nothing to resume/,
 	'on a standby resume() has nothing to do');
