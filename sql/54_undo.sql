@@ -1125,9 +1125,9 @@ BEGIN
         RETURN NEXT ROW(3, 'index ' || (f ->> 'partition_of'), ARRAY[p.before_key], 'index', NULL, NULL, NULL)::migmgr_internal.undo_step;
       END IF;
       RETURN QUERY SELECT step.phase, step.key, step.needs, step.kind, step.identity, c.sql,
-             concat_ws(', and ', c.irreversible, CASE WHEN p.kind = 'table column' AND c.irreversible IS NOT NULL AND p.a IS NULL AND EXISTS (
+             concat_ws(', and ', c.irreversible, CASE WHEN p.kind = 'table column' AND c.sql ~ ' ADD COLUMN ' AND EXISTS (
                SELECT FROM unnest(pairs) AS x WHERE x.kind = 'table column' AND x.b ->> 'parent' = parent AND x.a IS NOT NULL AND (x.b -> 'facts' ->> 'position')::integer > (f ->> 'position')::integer)
-               THEN 'its place before other columns' END)
+               THEN CASE WHEN c.irreversible IS NULL THEN format('the place of column %s before others', p.b ->> 'identity') ELSE 'its place before other columns' END END)
         FROM migmgr_internal.undo_create(p.kind, p.b ->> 'identity', parent, f, columns) AS c;
       IF p.kind IN ('table', 'foreign table') AND f ? 'partition_of' THEN
         RETURN NEXT ROW(3, p.before_key || ' attach', ARRAY[p.before_key, 'table ' || (f ->> 'partition_of')] || ARRAY(
