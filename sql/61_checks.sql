@@ -90,6 +90,7 @@ BEGIN
           SELECT r.rank, r.check_name, r.status, r.value, r.expected, r.detail, r.ms FROM row AS r) AS s
    ORDER BY s.rank, s.check_name COLLATE "C";
   PERFORM migmgr_internal.tell_advice();
+  PERFORM migmgr_internal.tell_drift();
 END
 $$;
 REVOKE ALL ON FUNCTION migmgr.run_checks(text) FROM PUBLIC;

@@ -57,3 +57,24 @@ CREATE FUNCTION migmgr_internal.tell_advice() RETURNS void
 $$;
 REVOKE ALL ON FUNCTION migmgr_internal.tell_advice() FROM PUBLIC;
 COMMENT ON FUNCTION migmgr_internal.tell_advice() IS 'tell who listens about advice that is new in this transaction: once for each failure, not once a run';
+
+-- Looking for drift reads the whole schema, so it is done when there was DDL
+-- outside of migrations since the last scheduled run of the checks.
+CREATE FUNCTION migmgr_internal.tell_drift() RETURNS void
+  LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+  AS $$
+DECLARE
+  looked timestamptz := (SELECT max(r.at) FROM migmgr_internal.check_result AS r
+                          WHERE r.run_at IN ('schedule', 'all') AND r.at < transaction_timestamp());
+  found record;
+BEGIN
+  IF EXISTS (SELECT FROM migmgr_internal.ddl_log AS d WHERE d.at > looked) THEN
+    SELECT d.object, d.drift INTO found FROM migmgr.drift() AS d LIMIT 1;
+    IF found.drift <> 'none' THEN
+      PERFORM migmgr_internal.tell('drift found', NULL, jsonb_build_object('objects', found.drift, 'call', 'SELECT * FROM migmgr.drift();'));
+    END IF;
+  END IF;
+END
+$$;
+REVOKE ALL ON FUNCTION migmgr_internal.tell_drift() FROM PUBLIC;
+COMMENT ON FUNCTION migmgr_internal.tell_drift() IS 'tell who listens about drift that DDL since the last look has made';

@@ -268,7 +268,8 @@ notify_failure(const char *const *fields)
 	appendStringInfoString(&json, ", \"sqlstate\": ");
 	escape_json(&json, fields[FIELD_SQLSTATE]);
 	appendStringInfoString(&json, ", \"message\": ");
-	escape_json(&json, pnstrdup(fields[FIELD_MESSAGE], pg_mbcliplen(fields[FIELD_MESSAGE], strlen(fields[FIELD_MESSAGE]), MAX_TOLD)));
+	escape_json(&json, pnstrdup(fields[FIELD_MESSAGE],
+								pg_mbcliplen(fields[FIELD_MESSAGE], strlen(fields[FIELD_MESSAGE]), MAX_TOLD)));
 	appendStringInfoChar(&json, '}');
 	tell_event("failed", fields[FIELD_VERSION], json.data);
 }

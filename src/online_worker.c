@@ -373,6 +373,7 @@ finish_online(RunRequest *request)
 	run_record(run);
 	if (request->action == RUN_APPLY)
 		use_waivers(run);
+	run_tell(run);
 	online_job_delete(request->version);
 	return run_row(run, request->action == RUN_APPLY ? "applied" : "rolled back", run->effect->objects == NIL ? NULL : object_list(run->effect->objects, false));
 }

@@ -59,7 +59,6 @@ static void add_detail(ErrorData *error, const char *line);
 static bool worth_a_retry(const Run *run, const ErrorData *error);
 static bool wait_before_retry(void *arg);
 static char *run_totals(const Run *run);
-static void run_tell(const Run *run);
 static RunRow *run_failed(Run *run, ErrorData *error);
 static char *run_detail(const Run *run, bool with_counts);
 
@@ -580,8 +579,8 @@ wait_before_retry(void *arg)
 	return false;
 }
 
-/* Tells who listens, and binds the flags of what was applied. */
-static void
+/* Tells who listens, and binds the flags of what was applied; after its record. */
+void
 run_tell(const Run *run)
 {
 	const RunRequest *request = run->request;

@@ -209,6 +209,7 @@ extern void run_explain(const Run *run, ErrorData *error);
 extern void run_begin(const char *function);
 extern RunRow *run_row(const Run *run, const char *status, const char *detail);
 extern char *object_list(const List *objects, bool with_counts);
+extern void run_tell(const Run *run);
 extern Datum run_return(FunctionCallInfo fcinfo, const RunRow *row);
 extern void run_watched(Run *run);
 extern void run_effect(Run *run);

@@ -303,7 +303,8 @@ sweep_preview(void *arg)
 	counts->dead_lettered = sweep->ntids;
 	counts->skipped = counts->stale - counts->dead_lettered;
 	if (sweep->ntids == 0 ||
-		(sweep->watch->column[JOB_ATTEMPTS] == NULL && flag_percent(sweep_flags[0]) < 0 && flag_percent(sweep_flags[1]) < 0))
+		(sweep->watch->column[JOB_ATTEMPTS] == NULL &&
+		 flag_percent(sweep_flags[0]) < 0 && flag_percent(sweep_flags[1]) < 0))
 		return true;
 	values[0] = tid_array(sweep->tids, sweep->ntids);
 	values[1] = TimestampTzGetDatum(sweep->cutoff);

@@ -105,6 +105,24 @@ SQL
 is_deeply([ map { line($_) } @events ], ['event=rollback advised version=003'], 'a rollback is advised, once');
 is($events[0]{call}, q(SELECT * FROM migmgr.rollback('003', 'check empty fails');), 'with the call to make');
 
+# a worker tells as well, and binds flags
+@events = told(<<'SQL');
+CALL migmgr.run('003.1_index.sql', E'-- migmgr:flag indexed\nCREATE INDEX CONCURRENTLY jobs_status ON jobs (status);\n');
+SELECT 1;
+SQL
+is_deeply([ map { line($_) } @events ], [ 'event=applied version=003.1 name=index class=additive', 'event=flag version=003.1 flag=indexed percent=0' ],
+	'an online migration');
+
+# drift: when there was DDL by hand since the last look, and not again
+@events = told(<<'SQL');
+SELECT FROM migmgr.run_checks('schedule');
+CREATE TABLE by_hand (a integer);
+SELECT FROM migmgr.run_checks('schedule');
+SELECT FROM migmgr.run_checks('schedule');
+SQL
+is_deeply([ map { line($_) } @events ], ['event=drift found'], 'drift is found, once');
+is($events[0]{call}, 'SELECT * FROM migmgr.drift();', 'with the call that shows it');
+
 # what is too long is left out, and said
 @events = told("SELECT FROM migmgr.apply('004', 'fourth', 'CREATE TABLE w (a integer)', note => repeat('x', 9000));");
 is($events[0]{name}, 'fourth', 'a long note is not in the way');

@@ -56,9 +56,7 @@ sql "SELECT status, ends_at IS NOT NULL AS ends_by_itself, environment FROM migm
 says "read only"
 outside 65-70 "production_backup.sh: full, schema, data, tables" "pg_dump"
 line 69 "Schema-only backup"
-if have 'accept_drift(text,text)'; then
-  sql "SELECT * FROM migmgr.accept_drift('*', 'as it was before the consolidation');"
-fi
+sql "SELECT * FROM migmgr.accept_drift('*', 'as it was before the consolidation');"
 sql "SELECT migmgr.tag('before consolidation'), migmgr.schema_fingerprint();"
 demo_before=$(ask "SELECT migmgr.schema_fingerprint()")
 judge "$([ ${#demo_before} = 64 ] && echo t)" "the schema has a fingerprint"
@@ -105,10 +103,8 @@ says "consolidated_baseline"
 line 140-143 "Dump the schema; compare with expected"
 sql "SELECT type, identity, action FROM migmgr.objects WHERE version = '$demo_version';"
 says "media_object_id"
-if have 'drift()'; then
-  sql "SELECT * FROM migmgr.drift() LIMIT 5;"
-  check "the schema is what migrations and nobody else made of it" "SELECT bool_and(d.drift = 'none') FROM migmgr.drift() AS d"
-fi
+sql "SELECT * FROM migmgr.drift() LIMIT 5;"
+check "the schema is what migrations and nobody else made of it" "SELECT bool_and(d.drift = 'none') FROM migmgr.drift() AS d"
 
 part "Phase 3: validation (003:148-192)"
 line 150-156 "Verify data counts match pre-migration"
@@ -142,10 +138,8 @@ sql "SELECT environment, rule, value FROM migmgr.policy WHERE rule = 'observe';"
 says "7 days" "versions are observed, and scheduled checks watch over them"
 line 216-237 "Document final status: report with data verification and application status"
 sql "SELECT migmgr.note('$demo_version', 'authentication, browsing, admin, media: working') IS NOT NULL AS noted;"
-if have 'report(text)'; then
-  run_psql -At -c "SELECT migmgr.report('$demo_version')"
-  says "consolidated_baseline" "the report"
-fi
+run_psql -At -c "SELECT migmgr.report('$demo_version')"
+says "consolidated_baseline" "the report"
 outside 239-241,313 "Continue monitoring, archive backups, update documentation" "people"
 
 part "Error handling (003:246-295)"

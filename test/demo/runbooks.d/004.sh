@@ -55,10 +55,8 @@ line 72,324 "Verify: schema matches expected state; schema dump as artifact"
 sql "SELECT count(*) AS objects, migmgr.schema_fingerprint() FROM migmgr.objects WHERE state = 'there';"
 says "objects"
 line 73-75,320-323 "Generate rollback guide; summary; artifact, kept 30 days"
-if have 'rollback_guide(text)'; then
-  run_psql -At -c "SELECT migmgr.rollback_guide('$demo_version')"
-  says "$demo_version" "the guide"
-fi
+run_psql -At -c "SELECT migmgr.rollback_guide('$demo_version')"
+says "$demo_version" "the guide"
 outside 325 "Status report of the workflow" "GitHub; report() is its content"
 
 part "Phase 3: review (004:82-87)"
@@ -102,10 +100,8 @@ sql "SELECT type, identity, state FROM migmgr.objects WHERE type IN ('table', 'p
 says "there"
 check "row security is on" "SELECT relrowsecurity FROM pg_class WHERE oid = 'public.social_posts'::regclass"
 line 156-161,254 "Report: migration, tables, RLS"
-if have 'report(text)'; then
-  run_psql -At -c "SELECT migmgr.report('$demo_version')"
-  says "social_posts" "the report"
-fi
+run_psql -At -c "SELECT migmgr.report('$demo_version')"
+says "social_posts" "the report"
 outside 162-163,253 "Engineer unblocked" "people"
 
 part "Rollback (004:170-225)"
@@ -124,10 +120,8 @@ stopped MG250 ceo
 line 188-203 "Step 1-2: identify changes; create rollback SQL"
 sql "SELECT action, type, identity FROM migmgr.objects WHERE version = '$demo_version';"
 says "social_posts" "what it made"
-if have 'rollback_guide(text)'; then
-  run_psql -At -c "SELECT migmgr.rollback_guide('$demo_version')"
-  says "DROP TABLE" "the way back is in the guide"
-fi
+run_psql -At -c "SELECT migmgr.rollback_guide('$demo_version')"
+says "DROP TABLE" "the way back is in the guide"
 line 206-212,299 "Step 3: test in dev database first"
 export PGDATABASE=pipeline_ci
 sql "SELECT version, status, detail FROM migmgr.rollback('$demo_version', 'a test');"
@@ -148,10 +142,8 @@ SELECT version, status, detail FROM migmgr.rollback('$demo_version', 'wrong colu
 says "rolled back"
 sql "SELECT status FROM migmgr.set_mode('normal', 'incident 88 is over');"
 line 220-225,272-286 "Step 5: update Prisma schema; mismatch between schema and database"
-if have 'drift()'; then
-  sql "SELECT * FROM migmgr.drift() LIMIT 3;"
-  check "there is none" "SELECT bool_and(d.drift = 'none') FROM migmgr.drift() AS d"
-fi
+sql "SELECT * FROM migmgr.drift() LIMIT 3;"
+check "there is none" "SELECT bool_and(d.drift = 'none') FROM migmgr.drift() AS d"
 line 301 "VERIFY: all apps working"
 sql "SELECT h ->> 'status' AS status, h ->> 'mode' AS mode, h -> 'last' ->> 'status' AS last FROM migmgr.health() AS h;"
 says "rolled back"
