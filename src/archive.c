@@ -307,7 +307,11 @@ bring_back_one(BringBack *step)
 			 " ELSE migmgr_internal.archive_missing(a.seq, a.n, $3::pg_catalog.oid) END AS missing"
 			 " FROM migmgr_internal.archive AS a WHERE a.seq = $1::pg_catalog.int8 AND a.n = $2::pg_catalog.int4",
 			 SPI_OK_SELECT, 4, (const char *[])
-			 {args[0], args[1], args[2], psprintf(INT64_FORMAT, step->part->rows)});
+/**INDENT** Error@307: Unbalanced parens */
+			 {
+		args[0], args[1], args[2], psprintf(INT64_FORMAT, step->part->rows)
+/**INDENT** Warning@307: Extra ) */
+	});
 	step->part->missing = spi_int64(0, "missing", 0);
 	step->done = step->part->missing == 0;
 	record_end(&scope);
@@ -359,7 +363,11 @@ bring_back_close(Archive *archive, const List *steps)
 	record_begin(&scope);
 	spi_exec("SELECT migmgr_internal.archive_close($1::pg_catalog.int8, $2::pg_catalog._int4)",
 			 SPI_OK_SELECT, 2, (const char *[])
-			 {((BringBack *) linitial(steps))->archive, done.data});
+/**INDENT** Error@359: Unbalanced parens */
+			 {
+		((BringBack *) linitial(steps))->archive, done.data
+/**INDENT** Warning@359: Extra ) */
+	});
 	record_end(&scope);
 	SPI_finish();
 }

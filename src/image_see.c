@@ -434,12 +434,12 @@ see_grant(Node *node)
 
 			if (stmt->objtype == OBJECT_TABLE || stmt->objtype == OBJECT_SEQUENCE)
 				image_want_by_query("SELECT 'pg_catalog.pg_class'::pg_catalog.regclass::pg_catalog.oid AS classid, c.oid AS objid"
-							  " FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace"
-							  " WHERE n.nspname = $1 AND c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S')", schema);
+									" FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace"
+									" WHERE n.nspname = $1 AND c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S')", schema);
 			else
 				image_want_by_query("SELECT 'pg_catalog.pg_proc'::pg_catalog.regclass::pg_catalog.oid AS classid, p.oid AS objid"
-							  " FROM pg_catalog.pg_proc AS p JOIN pg_catalog.pg_namespace AS n ON n.oid = p.pronamespace"
-							  " WHERE n.nspname = $1", schema);
+									" FROM pg_catalog.pg_proc AS p JOIN pg_catalog.pg_namespace AS n ON n.oid = p.pronamespace"
+									" WHERE n.nspname = $1", schema);
 		}
 		else if (IsA(object, RangeVar))
 			want_relation(castNode(RangeVar, object), MG_GRANT_LOCK, false);
@@ -453,7 +453,7 @@ static void
 see_default_privileges(Node *stmt)
 {
 	image_want_by_query("SELECT 'pg_catalog.pg_default_acl'::pg_catalog.regclass::pg_catalog.oid AS classid, d.oid AS objid"
-				  " FROM pg_catalog.pg_default_acl AS d", NULL);
+						" FROM pg_catalog.pg_default_acl AS d", NULL);
 }
 
 /* All functions of a name in a schema: their arguments are not resolved twice. */
@@ -691,8 +691,8 @@ static void
 see_user_mapping(Node *node)
 {
 	image_want_by_query("SELECT 'pg_catalog.pg_user_mapping'::pg_catalog.regclass::pg_catalog.oid AS classid, u.umid AS objid"
-				  " FROM pg_catalog.pg_user_mappings AS u WHERE u.srvname = $1",
-				  castNode(AlterUserMappingStmt, node)->servername);
+						" FROM pg_catalog.pg_user_mappings AS u WHERE u.srvname = $1",
+						castNode(AlterUserMappingStmt, node)->servername);
 }
 
 /* CREATE OR REPLACE AGGREGATE. */
@@ -718,7 +718,7 @@ static void
 see_owned(Node *node)
 {
 	image_miss(IsA(node, DropOwnedStmt) ? "DROP OWNED revoked privileges that are not written down" :
-		 "REASSIGN OWNED changed owners that are not written down");
+			   "REASSIGN OWNED changed owners that are not written down");
 }
 
 static void

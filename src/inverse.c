@@ -160,7 +160,10 @@ goes_with_another(const List *made, int position)
 
 	if (one->address.classId == RelationRelationId && one->address.objectSubId == 0)
 	{
-		/* an index depends on its columns as a sequence on the one that owns it */
+		/*
+		 * an index depends on its columns as a sequence on the one that owns
+		 * it
+		 */
 		if ((get_rel_relkind(one->address.objectId) == RELKIND_SEQUENCE &&
 			 (sequenceIsOwned(one->address.objectId, DEPENDENCY_AUTO, &relid, &column) ||
 			  sequenceIsOwned(one->address.objectId, DEPENDENCY_INTERNAL, &relid, &column))) ||

@@ -12,8 +12,8 @@ typedef struct Inverse
 {
 	char	   *before;			/* objects as they were: JSON, described */
 	char	   *after;			/* and as they are */
-	char	   *script;			/* derived; NULL when the author gave one, "" for
-								 * nothing to do */
+	char	   *script;			/* derived; NULL when the author gave one, ""
+								 * for nothing to do */
 	List	   *reasons;		/* of char *: what it cannot bring back */
 	bool		only_drops;		/* it drops what was made, and nothing else */
 	bool		proved;

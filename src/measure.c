@@ -314,7 +314,7 @@ read_locks(Measured *measured)
 
 	for (int i = 0; i < data->nelements; i++)
 	{
-		const		LockInstanceData *instance = &data->locks[i];
+		const LockInstanceData *instance = &data->locks[i];
 
 		if (instance->pid != MyProcPid || instance->locktag.locktag_type != LOCKTAG_RELATION ||
 			instance->locktag.locktag_field1 != MyDatabaseId ||

@@ -56,7 +56,7 @@ typedef struct Work
 	MemoryContext context;
 } Work;
 
-static Work * work = NULL;
+static Work *work = NULL;
 
 static bool take_lock(LOCKTAG *tag);
 static bool do_job(void);

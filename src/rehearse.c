@@ -228,7 +228,7 @@ say_way_back(StringInfo text, const Run *run)
 	for (const char *p = script; *p; p++)
 		appendStringInfoChar(text, *p == '\n' ? ' ' : *p);
 	while (text->len > 0 && text->data[text->len - 1] == ' ')
-		text->data[--text->len] = '\0';
+		text	  ->data[--text->len] = '\0';
 }
 
 /* "; created table public.a, index public.a_pkey" */

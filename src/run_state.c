@@ -24,7 +24,8 @@
 #include "spi_util.h"
 
 static bool kept = false;		/* is the state of the schema kept here? */
-static Oid	kept_relid = InvalidOid;	/* the ledger that said so; InvalidOid: ask */
+static Oid	kept_relid = InvalidOid;	/* the ledger that said so;
+										 * InvalidOid: ask */
 
 static void state_relcache_callback(Datum arg, Oid relid);
 static bool state_is_kept(void);
