@@ -291,7 +291,7 @@ run_sql(const char *sql)
 static void
 bring_back_one(BringBack *step)
 {
-	const char *args[3] = {step->archive, step->n, psprintf("%u", step->relid)};
+	const char *args[4] = {step->archive, step->n, psprintf("%u", step->relid)};
 	RecordScope scope;
 
 	SPI_connect();
@@ -303,15 +303,11 @@ bring_back_one(BringBack *step)
 
 	record_begin(&scope);
 	run_sql(step->after);
+	args[3] = psprintf(INT64_FORMAT, step->part->rows);
 	spi_exec("SELECT CASE WHEN a.kind = 'column' THEN pg_catalog.int8mi(a.row_count, $4::pg_catalog.int8)"
 			 " ELSE migmgr_internal.archive_missing(a.seq, a.n, $3::pg_catalog.oid) END AS missing"
 			 " FROM migmgr_internal.archive AS a WHERE a.seq = $1::pg_catalog.int8 AND a.n = $2::pg_catalog.int4",
-			 SPI_OK_SELECT, 4, (const char *[])
-/**INDENT** Error@307: Unbalanced parens */
-			 {
-		args[0], args[1], args[2], psprintf(INT64_FORMAT, step->part->rows)
-/**INDENT** Warning@307: Extra ) */
-	});
+			 SPI_OK_SELECT, 4, args);
 	step->part->missing = spi_int64(0, "missing", 0);
 	step->done = step->part->missing == 0;
 	record_end(&scope);
@@ -347,6 +343,7 @@ bring_back_close(Archive *archive, const List *steps)
 {
 	StringInfoData done;
 	RecordScope scope;
+	const char *args[2];
 	ListCell   *lc;
 
 	initStringInfo(&done);
@@ -359,15 +356,12 @@ bring_back_close(Archive *archive, const List *steps)
 			appendStringInfo(&done, "%s%s", done.len > 1 ? "," : "", step->n);
 	}
 	appendStringInfoChar(&done, '}');
+	args[0] = ((BringBack *) linitial(steps))->archive;
+	args[1] = done.data;
 	SPI_connect();
 	record_begin(&scope);
 	spi_exec("SELECT migmgr_internal.archive_close($1::pg_catalog.int8, $2::pg_catalog._int4)",
-			 SPI_OK_SELECT, 2, (const char *[])
-/**INDENT** Error@359: Unbalanced parens */
-			 {
-		((BringBack *) linitial(steps))->archive, done.data
-/**INDENT** Warning@359: Extra ) */
-	});
+			 SPI_OK_SELECT, 2, args);
 	record_end(&scope);
 	SPI_finish();
 }

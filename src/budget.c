@@ -217,8 +217,11 @@ lock_name(void)
 	if (wait.tag.locktag_type == LOCKTAG_RELATION)
 		relation = get_rel_name(wait.tag.locktag_field2);
 	if (relation != NULL)
-		appendStringInfoString(&name, quote_qualified_identifier(
-																 get_namespace_name(get_rel_namespace(wait.tag.locktag_field2)), relation));
+	{
+		char	   *schema = get_namespace_name(get_rel_namespace(wait.tag.locktag_field2));
+
+		appendStringInfoString(&name, quote_qualified_identifier(schema, relation));
+	}
 	else
 		DescribeLockTag(&name, &wait.tag);
 	return name.data;

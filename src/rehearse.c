@@ -64,7 +64,7 @@ static const char *verdict_of(const Tolerated *worst, const ErrorData *error);
 static char *reason_of(const RunStatement *done, const Tolerated *said);
 static char *notes_of(const Run *run, const RunStatement *done);
 static void say_objects(StringInfo text, const Run *run, int statement);
-static void say_way_back(StringInfo text, const Run *run);
+static void say_way_back(StringInfo into, const Run *run);
 static void say_some(StringInfo text, const Run *run, int statement, const char *action);
 
 /* migmgr.rehearse(sql, options) */
@@ -215,20 +215,20 @@ say_objects(StringInfo text, const Run *run, int statement)
 
 /* The way back that apply() would keep, and whether it leads back. */
 static void
-say_way_back(StringInfo text, const Run *run)
+say_way_back(StringInfo into, const Run *run)
 {
 	const char *script = run->inverse == NULL ? NULL : run->inverse->script;
 
 	if (run->reversible == NULL)
 		return;
-	appendStringInfo(text, "; way back: %s", run->reversible);
+	appendStringInfo(into, "; way back: %s", run->reversible);
 	if (script == NULL || *script == '\0')
 		return;
-	appendStringInfoString(text, ": ");
+	appendStringInfoString(into, ": ");
 	for (const char *p = script; *p; p++)
-		appendStringInfoChar(text, *p == '\n' ? ' ' : *p);
-	while (text->len > 0 && text->data[text->len - 1] == ' ')
-		text	  ->data[--text->len] = '\0';
+		appendStringInfoChar(into, *p == '\n' ? ' ' : *p);
+	while (into->len > 0 && into->data[into->len - 1] == ' ')
+		into->data[--into->len] = '\0';
 }
 
 /* "; created table public.a, index public.a_pkey" */

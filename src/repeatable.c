@@ -77,7 +77,8 @@ migmgr_apply_repeatable(PG_FUNCTION_ARGS)
 	check_repeatable_name(name);
 	own_lock(LOCK_APPLY, guc_apply_wait);
 	ledger_check_snapshot();
-	return run_return(fcinfo, run_repeatable(name, sql, text_arg(fcinfo, 2), PG_ARGISNULL(3) ? NULL : PG_GETARG_JSONB_P(3), false));
+	return run_return(fcinfo, run_repeatable(name, sql, text_arg(fcinfo, 2),
+											 PG_ARGISNULL(3) ? NULL : PG_GETARG_JSONB_P(3), false));
 }
 
 /*
