@@ -1062,6 +1062,11 @@ BEGIN
     END IF;
     IF p.b -> 'facts' ? 'schema' AND schema <> p.b -> 'facts' ->> 'schema' AND p.kind <> 'index' AND NOT (p.b -> 'facts' ? 'owned_by') THEN
       step.phase := 24;
+      IF p.kind = 'sequence' AND f ? 'owned_by' THEN
+        -- what it was given to keeps it where it is
+        step.sql := format('ALTER SEQUENCE %s OWNED BY NONE', schema || rest);
+        RETURN NEXT step;
+      END IF;
       step.sql := format('ALTER %s SET SCHEMA %s', migmgr_internal.undo_subject(p.kind, CASE p.kind WHEN 'extension' THEN p.a ->> 'identity' ELSE schema || rest END, parent, f), p.b -> 'facts' ->> 'schema');
       RETURN NEXT step;
     END IF;

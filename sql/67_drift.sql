@@ -253,7 +253,7 @@ BEGIN
   SELECT s.object, s.drift, s.detail, s.recorded, s.present, s.changed_by, s.accept_sql, s.undo_sql
     FROM (SELECT 0 AS rank, format('%s objects', t.n) AS object, CASE WHEN t.n = 0 THEN 'none' ELSE (SELECT string_agg(format('%s %s', c.n, c.drift), ', ' ORDER BY c.drift)
                    FROM (SELECT h.drift, count(*) AS n FROM shown AS h GROUP BY h.drift) AS c) END AS drift,
-                 concat_ws('; ', format('%s recorded', t.known),
+                 concat_ws('; ', CASE t.known WHEN 0 THEN 'nothing is recorded yet (policy record_state)' ELSE format('%s recorded', t.known) END,
                    CASE WHEN t.unknown > 0 THEN format('%s that were there before are not recorded', t.unknown) END,
                    CASE WHEN t.n > 100 THEN 'undo_sql for the first 100 only' END) AS detail,
                  NULL::text AS recorded, NULL::text AS present, NULL::text AS changed_by,

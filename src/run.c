@@ -66,6 +66,7 @@ void
 run_init(void)
 {
 	notices_init();
+	run_state_init();
 }
 
 /*

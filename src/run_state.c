@@ -5,24 +5,64 @@
  * sql/67_drift.sql describes how the state of the schema is kept; here a run
  * adds to it the objects that the guard has seen, so its cost is theirs.  Of an
  * online migration only the names are known.
+ *
+ * Describing takes longer than a small migration itself, so it is done only
+ * where somebody wants it: from the first baseline or accepted drift on, or
+ * where policy record_state says so.
  */
 #include "postgres.h"
 
 #include "lib/stringinfo.h"
 #include "utils/builtins.h"
+#include "utils/inval.h"
 #include "utils/json.h"
 #include "utils/memutils.h"
 
 #include "inverse.h"
+#include "ledger.h"
 #include "run.h"
 #include "spi_util.h"
 
+static bool kept = false;		/* is the state of the schema kept here? */
+static Oid	kept_relid = InvalidOid;	/* the ledger that said so; InvalidOid: ask */
+
+static void state_relcache_callback(Datum arg, Oid relid);
+static bool state_is_kept(void);
 static void append_element(StringInfo array, Oid oid);
 static void append_name(StringInfo array, const GuardObject *object);
 
+void
+run_state_init(void)
+{
+	CacheRegisterRelcacheCallback(state_relcache_callback, (Datum) 0);
+}
+
+/* What decides is an entry of the ledger, of which every session hears. */
+static void
+state_relcache_callback(Datum arg, Oid relid)
+{
+	if (!OidIsValid(relid) || relid == kept_relid)
+		kept_relid = InvalidOid;
+}
+
+/* Once there are recordings, each run has to add to them, or they would be wrong. */
+static bool
+state_is_kept(void)
+{
+	if (kept_relid != ledger_relid())
+	{
+		kept_relid = ledger_relid();
+		spi_exec("SELECT EXISTS (SELECT FROM migmgr_internal.state)"
+				 " OR migmgr_internal.policy_value('record_state') = 'on' AS kept",
+				 SPI_OK_SELECT, 0, NULL);
+		kept = spi_bool(0, "kept", false);
+	}
+	return kept;
+}
+
 /*
  * Records the objects of a run.  Returns what its ledger entry has to say about
- * that, a JSON object in the context of run, or NULL when there was nothing.
+ * that, a JSON object in the context of run, or NULL when nothing is recorded.
  * Connected to SPI, recording.
  */
 char *
@@ -35,6 +75,8 @@ run_state(const Run *run)
 	const char *args[6] = {0};
 	ListCell   *lc;
 
+	if (run->effect->objects == NIL || !state_is_kept())
+		return NULL;
 	initStringInfo(&classids);
 	initStringInfo(&objids);
 	initStringInfo(&named);
@@ -57,8 +99,6 @@ run_state(const Run *run)
 			append_element(&objids, object->objid);
 		}
 	}
-	if (run->effect->objects == NIL)
-		return NULL;
 	appendStringInfoChar(&classids, '}');
 	appendStringInfoChar(&objids, '}');
 	appendStringInfoChar(&named, ']');

@@ -4,7 +4,7 @@
 # must have said what does not come back.  On some of them pg_dump is asked as
 # well.
 #
-# SEED=n begins the sequence elsewhere, STEPS=n sets how many.
+# The same ones each time; SEED=n begins elsewhere, STEPS=n sets how many.
 use strict;
 use warnings;
 use PostgreSQL::Test::Cluster;
@@ -12,7 +12,7 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 use MigmgrTest;
 
-my $seed = $ENV{SEED} || 1 + (time ^ $$) % 90_000;
+my $seed = $ENV{SEED} || 1;
 my $steps = $ENV{STEPS} || 60;
 my $dumped = $ENV{DUMPED} || 5;
 diag("seed $seed");
