@@ -167,9 +167,16 @@ access_created(Oid classid, Oid objid, int32 subid, bool internal)
 	fresh_created(classid, objid, subid);
 	if (guard_script != NULL && !internal)
 	{
-		access_note_touched(classid, objid, subid,
-							fresh_is_new(classid, objid, subid) ? "created" : "replaced");
-		image_created(classid, objid, subid);
+		if (fresh_is_new(classid, objid, subid))
+		{
+			access_note_touched(classid, objid, subid, "created");
+			image_created(classid, objid, subid);
+		}
+		else
+		{
+			access_note_touched(classid, objid, subid, "replaced");
+			image_altered(classid, objid, subid);
+		}
 	}
 }
 

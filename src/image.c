@@ -22,6 +22,8 @@
 #include "catalog/pg_constraint.h"
 #include "catalog/pg_policy.h"
 #include "catalog/pg_proc.h"
+#include "catalog/pg_publication.h"
+#include "catalog/pg_publication_rel.h"
 #include "catalog/pg_rewrite.h"
 #include "catalog/pg_statistic_ext.h"
 #include "catalog/pg_trigger.h"
@@ -213,6 +215,18 @@ image_add(Oid classid, Oid objid)
 }
 
 /*
+ * A statement is about to replace a part of an object that is described
+ * already: it is none that the script makes, though the server will report it
+ * as made, and though this transaction may have made it before the script.
+ */
+void
+image_replaced(Oid classid, Oid objid)
+{
+	if (OidIsValid(objid))
+		image_enter(classid, objid, 0, IMAGE_TAKEN);
+}
+
+/*
  * The object that this one is described with: the relation of an index or a
  * trigger, the publication of a member.
  */
@@ -246,9 +260,15 @@ whole_of(Oid classid, Oid objid, bool self)
 		if (HeapTupleIsValid(row))
 			other = ((Form_pg_statistic_ext) GETSTRUCT(row))->stxrelid;
 	}
+	else if (classid == PublicationRelRelationId)
+	{
+		row = SearchSysCacheCopy1(PUBLICATIONREL, ObjectIdGetDatum(objid));
+		if (HeapTupleIsValid(row))
+			ObjectAddressSet(whole, PublicationRelationId, ((Form_pg_publication_rel) GETSTRUCT(row))->prpubid);
+	}
 	else if (!is_objectclass_supported(classid) || classid == AccessMethodOperatorRelationId ||
 			 classid == AccessMethodProcedureRelationId)
-		/* members of publications and families: their statements are seen */
+		/* members of families: their statements are seen */
 		return InvalidObjectAddress;
 	else if (classid == TypeRelationId)
 	{

@@ -27,6 +27,7 @@ extern void image_want_by_query(const char *sql, const char *arg);
 extern void image_miss(const char *what);
 
 extern void image_add(Oid classid, Oid objid);
+extern void image_replaced(Oid classid, Oid objid);
 extern void image_tangle(Oid classid, Oid objid);
 extern bool image_is_made(Oid classid, Oid objid);
 

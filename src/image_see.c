@@ -17,9 +17,13 @@
 #include "catalog/pg_inherits.h"
 #include "catalog/pg_namespace.h"
 #include "catalog/pg_proc.h"
+#include "catalog/pg_rewrite.h"
+#include "catalog/pg_trigger.h"
 #include "commands/tablecmds.h"
+#include "commands/trigger.h"
 #include "nodes/makefuncs.h"
 #include "nodes/parsenodes.h"
+#include "rewrite/rewriteSupport.h"
 #include "tcop/utility.h"
 #include "utils/builtins.h"
 #include "utils/catcache.h"
@@ -546,6 +550,7 @@ see_trigger(Node *node)
 	}
 	image_tangle(RelationRelationId, relid);
 	image_want(RelationRelationId, relid);
+	image_replaced(TriggerRelationId, get_trigger_oid(relid, stmt->trigname, true));
 	want_below(relid, ShareRowExclusiveLock);
 }
 
@@ -565,6 +570,7 @@ see_rule(Node *node)
 	}
 	image_tangle(RelationRelationId, relid);
 	image_want(RelationRelationId, relid);
+	image_replaced(RewriteRelationId, get_rewrite_oid(relid, stmt->rulename, true));
 }
 
 static void

@@ -530,6 +530,9 @@ note_drop(Node *stmt)
 
 			if (names == NIL)
 				continue;
+			/* the access method comes first */
+			if (drop->removeType == OBJECT_OPCLASS || drop->removeType == OBJECT_OPFAMILY)
+				names = list_copy_tail(names, 1);
 			DeconstructQualifiedName(names, &schema, &name);
 			scope = overlay_made_by(address.objectId) != 0 ? overlay_scope(address.objectId) :
 				get_object_attnum_namespace(address.classId) != InvalidAttrNumber ?

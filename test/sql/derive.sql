@@ -30,6 +30,10 @@ CREATE TYPE pair AS (a int, b text);
 CREATE DOMAIN positive AS int CHECK (VALUE > 0);
 CREATE SEQUENCE numbers;
 CREATE STATISTICS base_both ON name, amount FROM base;
+SET client_min_messages = error;
+CREATE PUBLICATION news FOR TABLE other (id, base);
+RESET client_min_messages;
+CREATE OPERATOR FAMILY extra.ops USING btree;
 COMMENT ON TABLE base IS 'the base';
 GRANT SELECT ON base TO regress_derive_a;
 
@@ -77,7 +81,11 @@ INSERT INTO script (sql) VALUES
   ('CREATE PROCEDURE run_it() LANGUAGE sql AS ''SELECT 1''; CREATE AGGREGATE total(int) (SFUNC = int4pl, STYPE = int, INITCOND = 0); CREATE CAST (mood AS positive) WITH INOUT; CREATE COLLATION extra.c FROM "C"; CREATE TEXT SEARCH CONFIGURATION extra.cfg (COPY = simple)'),
   ('CREATE TABLE t (i int); DROP TABLE t; CREATE TABLE t (j int); ALTER TABLE t ADD COLUMN k int; ALTER TABLE t DROP COLUMN j'),
   ('UPDATE base SET name = ''changed'' WHERE id = 1'),
-  ('SELECT 1');
+  ('SELECT 1'),
+  ('CREATE FUNCTION touch_2() RETURNS trigger LANGUAGE plpgsql AS ''BEGIN RETURN OLD; END''; CREATE OR REPLACE TRIGGER touch AFTER UPDATE ON base FOR EACH ROW EXECUTE FUNCTION touch_2()'),
+  ('CREATE OR REPLACE RULE quiet AS ON DELETE TO other DO ALSO NOTHING'),
+  ('ALTER TABLE other DROP COLUMN base CASCADE'),
+  ('DROP OPERATOR FAMILY extra.ops USING btree');
 
 INSERT INTO base (id, at) VALUES (1, '2026-01-01'), (2, '2026-01-02');
 SET client_min_messages = error;
