@@ -71,6 +71,7 @@ static void see_type(Node *stmt);
 static void see_sequence(Node *stmt);
 static void see_operator(Node *stmt);
 static void see_family(Node *stmt);
+static void see_drop(Node *stmt);
 static void see_ts_config(Node *stmt);
 static void see_ts_dictionary(Node *stmt);
 static void see_event_trigger(Node *stmt);
@@ -112,6 +113,7 @@ static const image_fn seers[] = {
 	[T_AlterSeqStmt] = see_sequence,
 	[T_AlterOperatorStmt] = see_operator,
 	[T_AlterOpFamilyStmt] = see_family,
+	[T_DropStmt] = see_drop,
 	[T_AlterTSConfigurationStmt] = see_ts_config,
 	[T_AlterTSDictionaryStmt] = see_ts_dictionary,
 	[T_AlterEventTrigStmt] = see_event_trigger,
@@ -641,6 +643,19 @@ static void
 see_operator(Node *node)
 {
 	want_address(fact_address(OBJECT_OPERATOR, (Node *) castNode(AlterOperatorStmt, node)->opername, NULL));
+}
+
+/* An operator class is dropped after its members, and empty by then. */
+static void
+see_drop(Node *node)
+{
+	DropStmt   *stmt = castNode(DropStmt, node);
+	ListCell   *lc;
+
+	if (stmt->removeType != OBJECT_OPCLASS && stmt->removeType != OBJECT_OPFAMILY)
+		return;
+	foreach(lc, stmt->objects)
+		want_address(fact_address(stmt->removeType, lfirst(lc), NULL));
 }
 
 static void

@@ -34,6 +34,7 @@ SET client_min_messages = error;
 CREATE PUBLICATION news FOR TABLE other (id, base);
 RESET client_min_messages;
 CREATE OPERATOR FAMILY extra.ops USING btree;
+CREATE OPERATOR CLASS extra.c FOR TYPE int USING btree AS OPERATOR 1 <, OPERATOR 2 <=, OPERATOR 3 =, OPERATOR 4 >=, OPERATOR 5 >, FUNCTION 1 btint4cmp(int, int);
 COMMENT ON TABLE base IS 'the base';
 GRANT SELECT ON base TO regress_derive_a;
 
@@ -85,7 +86,8 @@ INSERT INTO script (sql) VALUES
   ('CREATE FUNCTION touch_2() RETURNS trigger LANGUAGE plpgsql AS ''BEGIN RETURN OLD; END''; CREATE OR REPLACE TRIGGER touch AFTER UPDATE ON base FOR EACH ROW EXECUTE FUNCTION touch_2()'),
   ('CREATE OR REPLACE RULE quiet AS ON DELETE TO other DO ALSO NOTHING'),
   ('ALTER TABLE other DROP COLUMN base CASCADE'),
-  ('DROP OPERATOR FAMILY extra.ops USING btree');
+  ('DROP OPERATOR FAMILY extra.ops USING btree'),
+  ('DROP OPERATOR CLASS extra.c USING btree');
 
 INSERT INTO base (id, at) VALUES (1, '2026-01-01'), (2, '2026-01-02');
 SET client_min_messages = error;
