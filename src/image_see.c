@@ -645,14 +645,18 @@ see_operator(Node *node)
 	want_address(fact_address(OBJECT_OPERATOR, (Node *) castNode(AlterOperatorStmt, node)->opername, NULL));
 }
 
-/* An operator class is dropped after its members, and empty by then. */
+/*
+ * What is dropped after its own parts, and is not what it was by then: an
+ * operator class after its members, a range type after its multirange.
+ */
 static void
 see_drop(Node *node)
 {
 	DropStmt   *stmt = castNode(DropStmt, node);
 	ListCell   *lc;
 
-	if (stmt->removeType != OBJECT_OPCLASS && stmt->removeType != OBJECT_OPFAMILY)
+	if (stmt->removeType != OBJECT_OPCLASS && stmt->removeType != OBJECT_OPFAMILY &&
+		stmt->removeType != OBJECT_TYPE)
 		return;
 	foreach(lc, stmt->objects)
 		want_address(fact_address(stmt->removeType, lfirst(lc), NULL));

@@ -33,6 +33,7 @@ CREATE STATISTICS base_both ON name, amount FROM base;
 SET client_min_messages = error;
 CREATE PUBLICATION news FOR TABLE other (id, base);
 RESET client_min_messages;
+CREATE TYPE extra.span AS RANGE (subtype = float8);
 CREATE OPERATOR FAMILY extra.ops USING btree;
 CREATE OPERATOR CLASS extra.c FOR TYPE int USING btree AS OPERATOR 1 <, OPERATOR 2 <=, OPERATOR 3 =, OPERATOR 4 >=, OPERATOR 5 >, FUNCTION 1 btint4cmp(int, int);
 COMMENT ON TABLE base IS 'the base';
@@ -87,7 +88,8 @@ INSERT INTO script (sql) VALUES
   ('CREATE OR REPLACE RULE quiet AS ON DELETE TO other DO ALSO NOTHING'),
   ('ALTER TABLE other DROP COLUMN base CASCADE'),
   ('DROP OPERATOR FAMILY extra.ops USING btree'),
-  ('DROP OPERATOR CLASS extra.c USING btree');
+  ('DROP OPERATOR CLASS extra.c USING btree'),
+  ('DROP TYPE extra.span');
 
 INSERT INTO base (id, at) VALUES (1, '2026-01-01'), (2, '2026-01-02');
 SET client_min_messages = error;
