@@ -188,7 +188,10 @@ CREATE FUNCTION migmgr_internal.drift_rows()
     SELECT EXISTS (SELECT FROM migmgr.ledger AS l WHERE l.event IN ('baseline', 'drift accepted') AND l.event NOT IN ('applied', 'rolled back')
                       AND l.detail::jsonb -> 'state' ? 'complete') AS yes
   ), logged AS MATERIALIZED (
+    -- what a migration has made, and nobody recorded, is not made by hand because it was changed by hand
     SELECT DISTINCT replace(COALESCE(d.object, d.command), '"', '') AS object FROM migmgr_internal.ddl_log AS d
+    EXCEPT
+    SELECT replace(o.identity, '"', '') FROM migmgr_internal.object AS o WHERE o.action IN ('created', 'replaced')
   ), paired AS MATERIALIZED (
     SELECT COALESCE(n.kind, r.kind) AS kind, COALESCE(n.identity, r.identity) AS identity, COALESCE(n.parent, r.parent) AS parent,
            r.described AS recorded, r.facts AS recorded_facts, r.at, n.kind IS NOT NULL AS present, n.facts, n.definition, n.needs, n.classid, n.objid, n.objsubid

@@ -43,6 +43,7 @@ sub compare
 }
 
 install($node, 'live');
+$node->safe_psql('live', "SELECT migmgr.set_policy(e, 'record_state', 'on') FROM unnest('{development,production}'::text[]) AS e");
 my %bytes = map { $_ => write_file($_, $files{$_}) } sort keys %files;
 is(apply_file('live', $_), 'applied', "$_ is applied") foreach sort keys %files;
 is(compare('live'), "001_plain.sql 001 applied\n002_ugly.sql 002 applied\n003_windows.sql 003 applied",
@@ -77,6 +78,7 @@ SQL
 write_file('004_by_hand.sql', $node->safe_psql('live', "SELECT sql FROM migmgr.capture('004_by_hand.sql')") . "\n");
 is($node->safe_psql('live', 'SELECT drift FROM migmgr.drift()'), 'none', 'captured: no drift left');
 install($node, 'other');
+$node->safe_psql('other', "SELECT migmgr.set_policy(e, 'record_state', 'on') FROM unnest('{development,production}'::text[]) AS e");
 is(apply_file('other', $_), 'applied', "$_ is applied elsewhere") foreach sort (keys %files, '004_by_hand.sql');
 is($node->safe_psql('other', 'SELECT migmgr.schema_fingerprint()'), $node->safe_psql('live', 'SELECT migmgr.schema_fingerprint()'),
 	'both have the same schema');
