@@ -6,7 +6,9 @@
  * the way back, and another look at what the script had touched.  It waits for
  * no lock longer than a tenth of a second and is not repeated.  Unless it is
  * asked for, it is not even tried where it would lock an older relation harder
- * than the script has, or would build, rewrite or scan one.
+ * than the script has, or would build, rewrite or scan one; nor where it is a
+ * single DROP of the one thing that the script has made, which takes longer
+ * than what there is to find.
  */
 #include "postgres.h"
 
@@ -59,6 +61,8 @@ proof_run(Run *run)
 		return;
 	if (mode == PROOF_AUTO && (inverse->not_proved = too_much(run)) != NULL)
 		return;
+	if (mode == PROOF_AUTO && inverse->only_drops && list_length(run->down->statements) == 1)
+		return;					/* no other order, and nothing else to do */
 	error = subxact_run(way_back_in_subxact, run);
 	run->proving = false;
 	image_pause(false);
