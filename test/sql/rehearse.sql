@@ -33,7 +33,7 @@ INSERT INTO parent SELECT generate_series(1, 100);
 SELECT * FROM public.rehearsed('ALTER TABLE parent ALTER id TYPE bigint');
 SELECT * FROM public.rehearsed('ALTER TABLE orders ADD CHECK (amount > 0); CREATE INDEX ON orders (note)');
 SELECT * FROM public.rehearsed('ALTER TABLE orders ADD parent_id int REFERENCES parent');
-SELECT * FROM public.rehearsed('DROP VIEW big; DROP TABLE orders; TRUNCATE parent; GRANT SELECT ON parent TO PUBLIC');
+SELECT * FROM public.rehearsed('DROP VIEW big; DROP TABLE orders; TRUNCATE parent; GRANT CREATE ON SCHEMA public TO PUBLIC');
 SELECT * FROM public.rehearsed('DROP POLICY IF EXISTS none ON orders; DROP VIEW big; CREATE VIEW big AS SELECT * FROM orders WHERE amount > 600');
 -- the way back that would be kept
 SELECT detail FROM migmgr.rehearse('CREATE TABLE fresh (i int)') WHERE statement IS NULL;
