@@ -423,26 +423,14 @@ online_write_done(const char *version, const RunStatement *done, const List *obj
 	RecordScope scope;
 	OwnTable   *table;
 	ListCell   *lc;
-	bool		redacted;
 	const char *args[2];
 
 	SPI_connect();
 	record_begin(&scope);
 	table = own_open(MIGMGR_INTERNAL, "online_statement", RowExclusiveLock);
 	own_set_text(table, "version", version);
-	own_set(table, "n", Int32GetDatum(done->number));
-	own_set(table, "line", Int32GetDatum(done->line));
-	own_set_text(table, "command", done->command);
-	own_set_text(table, "object", done->object);
-	own_set_text(table, "class", done->class);
-	own_set_text(table, "rule", done->rule);
-	own_set(table, "ms", run_numeric(done->ms));
-	if (done->rows >= 0)
-		own_set(table, "row_count", Int64GetDatum(done->rows));
-	own_set_text(table, "sql", script_redact(done->text, &redacted));
+	run_set_statement(table, done);
 	own_set_text(table, "shape", script_shape_hash(done->text));
-	if (done->notices != NIL)
-		own_set(table, "notices", run_text_array(done->notices));
 	own_insert(table);
 	own_close(table);
 

@@ -23,6 +23,7 @@
 #include "guard.h"
 #include "measure.h"
 #include "nodes/pg_list.h"
+#include "own_table.h"
 #include "policy.h"
 #include "script.h"
 #include "utils/elog.h"
@@ -277,9 +278,9 @@ extern ErrorData *run_error(const Run *run, ErrorData *error);
 extern List *run_judge(Run *run, Script *script);
 
 /* run_record.c */
+extern void run_set_statement(OwnTable *table, const RunStatement *done);
 extern void run_record(Run *run);
 extern const char *write_script(const char *text, List **stored);
-extern Datum run_numeric(double ms);
 extern Datum run_text_array(const List *texts);
 
 /* run_counts.c */

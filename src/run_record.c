@@ -25,6 +25,7 @@ static void json_key(StringInfo json, const char *key);
 static void json_text(StringInfo json, const char *key, const char *value);
 static void json_int(StringInfo json, const char *key, int64 value);
 static void json_list(StringInfo json, const char *key, const List *values);
+static Datum numeric_of(double ms);
 static void write_statements(const Run *run);
 static void write_objects(const Run *run);
 static char *entry_detail(const Run *run, const char *down, const char *derived, const char *verify, const List *stored,
@@ -154,6 +155,26 @@ write_script(const char *text, List **stored)
 	return checksum;
 }
 
+/* The columns that tell of a statement, in a row to come. */
+void
+run_set_statement(OwnTable *table, const RunStatement *done)
+{
+	bool		redacted;
+
+	own_set(table, "n", Int32GetDatum(done->number));
+	own_set(table, "line", Int32GetDatum(done->line));
+	own_set_text(table, "command", done->command);
+	own_set_text(table, "object", done->object);
+	own_set_text(table, "class", done->class);
+	own_set_text(table, "rule", done->rule);
+	own_set(table, "ms", numeric_of(done->ms));
+	if (done->rows >= 0)
+		own_set(table, "row_count", Int64GetDatum(done->rows));
+	own_set_text(table, "sql", script_redact(done->text, &redacted));
+	if (done->notices != NIL)
+		own_set(table, "notices", run_text_array(done->notices));
+}
+
 static void
 write_statements(const Run *run)
 {
@@ -163,21 +184,9 @@ write_statements(const Run *run)
 	foreach(lc, run->done)
 	{
 		const RunStatement *done = lfirst(lc);
-		bool		redacted;
 
 		own_set(table, "seq", Int64GetDatum(run->seq));
-		own_set(table, "n", Int32GetDatum(done->number));
-		own_set(table, "line", Int32GetDatum(done->line));
-		own_set_text(table, "command", done->command);
-		own_set_text(table, "object", done->object);
-		own_set_text(table, "class", done->class);
-		own_set_text(table, "rule", done->rule);
-		own_set(table, "ms", run_numeric(done->ms));
-		if (done->rows >= 0)
-			own_set(table, "row_count", Int64GetDatum(done->rows));
-		own_set_text(table, "sql", script_redact(done->text, &redacted));
-		if (done->notices != NIL)
-			own_set(table, "notices", run_text_array(done->notices));
+		run_set_statement(table, done);
 		own_insert(table);
 	}
 	own_close(table);
@@ -207,8 +216,8 @@ write_objects(const Run *run)
 }
 
 /* Milliseconds with three places, as a numeric. */
-Datum
-run_numeric(double ms)
+static Datum
+numeric_of(double ms)
 {
 	return DirectFunctionCall3(numeric_in, CStringGetDatum(psprintf("%.3f", ms)),
 							   ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1));

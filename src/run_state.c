@@ -53,6 +53,7 @@ state_is_kept(void)
 	if (kept_relid != ledger_relid())
 	{
 		kept_relid = ledger_relid();
+		kept = true;			/* should the question fail: rather too much */
 		spi_exec("SELECT EXISTS (SELECT FROM migmgr_internal.state)"
 				 " OR migmgr_internal.policy_value('record_state') = 'on' AS kept",
 				 SPI_OK_SELECT, 0, NULL);
