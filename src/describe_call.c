@@ -51,6 +51,14 @@ function_text(Oid function)
 		DatumGetCString(DirectFunctionCall1(regprocout, ObjectIdGetDatum(function)));
 }
 
+/* The expression of a node tree that is stored as text; NULL for none. */
+char *
+expression_text(const char *tree, Oid relid)
+{
+	return tree == NULL ? NULL :
+		server_text(pg_get_expr, 2, CStringGetTextDatum(tree), ObjectIdGetDatum(relid));
+}
+
 /*
  * Columns of a row as concat_ws() would put them together: those that are not
  * null.  The numbers end with a zero.

@@ -95,7 +95,7 @@ read_depends(Describer *d, DescribedFunction *function)
 	StringInfoData out;
 	HeapTuple	tuple;
 
-	read_seek(d, READ_DEPEND, 2, ObjectIdGetDatum(ProcedureRelationId), ObjectIdGetDatum(function->form->oid));
+	read_seek(d, READ_DEPEND, 3, ObjectIdGetDatum(ProcedureRelationId), ObjectIdGetDatum(function->form->oid), Int32GetDatum(0));
 	while ((tuple = read_next(d, READ_DEPEND)) != NULL)
 	{
 		Form_pg_depend form = (Form_pg_depend) GETSTRUCT(tuple);

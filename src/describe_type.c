@@ -97,7 +97,7 @@ is_of_its_own(Describer *d, Form_pg_type form)
 	}
 	if (!OidIsValid(form->typelem))
 		return true;
-	other = read_oid(d, READ_TYPE_ELEMENT, form->typelem);
+	other = read_oid(d, READ_TYPE, form->typelem);
 	return other == NULL || ((Form_pg_type) GETSTRUCT(other))->typarray != form->oid;
 }
 
@@ -109,7 +109,7 @@ read_default(Describer *d, DescribedType *type)
 
 	type->default_tree = read_text(d, READ_TYPE, type->tuple, Anum_pg_type_typdefaultbin);
 	if (type->form->typtype == TYPTYPE_DOMAIN)
-		type->default_text = expression_text(d, type->default_tree, InvalidOid);
+		type->default_text = expression_text(type->default_tree, InvalidOid);
 	else
 	{
 		value = read_text(d, READ_TYPE, type->tuple, Anum_pg_type_typdefault);
