@@ -583,14 +583,6 @@ CREATE VIEW migmgr_internal.described_user_mapping AS
                               migmgr_internal.sorted(ARRAY(SELECT quote_ident(split_part(o, '=', 1)) FROM unnest(m.umoptions) AS o)) AS names) AS x;
 COMMENT ON VIEW migmgr_internal.described_user_mapping IS 'user mappings, described without the values of their options';
 
-CREATE VIEW migmgr_internal.described_extension AS
-  SELECT 'extension'::text AS kind, quote_ident(e.extname) AS identity, NULL::text AS parent,
-         concat('CREATE EXTENSION ', quote_ident(e.extname), ' WITH SCHEMA ', e.extnamespace::regnamespace, ' VERSION ', quote_literal(e.extversion)) AS definition,
-         jsonb_strip_nulls(jsonb_build_object('name', quote_ident(e.extname), 'schema', e.extnamespace::regnamespace::text, 'version', quote_literal(e.extversion))) AS facts,
-         'pg_extension'::regclass::oid AS classid, e.oid AS objid, 0 AS objsubid, e.oid AS whole
-    FROM pg_extension AS e WHERE e.extname NOT IN ('migmgr', 'plpgsql');
-COMMENT ON VIEW migmgr_internal.described_extension IS 'extensions with their version';
-
 CREATE VIEW migmgr_internal.described_ts_config AS
   SELECT 'text search configuration'::text AS kind, n.name || '.' || quote_ident(c.cfgname) AS identity, NULL::text AS parent,
          concat('CREATE TEXT SEARCH CONFIGURATION ', n.name, '.', quote_ident(c.cfgname), ' (PARSER = ', x.parser, ')', E'\n  ' || migmgr_internal.joined(x.mappings, E'\n  '), migmgr_internal.tail(c.cfgowner, NULL, x.comment)) AS definition,

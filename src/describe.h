@@ -42,6 +42,7 @@ typedef enum DescribeReader
 	READ_DEPEND_REFERENCE,		/* refclassid, refobjid, refobjsubid */
 	READ_DESCRIPTION,			/* objoid, classoid, objsubid */
 	READ_ENUM,					/* enumtypid, enumsortorder */
+	READ_EXTENSION,				/* oid */
 	READ_INDEX,					/* indrelid */
 	READ_INHERITS,				/* inhrelid, inhseqno */
 	READ_POLICY,				/* polrelid */
@@ -191,6 +192,7 @@ extern void describe_relation(Describer *d, HeapTuple tuple);
 extern void describe_schema(Describer *d, HeapTuple tuple);
 extern void describe_type(Describer *d, HeapTuple tuple);
 extern void describe_function(Describer *d, HeapTuple tuple);
+extern void describe_extension(Describer *d, HeapTuple tuple);
 
 /* parts of a relation */
 extern void describe_columns(Describer *d, const DescribedRelation *rel);

@@ -29,6 +29,7 @@
 #include "catalog/pg_depend.h"
 #include "catalog/pg_description.h"
 #include "catalog/pg_enum.h"
+#include "catalog/pg_extension.h"
 #include "catalog/pg_index.h"
 #include "catalog/pg_inherits.h"
 #include "catalog/pg_namespace.h"
@@ -88,6 +89,7 @@ static const struct
 	[READ_DEPEND_REFERENCE] = {DependRelationId, DependReferenceIndexId},
 	[READ_DESCRIPTION] = {DescriptionRelationId, DescriptionObjIndexId,true},
 	[READ_ENUM] = {EnumRelationId, EnumTypIdSortOrderIndexId},
+	[READ_EXTENSION] = {ExtensionRelationId, ExtensionOidIndexId},
 	[READ_INDEX] = {IndexRelationId, IndexIndrelidIndexId},
 	[READ_INHERITS] = {InheritsRelationId, InheritsRelidSeqnoIndexId,true},
 	[READ_POLICY] = {PolicyRelationId, PolicyPolrelidPolnameIndexId,true},
