@@ -64,27 +64,29 @@ static const struct
 	Oid			catalog;
 	Oid			index;
 	bool		sparse;			/* few owners have rows */
+	bool		positive;		/* of an owner, only those with a number above
+								 * zero */
 }			reader_rules[DESCRIBE_READERS] =
 {
 	[READ_CLASS] = {RelationRelationId, ClassOidIndexId},
 	[READ_NAMESPACE] = {NamespaceRelationId, NamespaceOidIndexId},
 	[READ_PROC] = {ProcedureRelationId, ProcedureOidIndexId},
 	[READ_TYPE] = {TypeRelationId, TypeOidIndexId},
-	[READ_ATTRIBUTE] = {AttributeRelationId, AttributeRelidNumIndexId},
+	[READ_ATTRIBUTE] = {AttributeRelationId, AttributeRelidNumIndexId,.positive = true},
 	[READ_ATTRDEF] = {AttrDefaultRelationId, AttrDefaultIndexId},
 	[READ_CONSTRAINT] = {ConstraintRelationId, ConstraintRelidTypidNameIndexId},
 	[READ_CONSTRAINT_TYPE] = {ConstraintRelationId, ConstraintTypidIndexId},
 	[READ_CONSTRAINT_OID] = {ConstraintRelationId, ConstraintOidIndexId},
 	[READ_DEPEND] = {DependRelationId, DependDependerIndexId},
 	[READ_DEPEND_REFERENCE] = {DependRelationId, DependReferenceIndexId},
-	[READ_DESCRIPTION] = {DescriptionRelationId, DescriptionObjIndexId,true},
+	[READ_DESCRIPTION] = {DescriptionRelationId, DescriptionObjIndexId,.sparse = true},
 	[READ_ENUM] = {EnumRelationId, EnumTypIdSortOrderIndexId},
 	[READ_INDEX] = {IndexRelationId, IndexIndrelidIndexId},
-	[READ_INHERITS] = {InheritsRelationId, InheritsRelidSeqnoIndexId,true},
-	[READ_POLICY] = {PolicyRelationId, PolicyPolrelidPolnameIndexId,true},
+	[READ_INHERITS] = {InheritsRelationId, InheritsRelidSeqnoIndexId,.sparse = true},
+	[READ_POLICY] = {PolicyRelationId, PolicyPolrelidPolnameIndexId,.sparse = true},
 	[READ_REWRITE] = {RewriteRelationId, RewriteRelRulenameIndexId},
 	[READ_SEQUENCE] = {SequenceRelationId, SequenceRelidIndexId},
-	[READ_STATISTIC_EXT] = {StatisticExtRelationId, StatisticExtRelidIndexId,true},
+	[READ_STATISTIC_EXT] = {StatisticExtRelationId, StatisticExtRelidIndexId,.sparse = true},
 	[READ_TRIGGER] = {TriggerRelationId, TriggerRelidNameIndexId},
 	[READ_TRIGGER_OID] = {TriggerRelationId, TriggerOidIndexId},
 };
@@ -133,10 +135,11 @@ void
 read_seek(Describer *d, DescribeReader which, int nkeys,...)
 {
 	Reader	   *r = reader(d, which);
+	bool		positive = nkeys == 1 && reader_rules[which].positive;
 	va_list		values;
 
-	if (r->scan == NULL || r->nkeys != nkeys)
-		begin_scan(d, r, nkeys);
+	if (r->scan == NULL || r->nkeys != nkeys + positive)
+		begin_scan(d, r, nkeys + positive);
 	va_start(values, nkeys);
 	for (int i = 0; i < nkeys; i++)
 	{
@@ -147,7 +150,9 @@ read_seek(Describer *d, DescribeReader which, int nkeys,...)
 					va_arg(values, Datum));
 	}
 	va_end(values);
-	index_rescan(r->scan, r->keys, nkeys, NULL, 0);
+	if (positive)
+		ScanKeyInit(&r->keys[1], 2, BTGreaterStrategyNumber, F_INT2GT, Int16GetDatum(0));
+	index_rescan(r->scan, r->keys, r->nkeys, NULL, 0);
 }
 
 /* The next row, in the order of the index; NULL after the last one. */
@@ -209,9 +214,6 @@ find_owners(Describer *d, Reader *r)
 		}
 		r->owners[r->nowners++] = owner;
 	}
-	/* its keys compare in another way */
-	index_endscan(r->scan);
-	r->scan = NULL;
 }
 
 static int
