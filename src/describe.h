@@ -14,6 +14,7 @@
 #include "catalog/objectaddress.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_constraint.h"
+#include "fmgr.h"
 #include "lib/stringinfo.h"
 #include "nodes/pg_list.h"
 #include "utils/acl.h"
@@ -31,7 +32,11 @@ typedef enum DescribeReader
 	READ_PROC,					/* oid */
 	READ_TYPE,					/* oid */
 	READ_ATTRIBUTE,				/* attrelid (no system columns), attnum */
+	READ_AGGREGATE,				/* aggfnoid */
+	READ_AMOP_OID,				/* oid */
+	READ_AMPROC_OID,			/* oid */
 	READ_ATTRDEF,				/* adrelid, adnum */
+	READ_ATTRDEF_OID,			/* oid */
 	READ_CONSTRAINT,			/* conrelid, contypid */
 	READ_CONSTRAINT_TYPE,		/* contypid */
 	READ_CONSTRAINT_OID,		/* oid */
@@ -42,9 +47,14 @@ typedef enum DescribeReader
 	READ_INDEX,					/* indrelid */
 	READ_INHERITS,				/* inhrelid, inhseqno */
 	READ_POLICY,				/* polrelid */
+	READ_POLICY_OID,			/* oid */
+	READ_PUBLICATION_NAMESPACE_OID, /* oid */
+	READ_PUBLICATION_REL_OID,	/* oid */
 	READ_REWRITE,				/* ev_class */
+	READ_REWRITE_OID,			/* oid */
 	READ_SEQUENCE,				/* seqrelid */
 	READ_STATISTIC_EXT,			/* stxrelid */
+	READ_STATISTIC_EXT_OID,		/* oid */
 	READ_TRIGGER,				/* tgrelid */
 	READ_TRIGGER_OID,			/* oid */
 	DESCRIBE_READERS			/* how many */
@@ -120,7 +130,7 @@ typedef struct DescribedRelation
 } DescribedRelation;
 
 /* how a type is written, and what columns of it have when nobody says otherwise */
-typedef struct DescribedType
+typedef struct ColumnType
 {
 	struct
 	{
@@ -131,7 +141,7 @@ typedef struct DescribedType
 	char		storage;
 	Oid			collation;
 	const char *text;
-} DescribedType;
+} ColumnType;
 
 /* describe.c: a call, and the rows of a whole */
 extern void describe_begin(Describer *d, bool everything, bool with_facts);
@@ -151,6 +161,7 @@ extern void put_raw(DescribeRow *row, const char *key, const char *value);
 extern void put_raw_oid(DescribeRow *row, const char *key, Oid value);
 extern void put_raw_md5(DescribeRow *row, const char *key, const char *value);
 extern void put_raw_value(DescribeRow *row, const char *key, JsonbValue value);
+extern JsonbValue string_value(const char *text);
 extern JsonbValue number_value(int64 value);
 extern JsonbValue list_value(List *texts);
 extern Jsonb *facts_jsonb(DescribeRow *row);
@@ -159,11 +170,10 @@ extern char *md5_of(const char *text);
 /* describe_text.c: texts that most objects have */
 extern const char *namespace_text(Describer *d, Oid nspid);
 extern const char *role_text(Describer *d, Oid role);
-extern const DescribedType *type_of(Describer *d, Oid type, int32 typmod);
+extern const ColumnType *type_of(Describer *d, Oid type, int32 typmod);
 extern const char *type_text(Describer *d, Oid type, int32 typmod);
 extern const char *type_text_plain(Oid type);
 extern char *relation_text(Oid relid);
-extern char *server_text(PGFunction function, int nargs, Datum arg1, Datum arg2);
 extern const char *storage_text(char storage);
 extern char *collation_text(Oid collation);
 extern const char *tablespace_text(Oid tablespace);
@@ -176,6 +186,15 @@ extern DescribedGrants *grants_of(Describer *d, const Acl *acl, ObjectType type,
 extern void put_grants(DescribeRow *row, const DescribedGrants *grants);
 extern void append_list(StringInfo out, const char *before, List *texts, const char *after);
 extern void append_tail(DescribeRow *row, const char *owner, const DescribedGrants *grants, const char *comment);
+
+/* describe_call.c: what functions of the server and of types say */
+extern char *server_text(PGFunction function, int nargs,...);
+extern char *function_text(Oid function);
+extern char *expression_text(const char *tree, Oid relid);
+extern char *columns_text(Describer *d, DescribeReader which, HeapTuple row, const char *separator,
+						  const AttrNumber *columns);
+extern void append_columns_except(StringInfo out, Describer *d, DescribeReader which, HeapTuple row,
+								  const AttrNumber *columns);
 
 /*
  * describe_read.c: rows of a catalog by an index.  A reader has one scan at a
@@ -196,8 +215,8 @@ extern void read_end(Describer *d);
  * pg_get_expr() writes it, or as it stands in an index: then NULL, if only the
  * server can tell
  */
-extern const char *expression_text(Describer *d, const DescribedRelation *rel, const char *tree);
-extern const char *index_expression_text(Describer *d, const DescribedRelation *rel, const char *tree);
+extern const char *relation_expression(Describer *d, const DescribedRelation *rel, const char *tree);
+extern const char *index_expression(Describer *d, const DescribedRelation *rel, const char *tree);
 
 /* one whole each, from its catalog's row */
 extern void describe_relation(Describer *d, HeapTuple tuple);
@@ -220,12 +239,13 @@ extern void describe_policies(Describer *d, const DescribedRelation *rel);
 extern void describe_rules(Describer *d, const DescribedRelation *rel);
 extern void describe_statistics(Describer *d, const DescribedRelation *rel);
 
-/*
- * describe_needs.c: what an object needs, as an array of text or NULL; and the
- * whole objects that addresses are or are part of, each described by
- * describe_named(), all of one catalog at once
- */
+/* describe_needs.c: array of text, or NULL */
 extern ArrayType *describe_needs(Describer *d, const ObjectAddress *address);
+
+/*
+ * describe_whole.c: describes the whole objects that addresses are or are part
+ * of, by describe_named(), all of one catalog at once
+ */
 extern void describe_addresses(Describer *d, ArrayType *classids, ArrayType *objids);
 
 #endif							/* MIGMGR_DESCRIBE_H */

@@ -28,7 +28,7 @@ typedef struct Column
 	Form_pg_attribute form;
 	HeapTuple	tuple;
 	const char *name;			/* quoted */
-	const DescribedType *type;
+	const ColumnType *type;
 	const char *collation;		/* ' COLLATE ...', or NULL */
 	const char *tree;			/* of its default or how it is generated, or NULL */
 	List	   *options;
@@ -226,7 +226,7 @@ static void
 describe_default(Describer *d, DescribeRow *row, const DescribedRelation *rel, const Column *column)
 {
 	StringInfo	out = &row->definition;
-	const char *expression = column->tree == NULL ? NULL : expression_text(d, rel, column->tree);
+	const char *expression = column->tree == NULL ? NULL : relation_expression(d, rel, column->tree);
 	bool		generated = column->form->attgenerated != '\0';
 	bool		is_virtual = column->form->attgenerated == 'v';
 

@@ -114,7 +114,7 @@ constraint_text(Describer *d, const DescribedRelation *rel, HeapTuple tuple, con
 	{
 		if (form->contype == CONSTRAINT_CHECK && tree != NULL)
 		{
-			const char *condition = expression_text(d, rel, tree);
+			const char *condition = relation_expression(d, rel, tree);
 
 			written = condition != NULL;
 			if (written)
@@ -124,7 +124,7 @@ constraint_text(Describer *d, const DescribedRelation *rel, HeapTuple tuple, con
 			written = append_key(d, &out, rel, tuple);
 	}
 	if (!written)
-		return server_text(pg_get_constraintdef, 1, ObjectIdGetDatum(form->oid), (Datum) 0);
+		return server_text(pg_get_constraintdef, 1, ObjectIdGetDatum(form->oid));
 	append_deferral(&out, form);
 	return out.data;
 }

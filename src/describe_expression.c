@@ -22,8 +22,6 @@
 #include "nodes/nodeFuncs.h"
 #include "nodes/plannodes.h"
 #include "nodes/value.h"
-#include "utils/builtins.h"
-#include "utils/fmgrprotos.h"
 #include "utils/memutils.h"
 #include "utils/ruleutils.h"
 
@@ -62,18 +60,18 @@ static bool is_laid_out(Node *node, void *context);
 
 /* An expression as pg_get_expr() and pg_get_constraintdef() write it. */
 const char *
-expression_text(Describer *d, const DescribedRelation *rel, const char *tree)
+relation_expression(Describer *d, const DescribedRelation *rel, const char *tree)
 {
 	const char *text = memo_text(d, rel, tree, false);
 
 	if (text != NULL)
 		return text;
-	return server_text(pg_get_expr, 2, CStringGetTextDatum(tree), ObjectIdGetDatum(rel->oid));
+	return expression_text(tree, rel->oid);
 }
 
 /* An expression as pg_get_indexdef() writes it, or NULL. */
 const char *
-index_expression_text(Describer *d, const DescribedRelation *rel, const char *tree)
+index_expression(Describer *d, const DescribedRelation *rel, const char *tree)
 {
 	return memo_text(d, rel, tree, true);
 }

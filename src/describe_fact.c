@@ -15,7 +15,6 @@
 #include "describe.h"
 
 static void add(DescribeFacts *facts, const char *key, JsonbValue value);
-static JsonbValue string_value(const char *text);
 static void push_pairs(JsonbParseState **state, const DescribeFacts *facts);
 
 static void
@@ -34,7 +33,7 @@ add(DescribeFacts *facts, const char *key, JsonbValue value)
 	pair->value = value;
 }
 
-static JsonbValue
+JsonbValue
 string_value(const char *text)
 {
 	JsonbValue	value = {.type = jbvString};

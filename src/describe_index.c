@@ -150,7 +150,7 @@ index_text(Describer *d, const DescribedRelation *rel, const TableIndex *index)
 
 	if (tree != NULL && written)
 	{
-		condition = index_expression_text(d, rel, tree);
+		condition = index_expression(d, rel, tree);
 		written = condition != NULL;
 	}
 	initStringInfo(&out);
@@ -160,7 +160,7 @@ index_text(Describer *d, const DescribedRelation *rel, const TableIndex *index)
 	for (int i = 0; i < form->indnatts && written; i++)
 		written = append_key(d, &out, rel, index, i);
 	if (!written)
-		return server_text(pg_get_indexdef, 1, ObjectIdGetDatum(class->oid), (Datum) 0);
+		return server_text(pg_get_indexdef, 1, ObjectIdGetDatum(class->oid));
 	appendStringInfoChar(&out, ')');
 	if (form->indnullsnotdistinct)
 		appendStringInfoString(&out, " NULLS NOT DISTINCT");

@@ -19,6 +19,9 @@
 #include "access/tableam.h"
 #include "access/transam.h"
 #include "catalog/indexing.h"
+#include "catalog/pg_aggregate.h"
+#include "catalog/pg_amop.h"
+#include "catalog/pg_amproc.h"
 #include "catalog/pg_attrdef.h"
 #include "catalog/pg_attribute.h"
 #include "catalog/pg_class.h"
@@ -31,6 +34,8 @@
 #include "catalog/pg_namespace.h"
 #include "catalog/pg_policy.h"
 #include "catalog/pg_proc.h"
+#include "catalog/pg_publication_namespace.h"
+#include "catalog/pg_publication_rel.h"
 #include "catalog/pg_rewrite.h"
 #include "catalog/pg_sequence.h"
 #include "catalog/pg_statistic_ext.h"
@@ -73,7 +78,11 @@ static const struct
 	[READ_PROC] = {ProcedureRelationId, ProcedureOidIndexId},
 	[READ_TYPE] = {TypeRelationId, TypeOidIndexId},
 	[READ_ATTRIBUTE] = {AttributeRelationId, AttributeRelidNumIndexId,.positive = true},
+	[READ_AGGREGATE] = {AggregateRelationId, AggregateFnoidIndexId},
+	[READ_AMOP_OID] = {AccessMethodOperatorRelationId, AccessMethodOperatorOidIndexId},
+	[READ_AMPROC_OID] = {AccessMethodProcedureRelationId, AccessMethodProcedureOidIndexId},
 	[READ_ATTRDEF] = {AttrDefaultRelationId, AttrDefaultIndexId},
+	[READ_ATTRDEF_OID] = {AttrDefaultRelationId, AttrDefaultOidIndexId},
 	[READ_CONSTRAINT] = {ConstraintRelationId, ConstraintRelidTypidNameIndexId},
 	[READ_CONSTRAINT_TYPE] = {ConstraintRelationId, ConstraintTypidIndexId},
 	[READ_CONSTRAINT_OID] = {ConstraintRelationId, ConstraintOidIndexId},
@@ -84,9 +93,14 @@ static const struct
 	[READ_INDEX] = {IndexRelationId, IndexIndrelidIndexId},
 	[READ_INHERITS] = {InheritsRelationId, InheritsRelidSeqnoIndexId,.sparse = true},
 	[READ_POLICY] = {PolicyRelationId, PolicyPolrelidPolnameIndexId,.sparse = true},
+	[READ_POLICY_OID] = {PolicyRelationId, PolicyOidIndexId},
+	[READ_PUBLICATION_NAMESPACE_OID] = {PublicationNamespaceRelationId, PublicationNamespaceObjectIndexId},
+	[READ_PUBLICATION_REL_OID] = {PublicationRelRelationId, PublicationRelObjectIndexId},
 	[READ_REWRITE] = {RewriteRelationId, RewriteRelRulenameIndexId},
+	[READ_REWRITE_OID] = {RewriteRelationId, RewriteOidIndexId},
 	[READ_SEQUENCE] = {SequenceRelationId, SequenceRelidIndexId},
 	[READ_STATISTIC_EXT] = {StatisticExtRelationId, StatisticExtRelidIndexId,.sparse = true},
+	[READ_STATISTIC_EXT_OID] = {StatisticExtRelationId, StatisticExtOidIndexId},
 	[READ_TRIGGER] = {TriggerRelationId, TriggerRelidNameIndexId},
 	[READ_TRIGGER_OID] = {TriggerRelationId, TriggerOidIndexId},
 };
@@ -137,6 +151,7 @@ read_seek(Describer *d, DescribeReader which, int nkeys,...)
 	Reader	   *r = reader(d, which);
 	bool		positive = nkeys == 1 && reader_rules[which].positive;
 	va_list		values;
+	MemoryContext old;
 
 	if (r->scan == NULL || r->nkeys != nkeys + positive)
 		begin_scan(d, r, nkeys + positive);
@@ -152,7 +167,9 @@ read_seek(Describer *d, DescribeReader which, int nkeys,...)
 	va_end(values);
 	if (positive)
 		ScanKeyInit(&r->keys[1], 2, BTGreaterStrategyNumber, F_INT2GT, Int16GetDatum(0));
+	old = MemoryContextSwitchTo(d->context);
 	index_rescan(r->scan, r->keys, r->nkeys, NULL, 0);
+	MemoryContextSwitchTo(old);
 }
 
 /* The next row, in the order of the index; NULL after the last one. */
@@ -160,10 +177,13 @@ HeapTuple
 read_next(Describer *d, DescribeReader which)
 {
 	Reader	   *r = d->readers[which];
+	/* the scan may allocate what it keeps until it ends */
+	MemoryContext old = MemoryContextSwitchTo(d->context);
+	bool		found = index_getnext_slot(r->scan, ForwardScanDirection, r->slot);
+	HeapTuple	row = found ? ExecFetchSlotHeapTuple(r->slot, false, NULL) : NULL;
 
-	if (!index_getnext_slot(r->scan, ForwardScanDirection, r->slot))
-		return NULL;
-	return ExecFetchSlotHeapTuple(r->slot, false, NULL);
+	MemoryContextSwitchTo(old);
+	return row;
 }
 
 /* The row with this OID, or NULL. */
@@ -193,6 +213,7 @@ read_any(Describer *d, DescribeReader which, Oid owner)
 static void
 find_owners(Describer *d, Reader *r)
 {
+	MemoryContext old = MemoryContextSwitchTo(d->context);
 	int			size = 0;
 	bool		isnull;
 
@@ -209,11 +230,12 @@ find_owners(Describer *d, Reader *r)
 		if (r->nowners == size)
 		{
 			size = Max(64, 2 * size);
-			r->owners = r->owners == NULL ? MemoryContextAlloc(d->context, size * sizeof(Oid))
+			r->owners = r->owners == NULL ? palloc(size * sizeof(Oid))
 				: repalloc_huge(r->owners, size * sizeof(Oid));
 		}
 		r->owners[r->nowners++] = owner;
 	}
+	MemoryContextSwitchTo(old);
 }
 
 static int

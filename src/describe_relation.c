@@ -207,7 +207,7 @@ describe_origin(Describer *d, DescribeRow *row, const DescribedRelation *rel)
 	}
 	if (rel->relkind == RELKIND_PARTITIONED_TABLE)
 	{
-		const char *key = server_text(pg_get_partkeydef, 1, ObjectIdGetDatum(rel->oid), (Datum) 0);
+		const char *key = server_text(pg_get_partkeydef, 1, ObjectIdGetDatum(rel->oid));
 
 		if (key != NULL)
 			appendStringInfo(out, " PARTITION BY %s", key);
@@ -351,7 +351,7 @@ describe_replica_identity(DescribeRow *row, const DescribedRelation *rel)
 static void
 describe_query(Describer *d, DescribeRow *row, const DescribedRelation *rel)
 {
-	char	   *query = server_text(pg_get_viewdef, 1, ObjectIdGetDatum(rel->oid), (Datum) 0);
+	char	   *query = server_text(pg_get_viewdef, 1, ObjectIdGetDatum(rel->oid));
 	HeapTuple	rule;
 
 	if (query != NULL)
@@ -384,7 +384,7 @@ put_view_columns(Describer *d, DescribeRow *row, const DescribedRelation *rel)
 	for (int i = 0; i < rel->natts; i++)
 	{
 		Form_pg_attribute column = rel->columns[i] == NULL ? NULL : (Form_pg_attribute) GETSTRUCT(rel->columns[i]);
-		const DescribedType *type = column == NULL ? NULL : type_of(d, column->atttypid, column->atttypmod);
+		const ColumnType *type = column == NULL ? NULL : type_of(d, column->atttypid, column->atttypmod);
 
 		if (column == NULL)
 			continue;

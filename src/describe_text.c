@@ -123,19 +123,19 @@ role_text(Describer *d, Oid role)
 }
 
 /* A type with its modifier; kept for the call. */
-const DescribedType *
+const ColumnType *
 type_of(Describer *d, Oid type, int32 typmod)
 {
 	TextKey		key = {type, typmod};
 	bool		found;
-	DescribedType *entry;
+	ColumnType *entry;
 	HeapTuple	row;
 
 	if (d->types == NULL)
 	{
 		HASHCTL		ctl = {
 			.keysize = sizeof(TextKey),
-			.entrysize = sizeof(DescribedType),
+			.entrysize = sizeof(ColumnType),
 			.hcxt = d->context,
 		};
 
@@ -176,25 +176,6 @@ char *
 relation_text(Oid relid)
 {
 	return DatumGetCString(DirectFunctionCall1(regclassout, ObjectIdGetDatum(relid)));
-}
-
-/*
- * What a function of the server such as pg_get_constraintdef() says, as a
- * C string; NULL when it says nothing, since the object is gone.
- */
-char *
-server_text(PGFunction function, int nargs, Datum arg1, Datum arg2)
-{
-	LOCAL_FCINFO(fcinfo, 2);
-	Datum		result;
-
-	InitFunctionCallInfoData(*fcinfo, NULL, nargs, InvalidOid, NULL, NULL);
-	fcinfo->args[0].value = arg1;
-	fcinfo->args[0].isnull = false;
-	fcinfo->args[1].value = arg2;
-	fcinfo->args[1].isnull = false;
-	result = function(fcinfo);
-	return fcinfo->isnull ? NULL : TextDatumGetCString(result);
 }
 
 /* A strategy for values that are large, as SET STORAGE takes it. */
