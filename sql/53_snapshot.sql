@@ -33,10 +33,11 @@
 -- of its column, the index of a constraint of the constraint, a comment,
 -- owner or grant of the object, NOT NULL of the column.
 --
--- How it is made: one view per catalog, with a column whole, the OID of the
--- whole object that a row is part of.  describe() reads those that count.  The
--- texts are the server's own (pg_get_*def, format_type), with the settings
--- that they depend on pinned.
+-- How it is made: in C (src/describe.c), for what a schema has many of from the
+-- rows of the catalogs, and for the kinds that are few by a view per catalog, in
+-- this file, with a column whole, the OID of the whole object that a row is
+-- part of.  The texts are the server's own (pg_get_*def, format_type), with
+-- the settings that they depend on pinned.
 
 -- Schemas whose contents are described.
 CREATE VIEW migmgr_internal.described_namespace AS
@@ -116,27 +117,6 @@ CREATE FUNCTION migmgr_internal.tail(owner oid, grants jsonb, comment text) RETU
 REVOKE ALL ON FUNCTION migmgr_internal.tail(oid, jsonb, text) FROM PUBLIC;
 COMMENT ON FUNCTION migmgr_internal.tail(oid, jsonb, text) IS 'owner, grants and comment as the last lines of a definition';
 
--- Options of a sequence.  Inlined.
-CREATE FUNCTION migmgr_internal.sequence_options(type oid, start bigint, increment bigint, min bigint, max bigint, cache bigint, cycle boolean) RETURNS text
-  LANGUAGE sql STABLE PARALLEL SAFE
-  AS $$SELECT pg_catalog.concat('AS '::pg_catalog.text, pg_catalog.format_type($1, NULL), ' START WITH '::pg_catalog.text, $2,
-    ' INCREMENT BY '::pg_catalog.text, $3, ' MINVALUE '::pg_catalog.text, $4, ' MAXVALUE '::pg_catalog.text, $5, ' CACHE '::pg_catalog.text, $6,
-    CASE WHEN $7 THEN ' CYCLE'::pg_catalog.text ELSE ' NO CYCLE'::pg_catalog.text END)$$;
-REVOKE ALL ON FUNCTION migmgr_internal.sequence_options(oid, bigint, bigint, bigint, bigint, bigint, boolean) FROM PUBLIC;
-COMMENT ON FUNCTION migmgr_internal.sequence_options(oid, bigint, bigint, bigint, bigint, bigint, boolean) IS 'options of a sequence, as CREATE and ALTER SEQUENCE take them';
-
-CREATE VIEW migmgr_internal.described_schema AS
-  SELECT 'schema'::text AS kind, n.name AS identity, NULL::text AS parent,
-         concat('CREATE SCHEMA ', n.name, migmgr_internal.tail(s.nspowner, g.grants, d.description)) AS definition,
-         jsonb_strip_nulls(jsonb_build_object('name', n.name, 'owner', quote_ident(pg_get_userbyid(s.nspowner)),
-           'grants', g.grants, 'comment', d.description)) AS facts,
-         'pg_namespace'::regclass::oid AS classid, s.oid AS objid, 0 AS objsubid, s.oid AS whole
-    FROM pg_namespace AS s JOIN migmgr_internal.described_namespace AS n ON n.oid = s.oid
-   CROSS JOIN LATERAL (SELECT CASE WHEN s.nspacl IS NOT NULL THEN migmgr_internal.grants(s.nspacl, 'n', s.nspowner) END AS grants) AS g
-    LEFT JOIN pg_description AS d ON d.objoid = s.oid AND d.classoid = 'pg_namespace'::regclass AND d.objsubid = 0
-   WHERE NOT EXISTS (SELECT FROM pg_depend AS e WHERE e.classid = 'pg_namespace'::regclass AND e.objid = s.oid AND e.deptype = 'e');
-COMMENT ON VIEW migmgr_internal.described_schema IS 'schemas, described';
-
 -- Relations of ours, and what their columns and other parts need of them.
 CREATE VIEW migmgr_internal.described_relation AS
   SELECT c.oid, c.relkind, c.relowner, n.name AS schema, c.relname, n.name || '.' || quote_ident(c.relname) AS identity, c.reltype,
@@ -147,167 +127,6 @@ CREATE VIEW migmgr_internal.described_relation AS
      AND NOT EXISTS (SELECT FROM pg_depend AS e WHERE e.classid = 'pg_class'::regclass AND e.objid = c.oid AND e.deptype = 'e' AND e.refclassid = 'pg_extension'::regclass)
      AND NOT EXISTS (SELECT FROM pg_depend AS e WHERE e.classid = 'pg_type'::regclass AND e.objid = c.reltype AND e.deptype = 'e' AND e.refclassid = 'pg_extension'::regclass);
 COMMENT ON VIEW migmgr_internal.described_relation IS 'relations that are described';
-
-CREATE VIEW migmgr_internal.described_table AS
-  SELECT r.kind, r.identity, NULL::text AS parent,
-         concat('CREATE ', CASE c.relpersistence WHEN 'u' THEN 'UNLOGGED ' END, upper(r.kind), ' ', r.identity,
-           ' OF ' || CASE WHEN c.reloftype <> 0 THEN format_type(c.reloftype, NULL) END,
-           CASE WHEN c.relispartition THEN ' PARTITION OF ' || (i.parents ->> 0) || ' ' || b.bound
-                ELSE ' INHERITS (' || migmgr_internal.joined(i.parents) || ')' END,
-           ' PARTITION BY ' || p.key, ' SERVER ' || f.server, ' OPTIONS (' || migmgr_internal.joined(f.options) || ')',
-           ' USING ' || a.name, ' WITH (' || migmgr_internal.joined(o.options) || ')', ' TABLESPACE ' || t.name,
-           E'\n  TOAST (' || migmgr_internal.joined(o.toast) || ')',
-           CASE WHEN c.relrowsecurity THEN E'\n  ENABLE ROW LEVEL SECURITY' END, CASE WHEN c.relforcerowsecurity THEN E'\n  FORCE ROW LEVEL SECURITY' END,
-           E'\n  REPLICA IDENTITY ' || ri.name,
-           E' AS\n' || q.query, migmgr_internal.tail(c.relowner, g.grants, d.description)) AS definition,
-         jsonb_strip_nulls(jsonb_build_object('name', quote_ident(c.relname), 'schema', r.schema, 'owner', quote_ident(pg_get_userbyid(c.relowner)),
-           'grants', g.grants, 'comment', d.description,
-           'unlogged', CASE WHEN c.relpersistence = 'u' THEN true END, 'of_type', CASE WHEN c.reloftype <> 0 THEN format_type(c.reloftype, NULL) END,
-           'inherits', CASE WHEN NOT c.relispartition THEN i.parents END, 'partition_of', CASE WHEN c.relispartition THEN i.parents ->> 0 END,
-           'bound', b.bound, 'partition_by', p.key, 'server', f.server, 'fdw_options', f.options, 'access_method', a.name, 'options', o.options,
-           'toast_options', o.toast, 'tablespace', t.name, 'row_security', CASE WHEN c.relrowsecurity THEN true END,
-           'force_row_security', CASE WHEN c.relforcerowsecurity THEN true END, 'replica_identity', ri.name, 'query', q.query,
-           'columns', CASE WHEN c.relkind IN ('v', 'm') THEN (
-             SELECT jsonb_agg(quote_ident(x.attname) || ' ' || format_type(x.atttypid, x.atttypmod) ||
-                    CASE WHEN x.attcollation <> y.typcollation AND x.attcollation <> 0 THEN ' COLLATE ' || x.attcollation::regcollation::text ELSE '' END ORDER BY x.attnum)
-               FROM pg_attribute AS x JOIN pg_type AS y ON y.oid = x.atttypid WHERE x.attrelid = c.oid AND x.attnum > 0) END,
-           'raw', jsonb_build_object('query', CASE WHEN q.query IS NOT NULL THEN (
-               SELECT md5(w.ev_action::text) FROM pg_rewrite AS w WHERE w.ev_class = c.oid AND w.rulename = '_RETURN') END,
-             'columns', CASE WHEN c.relkind IN ('v', 'm') THEN (
-               SELECT string_agg(concat_ws('/', x.attname, x.atttypid, x.atttypmod, x.attcollation), ',' ORDER BY x.attnum)
-                 FROM pg_attribute AS x WHERE x.attrelid = c.oid AND x.attnum > 0) END,
-             'partition_of', CASE WHEN c.relispartition THEN i.oids END, 'inherits', i.oids, 'partition_by', CASE WHEN p.key IS NOT NULL THEN 'fixed' END,
-             'of_type', nullif(c.reloftype, 0), 'server', f.serverid, 'replica_identity', ri.indexrelid))) AS facts,
-         'pg_class'::regclass::oid AS classid, c.oid AS objid, 0 AS objsubid, c.oid AS whole
-    FROM pg_class AS c JOIN migmgr_internal.described_relation AS r ON r.oid = c.oid
-    LEFT JOIN pg_class AS toast ON toast.oid = c.reltoastrelid
-    LEFT JOIN pg_description AS d ON d.objoid = c.oid AND d.classoid = 'pg_class'::regclass AND d.objsubid = 0
-   CROSS JOIN LATERAL (SELECT CASE WHEN c.relacl IS NOT NULL THEN migmgr_internal.grants(c.relacl, 'r', c.relowner) END AS grants) AS g
-   CROSS JOIN LATERAL (SELECT CASE WHEN c.reloptions IS NOT NULL THEN migmgr_internal.sorted(c.reloptions) END AS options,
-                              CASE WHEN toast.reloptions IS NOT NULL THEN migmgr_internal.sorted(toast.reloptions) END AS toast) AS o
-   CROSS JOIN LATERAL (SELECT jsonb_agg(p.oid::regclass::text ORDER BY h.inhseqno) AS parents, string_agg(p.oid::text, ',' ORDER BY h.inhseqno) AS oids
-                         FROM pg_inherits AS h JOIN pg_class AS p ON p.oid = h.inhparent WHERE h.inhrelid = c.oid) AS i
-   CROSS JOIN LATERAL (SELECT CASE WHEN c.relispartition THEN pg_get_expr(c.relpartbound, c.oid) END AS bound) AS b
-   CROSS JOIN LATERAL (SELECT CASE WHEN c.relkind = 'p' THEN pg_get_partkeydef(c.oid) END AS key) AS p
-   CROSS JOIN LATERAL (SELECT CASE WHEN c.relkind IN ('v', 'm') THEN btrim(pg_get_viewdef(c.oid), E' ;') END AS query) AS q
-   CROSS JOIN LATERAL (SELECT CASE WHEN c.relam NOT IN (0, 2) THEN (SELECT quote_ident(m.amname) FROM pg_am AS m WHERE m.oid = c.relam) END AS name) AS a
-   CROSS JOIN LATERAL (SELECT CASE WHEN c.reltablespace <> 0 THEN (SELECT quote_ident(s.spcname) FROM pg_tablespace AS s WHERE s.oid = c.reltablespace) END AS name) AS t
-    LEFT JOIN LATERAL (SELECT quote_ident(s.srvname) AS server, s.oid AS serverid, migmgr_internal.fdw_options(x.ftoptions) AS options
-                         FROM pg_foreign_table AS x JOIN pg_foreign_server AS s ON s.oid = x.ftserver WHERE x.ftrelid = c.oid) AS f ON c.relkind = 'f'
-    LEFT JOIN LATERAL (SELECT CASE c.relreplident WHEN 'f' THEN 'FULL' WHEN 'n' THEN 'NOTHING' WHEN 'i' THEN (
-                         SELECT 'USING INDEX ' || quote_ident(k.relname) FROM pg_index AS x JOIN pg_class AS k ON k.oid = x.indexrelid
-                          WHERE x.indrelid = c.oid AND x.indisreplident) END AS name,
-                       CASE c.relreplident WHEN 'i' THEN (SELECT x.indexrelid FROM pg_index AS x WHERE x.indrelid = c.oid AND x.indisreplident) END AS indexrelid) AS ri
-           ON c.relkind IN ('r', 'p', 'm') AND c.relreplident <> 'd'
-   WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f');
-COMMENT ON VIEW migmgr_internal.described_table IS 'tables, views, materialized views and foreign tables, described without their columns';
-
--- From 18 on NOT NULL has a name: it is told where it is not the one that it
--- gets by itself.  Columns of views only where something was said about them; the query says the rest.
-CREATE VIEW migmgr_internal.described_column AS
-  SELECT CASE r.relkind WHEN 'v' THEN 'view column' WHEN 'm' THEN 'materialized view column' WHEN 'f' THEN 'foreign table column'
-           WHEN 'c' THEN 'composite type column' ELSE 'table column' END AS kind,
-         r.identity || '.' || quote_ident(a.attname) AS identity, r.kind || ' ' || r.identity AS parent,
-         concat(quote_ident(a.attname), ' ', format_type(a.atttypid, a.atttypmod), x.collation,
-           CASE WHEN a.attstorage <> t.typstorage THEN ' STORAGE ' || CASE a.attstorage WHEN 'p' THEN 'plain' WHEN 'e' THEN 'external' WHEN 'm' THEN 'main' ELSE 'extended' END END,
-           CASE a.attcompression WHEN 'p' THEN ' COMPRESSION pglz' WHEN 'l' THEN ' COMPRESSION lz4' END,
-           CASE a.attgenerated WHEN '' THEN ' DEFAULT ' || e.expression WHEN 'v' THEN ' GENERATED ALWAYS AS (' || e.expression || ') VIRTUAL'
-             ELSE ' GENERATED ALWAYS AS (' || e.expression || ') STORED' END,
-           CASE a.attidentity WHEN 'a' THEN ' GENERATED ALWAYS AS IDENTITY ' || s.options WHEN 'd' THEN ' GENERATED BY DEFAULT AS IDENTITY ' || s.options END,
-           CASE WHEN a.attnotnull THEN concat(' CONSTRAINT ' || k.name, ' NOT NULL', k.more) END,
-           ' STATISTICS ' || nullif(a.attstattarget, -1), ' SET (' || migmgr_internal.joined(x.options) || ')',
-           ' OPTIONS (' || migmgr_internal.joined(x.fdw_options) || ')',
-           CASE WHEN a.attinhcount > 0 THEN CASE WHEN a.attislocal THEN ' INHERITED AND LOCAL' ELSE ' INHERITED' END END,
-           migmgr_internal.tail(NULL, x.grants, d.description)) AS definition,
-         jsonb_strip_nulls(jsonb_build_object('name', quote_ident(a.attname), 'type', format_type(a.atttypid, a.atttypmod), 'collation', x.collation,
-           'storage', CASE WHEN a.attstorage <> t.typstorage THEN CASE a.attstorage WHEN 'p' THEN 'plain' WHEN 'e' THEN 'external' WHEN 'm' THEN 'main' ELSE 'extended' END END,
-           'type_storage', CASE t.typstorage WHEN 'p' THEN 'plain' WHEN 'e' THEN 'external' WHEN 'm' THEN 'main' ELSE 'extended' END,
-           'compression', CASE a.attcompression WHEN 'p' THEN 'pglz' WHEN 'l' THEN 'lz4' END,
-           'default', CASE WHEN a.attgenerated = '' THEN e.expression END,
-           'generated', CASE WHEN a.attgenerated <> '' THEN e.expression END, 'virtual', CASE WHEN a.attgenerated = 'v' THEN true END,
-           'identity', CASE a.attidentity WHEN 'a' THEN 'ALWAYS' WHEN 'd' THEN 'BY DEFAULT' END,
-           'sequence', s.identity, 'sequence_options', s.options,
-           'not_null', CASE WHEN a.attnotnull THEN true END, 'not_null_name', k.name, 'not_null_more', k.more,
-           'statistics', nullif(a.attstattarget, -1), 'options', x.options, 'fdw_options', x.fdw_options,
-           'inherited', CASE WHEN a.attinhcount > 0 THEN true END, 'local', CASE WHEN a.attinhcount > 0 AND a.attislocal THEN true END,
-           'position', a.attnum, 'grants', x.grants, 'comment', d.description,
-           'raw', jsonb_build_object('type', concat(a.atttypid, '/', a.atttypmod), 'default', md5(e.adbin::text), 'generated', md5(e.adbin::text),
-             'collation', a.attcollation, 'sequence', s.oid, 'not_null_name', k.conname))) AS facts,
-         'pg_class'::regclass::oid AS classid, r.oid AS objid, a.attnum::integer AS objsubid, r.oid AS whole
-    FROM pg_attribute AS a
-    JOIN migmgr_internal.described_relation AS r ON r.oid = a.attrelid
-    JOIN pg_type AS t ON t.oid = a.atttypid
-    LEFT JOIN (SELECT d.adrelid, d.adnum, d.adbin, pg_get_expr(d.adbin, d.adrelid) AS expression FROM pg_attrdef AS d) AS e
-           ON e.adrelid = a.attrelid AND e.adnum = a.attnum AND a.atthasdef
-    LEFT JOIN (SELECT x.refobjid, x.refobjsubid, q.seqrelid AS oid, n.name || '.' || quote_ident(c.relname) AS identity,
-                      migmgr_internal.sequence_options(q.seqtypid, q.seqstart, q.seqincrement, q.seqmin, q.seqmax, q.seqcache, q.seqcycle) AS options
-                 FROM pg_depend AS x JOIN pg_sequence AS q ON q.seqrelid = x.objid
-                 JOIN pg_class AS c ON c.oid = q.seqrelid JOIN migmgr_internal.described_namespace AS n ON n.oid = c.relnamespace
-                WHERE x.classid = 'pg_class'::regclass AND x.refclassid = 'pg_class'::regclass AND x.deptype = 'i') AS s
-           ON s.refobjid = a.attrelid AND s.refobjsubid = a.attnum AND a.attidentity <> ''
-    LEFT JOIN (SELECT n.conrelid, n.conkey[1] AS attnum, quote_ident(n.conname) AS conname, concat(CASE WHEN n.connoinherit THEN ' NO INHERIT' END, CASE WHEN NOT n.convalidated THEN ' NOT VALID' END) AS more,
-                      CASE WHEN n.coninhcount = 0 AND n.conname <> left(concat(c.relname, '_', y.attname, '_not_null'), 63) THEN quote_ident(n.conname) END AS name
-                 FROM pg_constraint AS n JOIN pg_class AS c ON c.oid = n.conrelid JOIN pg_attribute AS y ON y.attrelid = n.conrelid AND y.attnum = n.conkey[1]
-                WHERE n.contype = 'n') AS k
-           ON k.conrelid = a.attrelid AND k.attnum = a.attnum AND a.attnotnull
-    LEFT JOIN pg_description AS d ON d.objoid = a.attrelid AND d.classoid = 'pg_class'::regclass AND d.objsubid = a.attnum
-   CROSS JOIN LATERAL (
-     SELECT CASE WHEN a.attcollation <> t.typcollation AND a.attcollation <> 0 THEN ' COLLATE ' || (
-              SELECT quote_ident(n.nspname) || '.' || quote_ident(l.collname) FROM pg_collation AS l JOIN pg_namespace AS n ON n.oid = l.collnamespace WHERE l.oid = a.attcollation) END AS collation,
-            CASE WHEN a.attoptions IS NOT NULL AND NOT (cardinality(a.attoptions) = 1 AND a.attoptions[1] LIKE 'pg\_attver=%') THEN migmgr_internal.sorted(ARRAY(SELECT o FROM unnest(a.attoptions) AS o WHERE o NOT LIKE 'pg\_attver=%')) END AS options,
-            CASE WHEN a.attfdwoptions IS NOT NULL THEN migmgr_internal.fdw_options(a.attfdwoptions) END AS fdw_options,
-            CASE WHEN a.attacl IS NOT NULL THEN migmgr_internal.grants(a.attacl, 'c', r.relowner) END AS grants) AS x
-   WHERE a.attnum > 0 AND NOT a.attisdropped
-     AND (r.relkind IN ('r', 'p', 'f', 'c')
-          OR r.relkind IN ('v', 'm') AND (a.atthasdef OR a.attacl IS NOT NULL OR d.description IS NOT NULL OR x.options IS NOT NULL
-                                          OR nullif(a.attstattarget, -1) IS NOT NULL OR r.relkind = 'm' AND (a.attstorage <> t.typstorage OR a.attcompression <> '')));
-COMMENT ON VIEW migmgr_internal.described_column IS 'columns, described';
-
--- An index that belongs to a constraint is part of it.
-CREATE VIEW migmgr_internal.described_constraint AS
-  SELECT 'table constraint'::text AS kind, quote_ident(k.conname) || ' on ' || r.identity AS identity, r.kind || ' ' || r.identity AS parent,
-         concat('CONSTRAINT ', quote_ident(k.conname), ' ', x.def, ' WITH (' || migmgr_internal.joined(i.options) || ')', ' USING INDEX TABLESPACE ' || i.tablespace,
-           CASE WHEN i.clustered THEN ' CLUSTERED' END, ' INHERITED ' || x.inherited,
-           migmgr_internal.tail(NULL, NULL, d.description), E'\n  COMMENT ON INDEX ' || quote_literal(i.comment)) AS definition,
-         jsonb_strip_nulls(jsonb_build_object('name', quote_ident(k.conname), 'type', k.contype, 'def', x.def, 'options', i.options, 'tablespace', i.tablespace,
-           'clustered', CASE WHEN i.clustered THEN true END, 'index_comment', i.comment, 'inherited', x.inherited, 'comment', d.description,
-           'not_valid', CASE WHEN NOT k.convalidated THEN true END, 'deferrable', CASE WHEN k.condeferrable THEN true END,
-           'deferred', CASE WHEN k.condeferred THEN true END,
-           'raw', jsonb_build_object('def', concat_ws('/', k.convalidated, k.condeferrable, k.condeferred, md5(k.conbin::text), to_jsonb(k) ->> 'conenforced', k.connoinherit)))) AS facts,
-         'pg_constraint'::regclass::oid AS classid, k.oid AS objid, 0 AS objsubid, r.oid AS whole
-    FROM pg_constraint AS k JOIN migmgr_internal.described_relation AS r ON r.oid = k.conrelid
-    LEFT JOIN pg_description AS d ON d.objoid = k.oid AND d.classoid = 'pg_constraint'::regclass AND d.objsubid = 0
-    LEFT JOIN LATERAL (
-      SELECT CASE WHEN c.reloptions IS NOT NULL THEN migmgr_internal.sorted(c.reloptions) END AS options, n.indisclustered AS clustered,
-             CASE WHEN c.reltablespace <> 0 THEN (SELECT quote_ident(s.spcname) FROM pg_tablespace AS s WHERE s.oid = c.reltablespace) END AS tablespace,
-             (SELECT y.description FROM pg_description AS y WHERE y.objoid = c.oid AND y.classoid = 'pg_class'::regclass AND y.objsubid = 0) AS comment
-        FROM pg_class AS c JOIN pg_index AS n ON n.indexrelid = c.oid WHERE c.oid = k.conindid) AS i ON k.contype IN ('p', 'u', 'x')
-   CROSS JOIN LATERAL (SELECT pg_get_constraintdef(k.oid) AS def,
-                              CASE WHEN k.coninhcount > 0 THEN CASE WHEN k.conislocal THEN 'AND LOCAL' ELSE 'ONLY' END END AS inherited) AS x
-   WHERE k.contype IN ('c', 'p', 'u', 'x', 'f');
-COMMENT ON VIEW migmgr_internal.described_constraint IS 'constraints of tables, described';
-
-CREATE VIEW migmgr_internal.described_index AS
-  SELECT 'index'::text AS kind, r.schema || '.' || quote_ident(c.relname) AS identity, r.kind || ' ' || r.identity AS parent,
-         concat(x.def, ' TABLESPACE ' || x.tablespace, CASE WHEN n.indisclustered THEN ' CLUSTERED' END, CASE WHEN NOT n.indisvalid THEN ' INVALID' END,
-           E'\n  PARTITION OF ' || p.parent, E'\n  STATISTICS ' || s.statistics::text,
-           migmgr_internal.tail(NULL, NULL, d.description)) AS definition,
-         jsonb_strip_nulls(jsonb_build_object('name', quote_ident(c.relname), 'schema', r.schema, 'def', x.def, 'options', x.options, 'tablespace', x.tablespace,
-           'clustered', CASE WHEN n.indisclustered THEN true END, 'invalid', CASE WHEN NOT n.indisvalid THEN true END,
-           'partition_of', p.parent, 'statistics', s.statistics, 'comment', d.description,
-           'raw', jsonb_build_object('def', 'fixed', 'partition_of', p.oid))) AS facts,
-         'pg_class'::regclass::oid AS classid, c.oid AS objid, 0 AS objsubid, r.oid AS whole
-    FROM pg_index AS n JOIN migmgr_internal.described_relation AS r ON r.oid = n.indrelid JOIN pg_class AS c ON c.oid = n.indexrelid
-    LEFT JOIN pg_constraint AS k ON k.conrelid = n.indrelid AND k.conindid = n.indexrelid AND k.contype IN ('p', 'u', 'x')
-    LEFT JOIN pg_description AS d ON d.objoid = c.oid AND d.classoid = 'pg_class'::regclass AND d.objsubid = 0
-    LEFT JOIN LATERAL (SELECT h.inhparent AS oid, h.inhparent::regclass::text AS parent FROM pg_inherits AS h WHERE h.inhrelid = c.oid) AS p ON c.relispartition
-    LEFT JOIN LATERAL (SELECT jsonb_object_agg(a.attnum, a.attstattarget) AS statistics FROM pg_attribute AS a
-                        WHERE a.attrelid = c.oid AND nullif(a.attstattarget, -1) IS NOT NULL) AS s ON n.indexprs IS NOT NULL
-   CROSS JOIN LATERAL (SELECT pg_get_indexdef(c.oid) AS def,
-                              CASE WHEN c.reloptions IS NOT NULL THEN migmgr_internal.sorted(c.reloptions) END AS options,
-                              CASE WHEN c.reltablespace <> 0 THEN (SELECT quote_ident(s.spcname) FROM pg_tablespace AS s WHERE s.oid = c.reltablespace) END AS tablespace) AS x
-   WHERE k.oid IS NULL;
-COMMENT ON VIEW migmgr_internal.described_index IS 'indexes that belong to no constraint, described';
 
 CREATE VIEW migmgr_internal.described_trigger AS
   SELECT 'trigger'::text AS kind, quote_ident(t.tgname) || ' on ' || r.identity AS identity, r.kind || ' ' || r.identity AS parent,
@@ -366,26 +185,6 @@ CREATE VIEW migmgr_internal.described_statistics AS
     LEFT JOIN pg_description AS d ON d.objoid = s.oid AND d.classoid = 'pg_statistic_ext'::regclass AND d.objsubid = 0
    CROSS JOIN LATERAL (SELECT pg_get_statisticsobjdef(s.oid) AS def) AS x;
 COMMENT ON VIEW migmgr_internal.described_statistics IS 'extended statistics, described';
-
--- Without those of identity columns; where one is owned by a column, also whole is it's table's.
-CREATE VIEW migmgr_internal.described_sequence AS
-  SELECT 'sequence'::text AS kind, r.identity, NULL::text AS parent,
-         concat('CREATE ', CASE c.relpersistence WHEN 'u' THEN 'UNLOGGED ' END, 'SEQUENCE ', r.identity, ' ', x.options, E'\n  OWNED BY ' || x.owned_by,
-           migmgr_internal.tail(c.relowner, g.grants, d.description)) AS definition,
-         jsonb_strip_nulls(jsonb_build_object('name', quote_ident(c.relname), 'schema', r.schema, 'owner', quote_ident(pg_get_userbyid(c.relowner)),
-           'unlogged', CASE WHEN c.relpersistence = 'u' THEN true END, 'sequence_options', x.options, 'owned_by', x.owned_by, 'grants', g.grants, 'comment', d.description,
-           'raw', jsonb_build_object('owned_by', o.refobjid || '/' || o.refobjsubid))) AS facts,
-         'pg_class'::regclass::oid AS classid, c.oid AS objid, 0 AS objsubid, c.oid AS whole
-    FROM pg_sequence AS s JOIN migmgr_internal.described_relation AS r ON r.oid = s.seqrelid JOIN pg_class AS c ON c.oid = s.seqrelid
-    LEFT JOIN pg_depend AS o ON o.classid = 'pg_class'::regclass AND o.objid = c.oid AND o.refclassid = 'pg_class'::regclass AND o.deptype IN ('a', 'i') AND o.refobjsubid > 0
-    LEFT JOIN pg_description AS d ON d.objoid = c.oid AND d.classoid = 'pg_class'::regclass AND d.objsubid = 0
-   CROSS JOIN LATERAL (SELECT CASE WHEN c.relacl IS NOT NULL THEN migmgr_internal.grants(c.relacl, 's', c.relowner) END AS grants) AS g
-   CROSS JOIN LATERAL (
-     SELECT migmgr_internal.sequence_options(s.seqtypid, s.seqstart, s.seqincrement, s.seqmin, s.seqmax, s.seqcache, s.seqcycle) AS options,
-            CASE WHEN o.deptype = 'a' THEN (SELECT w.identity || '.' || quote_ident(a.attname) FROM pg_attribute AS a JOIN migmgr_internal.described_relation AS w ON w.oid = a.attrelid
-               WHERE a.attrelid = o.refobjid AND a.attnum = o.refobjsubid) END AS owned_by) AS x
-   WHERE o.deptype IS DISTINCT FROM 'i';
-COMMENT ON VIEW migmgr_internal.described_sequence IS 'sequences, described; that of an identity column is part of the column';
 
 -- The kinds that are few: each by its catalog.
 CREATE FUNCTION migmgr_internal.comment_of(classid oid, objid oid) RETURNS text
@@ -740,15 +539,7 @@ REVOKE ALL ON FUNCTION migmgr_internal.in_schemas(text, text, text, text[]) FROM
 COMMENT ON FUNCTION migmgr_internal.in_schemas(text, text, text, text[]) IS 'does a described row belong to one of the schemas';
 
 CREATE FUNCTION migmgr.schema_fingerprint(exclude text[] DEFAULT '{}') RETURNS text
-  LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off SET work_mem = '64MB'
-  AS $$
-BEGIN
-  RETURN (
-    SELECT encode(sha256(convert_to(coalesce(string_agg(concat(d.kind, ' ', d.identity, E'\n', length(d.definition), ':', d.definition, E'\n'), ''
-                    ORDER BY d.kind COLLATE "C", d.identity COLLATE "C", d.parent COLLATE "C"), ''), 'UTF8')), 'hex')
-      FROM migmgr_internal.describe() AS d
-     WHERE exclude = '{}' OR NOT migmgr_internal.in_schemas(d.kind, d.identity, d.parent, exclude));
-END
-$$;
+  LANGUAGE c STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+  AS 'MODULE_PATHNAME', 'migmgr_schema_fingerprint';
 REVOKE ALL ON FUNCTION migmgr.schema_fingerprint(text[]) FROM PUBLIC;
 COMMENT ON FUNCTION migmgr.schema_fingerprint(text[]) IS 'sha256 over the definitions of everything in the schema, the schemas to exclude excepted; the same schema has the same, wherever it is';

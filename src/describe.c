@@ -79,12 +79,8 @@ typedef struct DescribeRule
 } DescribeRule;
 
 static const DescribeRule rules[] = {
-	{NamespaceRelationId, VIEW("schema")},
-	{RelationRelationId, VIEW("table")},
-	{RelationRelationId, VIEW("column")},
-	{RelationRelationId, VIEW("constraint")},
-	{RelationRelationId, VIEW("index")},
-	{RelationRelationId, VIEW("sequence")},
+	{NamespaceRelationId, READ_NAMESPACE, describe_schema},
+	{RelationRelationId, READ_CLASS, describe_relation},
 	{RelationRelationId, VIEW("trigger")},
 	{RelationRelationId, VIEW("policy")},
 	{RelationRelationId, VIEW("rule")},

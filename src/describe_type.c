@@ -39,7 +39,6 @@ static void append_domain(StringInfo out, Describer *d, const WholeType *type);
 static void append_range(StringInfo out, Oid typid);
 static void append_base(StringInfo out, const WholeType *type);
 static void append_function(StringInfo out, const char *option, Oid function);
-static const char *storage_text(char storage);
 static const char *alignment_text(char alignment);
 static void put_type(Describer *d, DescribeRow *row, const WholeType *type, const char *body);
 static void describe_domain_constraints(Describer *d, const WholeType *type);
@@ -259,13 +258,6 @@ append_function(StringInfo out, const char *option, Oid function)
 {
 	if (OidIsValid(function))
 		appendStringInfo(out, ", %s = %s", option, function_text(function));
-}
-
-static const char *
-storage_text(char storage)
-{
-	return storage == TYPSTORAGE_PLAIN ? "plain" : storage == TYPSTORAGE_EXTERNAL ? "external"
-		: storage == TYPSTORAGE_MAIN ? "main" : "extended";
 }
 
 static const char *
