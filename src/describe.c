@@ -81,10 +81,6 @@ typedef struct DescribeRule
 static const DescribeRule rules[] = {
 	{NamespaceRelationId, READ_NAMESPACE, describe_schema},
 	{RelationRelationId, READ_CLASS, describe_relation},
-	{RelationRelationId, VIEW("trigger")},
-	{RelationRelationId, VIEW("policy")},
-	{RelationRelationId, VIEW("rule")},
-	{RelationRelationId, VIEW("statistics")},
 	{TypeRelationId, READ_TYPE, describe_type},
 	{ProcedureRelationId, READ_PROC, describe_function},
 	{OperatorRelationId, VIEW("operator")},

@@ -73,6 +73,10 @@ describe_relation(Describer *d, HeapTuple tuple)
 	describe_columns(d, &rel);
 	describe_constraints(d, &rel);
 	describe_indexes(d, &rel);
+	describe_triggers(d, &rel);
+	describe_policies(d, &rel);
+	describe_rules(d, &rel);
+	describe_statistics(d, &rel);
 }
 
 /*
