@@ -30,8 +30,9 @@ CREATE FUNCTION migmgr_internal.policy_settings()
   LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
   AS $$
   VALUES
-    (20, 'soak', '^(0|\d+ (minutes?|hours?|days?))(, *(0|\d+ (minutes?|hours?|days?)))?$',
-     'how long to wait after the apply, and between two steps of a flag, such as "24 hours, 7 days"', '0', '0', '24 hours, 7 days'),
+    (20, 'soak', '^(0|\d+ (minutes?|hours?|days?))(, *(0|\d+ (minutes?|hours?|days?))){0,2}$',
+     'how long a flag waits after the apply, and between two steps, and how long a version must have been in staging before, such as "24 hours, 7 days, 2 days"',
+     '0', '0', '24 hours, 7 days'),
     (21, 'observe', '^(0|\d+ (minutes?|hours?|days?))$',
      'how long a version is observed after its apply, such as "7 days"', '24 hours', '72 hours', '7 days'),
     (22, 'record_state', '^(on|off)$', 'whether each run records how it leaves the objects it touched, for drift(): on or off', 'off', 'off', 'off'),
