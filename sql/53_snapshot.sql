@@ -831,44 +831,10 @@ CREATE VIEW migmgr_internal.described_security_label AS
      AND (i.schema IS NULL OR EXISTS (SELECT FROM migmgr_internal.described_namespace AS n WHERE n.name = i.schema));
 COMMENT ON VIEW migmgr_internal.described_security_label IS 'security labels, described';
 
--- What an object needs, from the dependencies of the object and of what is part
--- of it: the default of a column, the query of a view, the index of a
--- constraint.  A row type, an array or an index of a constraint stands for what
--- it belongs to, and a member for its extension.  A sequence does not need the
--- column that owns it, since the default of that column needs the sequence.
+-- What an object needs, from the dependencies of the object and of what is part of it.
 CREATE FUNCTION migmgr_internal.needs(classid oid, objid oid, objsubid integer) RETURNS text[]
-  LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan
-  SET enable_nestloop = on SET enable_hashjoin = off SET enable_mergejoin = off
-  AS $$
-BEGIN
-  RETURN (
-  WITH source(classid, objid, objsubid) AS (
-    SELECT needs.classid, needs.objid, needs.objsubid
-    UNION ALL SELECT 'pg_attrdef'::regclass, a.oid, 0 FROM pg_attrdef AS a
-      WHERE needs.objsubid > 0 AND needs.classid = 'pg_class'::regclass AND a.adrelid = needs.objid AND a.adnum = needs.objsubid
-    UNION ALL SELECT 'pg_rewrite'::regclass, w.oid, 0 FROM pg_rewrite AS w
-      WHERE needs.objsubid = 0 AND needs.classid = 'pg_class'::regclass AND w.ev_class = needs.objid AND w.rulename = '_RETURN'
-    UNION ALL SELECT 'pg_class'::regclass, k.conindid, 0 FROM pg_constraint AS k
-      WHERE needs.classid = 'pg_constraint'::regclass AND k.oid = needs.objid AND k.contype IN ('p', 'u', 'x')
-  ), ref AS (
-    SELECT DISTINCT coalesce(e.refclassid, j.refclassid, i.refclassid, d.refclassid) AS classid, coalesce(e.refobjid, j.refobjid, i.refobjid, d.refobjid) AS objid,
-           CASE WHEN e.refobjid IS NULL AND coalesce(v.relkind, 'r') NOT IN ('v', 'm') THEN coalesce(j.refobjsubid, i.refobjsubid, d.refobjsubid) ELSE 0 END AS objsubid
-      FROM source AS s
-      JOIN pg_depend AS d ON d.classid = s.classid AND d.objid = s.objid AND d.objsubid = s.objsubid AND d.deptype IN ('n', 'a', 'P', 'S')
-           AND NOT (d.deptype = 'a' AND d.refclassid = 'pg_class'::regclass AND d.classid = 'pg_class'::regclass
-                    AND EXISTS (SELECT FROM pg_sequence AS q WHERE q.seqrelid = d.objid))
-      LEFT JOIN pg_depend AS i ON i.classid = d.refclassid AND i.objid = d.refobjid AND i.objsubid = 0 AND d.refobjsubid = 0 AND i.deptype = 'i'
-      LEFT JOIN pg_depend AS j ON j.classid = i.refclassid AND j.objid = i.refobjid AND j.objsubid = 0 AND i.refobjsubid = 0 AND j.deptype = 'i'
-      LEFT JOIN pg_depend AS e ON e.classid = coalesce(j.refclassid, i.refclassid, d.refclassid) AND e.objid = coalesce(j.refobjid, i.refobjid, d.refobjid)
-           AND e.objsubid = 0 AND e.deptype = 'e'
-      LEFT JOIN pg_class AS v ON v.oid = d.refobjid AND d.refclassid = 'pg_class'::regclass AND d.refobjsubid > 0
-     WHERE d.refobjid >= 16384
-  )
-  SELECT array_agg(o.type || ' ' || o.identity ORDER BY o.type COLLATE "C", o.identity COLLATE "C")
-    FROM ref AS r CROSS JOIN LATERAL pg_identify_object(r.classid, r.objid, r.objsubid) AS o
-   WHERE (r.classid, r.objid, r.objsubid) <> (needs.classid, needs.objid, needs.objsubid));
-END
-$$;
+  LANGUAGE c STABLE STRICT PARALLEL SAFE
+  AS 'MODULE_PATHNAME', 'migmgr_needs';
 REVOKE ALL ON FUNCTION migmgr_internal.needs(oid, oid, integer) FROM PUBLIC;
 COMMENT ON FUNCTION migmgr_internal.needs(oid, oid, integer) IS 'what must be there for an object, as "kind identity"';
 

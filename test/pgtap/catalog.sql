@@ -72,6 +72,7 @@ INSERT INTO unpinned VALUES
   ('migmgr_internal.guard_drop()'),
   ('migmgr_internal.guard_rewrite()'),
   ('migmgr_internal.field(text)'),
+  ('migmgr_internal.needs(oid,oid,integer)'),
   ('migmgr_internal.tail(oid,jsonb,text)'),
   ('migmgr_internal.sequence_options(oid,bigint,bigint,bigint,bigint,bigint,boolean)'),
   ('migmgr_internal.ledger_hash(text,bigint,timestamp with time zone,text,text,text,text,text,text,text,text,text)'),
