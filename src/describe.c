@@ -333,6 +333,7 @@ give_rows(Describer *d)
 	if (d->rows != NIL)
 		d->sink(d);
 	d->rows = NIL;
+	d->needs = NULL;
 	MemoryContextReset(d->scratch);
 }
 

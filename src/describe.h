@@ -31,7 +31,7 @@ typedef enum DescribeReader
 	READ_NAMESPACE,				/* oid */
 	READ_PROC,					/* oid */
 	READ_TYPE,					/* oid */
-	READ_ATTRIBUTE,				/* attrelid (no system columns), attnum */
+	READ_ATTRIBUTE,				/* attrelid, attnum */
 	READ_AGGREGATE,				/* aggfnoid */
 	READ_AMOP_OID,				/* oid */
 	READ_AMPROC_OID,			/* oid */
@@ -99,6 +99,7 @@ typedef struct Describer
 	MemoryContext context;		/* of the call */
 	MemoryContext scratch;		/* of a whole; the current one while it is described */
 	List	   *rows;			/* of the whole: DescribeRow *, in scratch */
+	struct RelationNeeds *needs;	/* of the last relation, in scratch */
 	void		(*sink) (struct Describer *d);	/* takes d->rows */
 	void	   *sink_state;
 	int			guc_level;
@@ -206,6 +207,7 @@ extern bool read_any(Describer *d, DescribeReader which, Oid owner);
 extern Relation read_relation(Describer *d, DescribeReader which);
 extern HeapTuple read_oid(Describer *d, DescribeReader which, Oid oid);
 extern void read_seek(Describer *d, DescribeReader which, int nkeys,...);
+extern void read_seek_from(Describer *d, DescribeReader which, int nkeys,...);
 extern HeapTuple read_next(Describer *d, DescribeReader which);
 extern Datum read_column(Describer *d, DescribeReader which, HeapTuple row, AttrNumber attnum, bool *isnull);
 extern char *read_text(Describer *d, DescribeReader which, HeapTuple row, AttrNumber attnum);

@@ -33,7 +33,16 @@ typedef struct Reference
 {
 	ObjectAddress to;
 	char		type;
+	int32		subid;			/* of what depends */
 } Reference;
+
+/* the dependencies of a relation and its columns, read together */
+typedef struct RelationNeeds
+{
+	Oid			relid;
+	List	   *references;		/* of Reference * */
+	List	   *defaults;		/* Reference *, to the default of column subid */
+} RelationNeeds;
 
 /* what is needed, as it is told */
 typedef struct Need
@@ -43,11 +52,14 @@ typedef struct Need
 } Need;
 
 static List *references(Describer *d, const ObjectAddress *object, const char *types);
+static List *read_references(Describer *d, const ObjectAddress *object, bool with_columns);
+static void read_relation_needs(Describer *d, Oid relid);
 static ObjectAddress part_of(Describer *d, const ObjectAddress *object);
 static char relation_kind(Describer *d, Oid relid);
+static bool is_viewed(Describer *d, Oid relid);
 static bool is_owned_sequence(Describer *d, const ObjectAddress *object, const Reference *reference);
 static void add_part_needs(Describer *d, const ObjectAddress *part, List **needed);
-static void add_needed(Describer *d, ObjectAddress *object, const ObjectAddress *named, List **needed);
+static void add_needed(Describer *d, const ObjectAddress *address, const ObjectAddress *named, List **needed);
 static ArrayType *told(const ObjectAddress *self, List *needed);
 static int	compare_needs(const void *a, const void *b);
 
@@ -55,9 +67,12 @@ static int	compare_needs(const void *a, const void *b);
 ArrayType *
 describe_needs(Describer *d, const ObjectAddress *object)
 {
-	ObjectAddress part = part_of(d, object);
+	ObjectAddress part;
 	List	   *needed = NIL;
 
+	if (object->classId == RelationRelationId && (d->needs == NULL || d->needs->relid != object->objectId))
+		read_relation_needs(d, object->objectId);
+	part = part_of(d, object);
 	add_part_needs(d, object, &needed);
 	if (OidIsValid(part.objectId))
 		add_part_needs(d, &part, &needed);
@@ -68,24 +83,67 @@ describe_needs(Describer *d, const ObjectAddress *object)
 static List *
 references(Describer *d, const ObjectAddress *object, const char *types)
 {
+	List	   *all;
+	List	   *result = NIL;
+	ListCell   *lc;
+
+	if (d->needs != NULL && object->classId == RelationRelationId && object->objectId == d->needs->relid)
+		all = d->needs->references;
+	else
+		all = read_references(d, object, false);
+	foreach(lc, all)
+	{
+		Reference  *reference = lfirst(lc);
+
+		if (reference->subid == object->objectSubId && strchr(types, reference->type) != NULL)
+			result = lappend(result, reference);
+	}
+	return result;
+}
+
+/* All dependencies of an object, and of its columns if they are wanted. */
+static List *
+read_references(Describer *d, const ObjectAddress *object, bool with_columns)
+{
 	HeapTuple	tuple;
 	List	   *result = NIL;
 
-	read_seek(d, READ_DEPEND, 3, ObjectIdGetDatum(object->classId), ObjectIdGetDatum(object->objectId),
-			  Int32GetDatum(object->objectSubId));
+	(with_columns ? read_seek_from : read_seek) (d, READ_DEPEND, 3, ObjectIdGetDatum(object->classId),
+												 ObjectIdGetDatum(object->objectId), Int32GetDatum(object->objectSubId));
 	while ((tuple = read_next(d, READ_DEPEND)) != NULL)
 	{
 		Form_pg_depend form = (Form_pg_depend) GETSTRUCT(tuple);
-		Reference  *reference;
+		Reference  *reference = palloc(sizeof(Reference));
 
-		if (strchr(types, form->deptype) == NULL)
-			continue;
-		reference = palloc(sizeof(Reference));
 		ObjectAddressSubSet(reference->to, form->refclassid, form->refobjid, form->refobjsubid);
 		reference->type = form->deptype;
+		reference->subid = form->objsubid;
 		result = lappend(result, reference);
 	}
 	return result;
+}
+
+/* Reads at once what is asked of a relation and of each of its columns. */
+static void
+read_relation_needs(Describer *d, Oid relid)
+{
+	ObjectAddress relation = {RelationRelationId, relid, 0};
+	RelationNeeds *needs = palloc0(sizeof(RelationNeeds));
+	HeapTuple	tuple;
+
+	needs->relid = relid;
+	needs->references = read_references(d, &relation, true);
+	read_seek(d, READ_ATTRDEF, 1, ObjectIdGetDatum(relid));
+	while ((tuple = read_next(d, READ_ATTRDEF)) != NULL)
+	{
+		Form_pg_attrdef form = (Form_pg_attrdef) GETSTRUCT(tuple);
+		Reference  *reference = palloc0(sizeof(Reference));
+
+		ObjectAddressSet(reference->to, AttrDefaultRelationId, form->oid);
+		reference->subid = form->adnum;
+		needs->defaults = lappend(needs->defaults, reference);
+	}
+	d->needs = needs;
 }
 
 /* What is described with an object and has dependencies of its own. */
@@ -97,12 +155,13 @@ part_of(Describer *d, const ObjectAddress *object)
 
 	if (object->classId == RelationRelationId && object->objectSubId > 0)
 	{
-		read_seek(d, READ_ATTRDEF, 2, ObjectIdGetDatum(object->objectId), Int16GetDatum(object->objectSubId));
-		tuple = read_next(d, READ_ATTRDEF);
-		if (tuple != NULL)
-			ObjectAddressSet(part, AttrDefaultRelationId, ((Form_pg_attrdef) GETSTRUCT(tuple))->oid);
+		ListCell   *lc;
+
+		foreach(lc, d->needs->defaults)
+			if (((Reference *) lfirst(lc))->subid == object->objectSubId)
+				part = ((Reference *) lfirst(lc))->to;
 	}
-	else if (object->classId == RelationRelationId)
+	else if (object->classId == RelationRelationId && is_viewed(d, object->objectId))
 	{
 		read_seek(d, READ_REWRITE, 1, ObjectIdGetDatum(object->objectId));
 		while ((tuple = read_next(d, READ_REWRITE)) != NULL)
@@ -129,6 +188,15 @@ relation_kind(Describer *d, Oid relid)
 	HeapTuple	tuple = read_oid(d, READ_CLASS, relid);
 
 	return tuple == NULL ? '\0' : ((Form_pg_class) GETSTRUCT(tuple))->relkind;
+}
+
+/* Is it a view, materialized or not? */
+static bool
+is_viewed(Describer *d, Oid relid)
+{
+	char		relkind = relation_kind(d, relid);
+
+	return relkind == RELKIND_VIEW || relkind == RELKIND_MATVIEW;
 }
 
 /* Is the reference that of a sequence to the column that owns it? */
@@ -182,27 +250,24 @@ add_part_needs(Describer *d, const ObjectAddress *part, List **needed)
  * stands for the view.
  */
 static void
-add_needed(Describer *d, ObjectAddress *object, const ObjectAddress *named, List **needed)
+add_needed(Describer *d, const ObjectAddress *address, const ObjectAddress *named, List **needed)
 {
 	static const char extension[] = {DEPENDENCY_EXTENSION, '\0'};
+	ObjectAddress *object = palloc(sizeof(ObjectAddress));
 	ObjectAddress whole;
 	List	   *extensions;
 	ListCell   *lc;
 
+	*object = *address;
 	ObjectAddressSet(whole, object->classId, object->objectId);
 	extensions = references(d, &whole, extension);
 	if (extensions != NIL)
 	{
-		object = &((Reference *) linitial(extensions))->to;
+		*object = ((Reference *) linitial(extensions))->to;
 		object->objectSubId = 0;
 	}
-	else if (named->classId == RelationRelationId && named->objectSubId > 0)
-	{
-		char		relkind = relation_kind(d, named->objectId);
-
-		if (relkind == RELKIND_VIEW || relkind == RELKIND_MATVIEW)
-			object->objectSubId = 0;
-	}
+	else if (named->classId == RelationRelationId && named->objectSubId > 0 && is_viewed(d, named->objectId))
+		object->objectSubId = 0;
 	foreach(lc, *needed)
 	{
 		ObjectAddress *other = lfirst(lc);

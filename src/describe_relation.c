@@ -125,7 +125,7 @@ read_parts(Describer *d, DescribedRelation *rel)
 	rel->natts = class->relnatts;
 	rel->columns = palloc0(Max(1, rel->natts) * sizeof(HeapTuple));
 	rel->names = palloc0(Max(1, rel->natts) * sizeof(const char *));
-	read_seek(d, READ_ATTRIBUTE, 1, ObjectIdGetDatum(rel->oid));
+	read_seek_from(d, READ_ATTRIBUTE, 2, ObjectIdGetDatum(rel->oid), Int16GetDatum(1));
 	while ((row = read_next(d, READ_ATTRIBUTE)) != NULL)
 	{
 		int			i = ((Form_pg_attribute) GETSTRUCT(row))->attnum - 1;
