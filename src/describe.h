@@ -127,6 +127,7 @@ typedef struct DescribedRelation
 	int			natts;
 	HeapTuple  *columns;		/* of pg_attribute, by attnum - 1; may be NULL */
 	const char **names;			/* of columns, quoted; NULL: dropped */
+	const char **comments;		/* by attnum, the first that on itself; NULL: there is none */
 	List	   *constraints;	/* HeapTuple of pg_constraint */
 	List	   *indexes;		/* HeapTuple of pg_index */
 } DescribedRelation;
@@ -226,6 +227,7 @@ extern void describe_relation(Describer *d, HeapTuple tuple);
 extern bool is_described_relation(Describer *d, Form_pg_class class);
 extern void describe_schema(Describer *d, HeapTuple tuple);
 extern void describe_type(Describer *d, HeapTuple tuple);
+extern void describe_composite_type(Describer *d, Oid type);
 extern void describe_function(Describer *d, HeapTuple tuple);
 extern void describe_extension(Describer *d, HeapTuple tuple);
 

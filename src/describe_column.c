@@ -115,7 +115,7 @@ read_column_parts(Describer *d, const DescribedRelation *rel, Column *column)
 	}
 	value = read_column(d, READ_ATTRIBUTE, column->tuple, Anum_pg_attribute_attstattarget, &isnull);
 	column->target = isnull ? -1 : mg_DatumGetStatTarget(value);
-	column->comment = comment_text(d, RelationRelationId, rel->oid, form->attnum);
+	column->comment = rel->comments == NULL ? NULL : rel->comments[form->attnum];
 	if (!HeapTupleHasNulls(column->tuple) || HeapTupleHeaderGetNatts(column->tuple->t_data) >= Anum_pg_attribute_attacl)
 	{
 		value = read_column(d, READ_ATTRIBUTE, column->tuple, Anum_pg_attribute_attoptions, &isnull);
