@@ -366,7 +366,7 @@ keep_rows(Describer *d)
 	foreach(lc, d->rows)
 	{
 		DescribeRow *row = lfirst(lc);
-		ArrayType  *needs = describe_needs(d, &row->address);
+		ArrayType  *needs = describe_needs(d, row);
 		Datum		values[9] = {0};
 		bool		nulls[9] = {false};
 

@@ -77,6 +77,7 @@ typedef struct DescribeRow
 	const char *parent;			/* 'kind identity', or NULL */
 	StringInfoData definition;
 	ObjectAddress address;
+	ObjectAddress part;			/* what it is made of that has dependencies of its own; may be none */
 	bool		with_facts;		/* false: nobody asks for facts and needs */
 	bool		has_raw;		/* the fact raw, be it empty; true at first */
 	DescribeFacts facts;
@@ -99,7 +100,7 @@ typedef struct Describer
 	MemoryContext context;		/* of the call */
 	MemoryContext scratch;		/* of a whole; the current one while it is described */
 	List	   *rows;			/* of the whole: DescribeRow *, in scratch */
-	struct RelationNeeds *needs;	/* of the last relation, in scratch */
+	struct KnownNeeds *needs;	/* of the whole, in scratch */
 	void		(*sink) (struct Describer *d);	/* takes d->rows */
 	void	   *sink_state;
 	int			guc_level;
@@ -246,7 +247,7 @@ extern void describe_rules(Describer *d, const DescribedRelation *rel);
 extern void describe_statistics(Describer *d, const DescribedRelation *rel);
 
 /* describe_needs.c: array of text, or NULL */
-extern ArrayType *describe_needs(Describer *d, const ObjectAddress *address);
+extern ArrayType *describe_needs(Describer *d, const DescribeRow *row);
 
 /*
  * describe_whole.c: describes the whole objects that addresses are or are part

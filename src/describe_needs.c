@@ -16,15 +16,10 @@
 #include "access/htup_details.h"
 #include "access/transam.h"
 #include "catalog/dependency.h"
-#include "catalog/pg_attrdef.h"
 #include "catalog/pg_class.h"
-#include "catalog/pg_constraint.h"
 #include "catalog/pg_depend.h"
-#include "catalog/pg_rewrite.h"
 #include "catalog/pg_type.h"
-#include "rewrite/rewriteSupport.h"
 #include "utils/builtins.h"
-#include "utils/snapmgr.h"
 
 #include "describe.h"
 
@@ -36,13 +31,20 @@ typedef struct Reference
 	int32		subid;			/* of what depends */
 } Reference;
 
-/* the dependencies of a relation and its columns, read together */
-typedef struct RelationNeeds
+/* an object whose dependencies were read, with those of all its columns */
+typedef struct KnownObject
 {
-	Oid			relid;
+	Oid			classid;
+	Oid			objid;
 	List	   *references;		/* of Reference * */
-	List	   *defaults;		/* Reference *, to the default of column subid */
-} RelationNeeds;
+	char		relkind;		/* '\0': not asked for yet */
+} KnownObject;
+
+/* those of a whole */
+typedef struct KnownNeeds
+{
+	List	   *objects;		/* of KnownObject * */
+} KnownNeeds;
 
 /* what is needed, as it is told */
 typedef struct Need
@@ -51,12 +53,10 @@ typedef struct Need
 	char	   *identity;
 } Need;
 
+static KnownObject *known_object(Describer *d, Oid classid, Oid objid);
+static List *read_references(Describer *d, Oid classid, Oid objid);
 static List *references(Describer *d, const ObjectAddress *object, const char *types);
-static List *read_references(Describer *d, const ObjectAddress *object, bool with_columns);
-static void read_relation_needs(Describer *d, Oid relid);
-static ObjectAddress part_of(Describer *d, const ObjectAddress *object);
 static char relation_kind(Describer *d, Oid relid);
-static bool is_viewed(Describer *d, Oid relid);
 static bool is_owned_sequence(Describer *d, const ObjectAddress *object, const Reference *reference);
 static void add_part_needs(Describer *d, const ObjectAddress *part, List **needed);
 static void add_needed(Describer *d, const ObjectAddress *address, const ObjectAddress *named, List **needed);
@@ -65,51 +65,49 @@ static int	compare_needs(const void *a, const void *b);
 
 /* What must be there for an object, an array of text in byte order, or NULL. */
 ArrayType *
-describe_needs(Describer *d, const ObjectAddress *object)
+describe_needs(Describer *d, const DescribeRow *row)
 {
-	ObjectAddress part;
 	List	   *needed = NIL;
 
-	if (object->classId == RelationRelationId && (d->needs == NULL || d->needs->relid != object->objectId))
-		read_relation_needs(d, object->objectId);
-	part = part_of(d, object);
-	add_part_needs(d, object, &needed);
-	if (OidIsValid(part.objectId))
-		add_part_needs(d, &part, &needed);
-	return needed == NIL ? NULL : told(object, needed);
+	add_part_needs(d, &row->address, &needed);
+	if (OidIsValid(row->part.objectId))
+		add_part_needs(d, &row->part, &needed);
+	return needed == NIL ? NULL : told(&row->address, needed);
 }
 
-/* Dependencies of an object, those of the given types. */
-static List *
-references(Describer *d, const ObjectAddress *object, const char *types)
+/*
+ * An object with its dependencies.  What a table and its columns, constraints
+ * and indexes need is mostly each other, and the same schema and types.
+ */
+static KnownObject *
+known_object(Describer *d, Oid classid, Oid objid)
 {
-	List	   *all;
-	List	   *result = NIL;
+	KnownObject *object;
 	ListCell   *lc;
 
-	if (d->needs != NULL && object->classId == RelationRelationId && object->objectId == d->needs->relid)
-		all = d->needs->references;
-	else
-		all = read_references(d, object, false);
-	foreach(lc, all)
+	if (d->needs == NULL)
+		d->needs = palloc0(sizeof(KnownNeeds));
+	foreach(lc, d->needs->objects)
 	{
-		Reference  *reference = lfirst(lc);
-
-		if (reference->subid == object->objectSubId && strchr(types, reference->type) != NULL)
-			result = lappend(result, reference);
+		object = lfirst(lc);
+		if (object->objid == objid && object->classid == classid)
+			return object;
 	}
-	return result;
+	object = palloc0(sizeof(KnownObject));
+	object->classid = classid;
+	object->objid = objid;
+	object->references = read_references(d, classid, objid);
+	d->needs->objects = lappend(d->needs->objects, object);
+	return object;
 }
 
-/* All dependencies of an object, and of its columns if they are wanted. */
 static List *
-read_references(Describer *d, const ObjectAddress *object, bool with_columns)
+read_references(Describer *d, Oid classid, Oid objid)
 {
 	HeapTuple	tuple;
 	List	   *result = NIL;
 
-	(with_columns ? read_seek_from : read_seek) (d, READ_DEPEND, 3, ObjectIdGetDatum(object->classId),
-												 ObjectIdGetDatum(object->objectId), Int32GetDatum(object->objectSubId));
+	read_seek_from(d, READ_DEPEND, 3, ObjectIdGetDatum(classid), ObjectIdGetDatum(objid), Int32GetDatum(0));
 	while ((tuple = read_next(d, READ_DEPEND)) != NULL)
 	{
 		Form_pg_depend form = (Form_pg_depend) GETSTRUCT(tuple);
@@ -123,80 +121,36 @@ read_references(Describer *d, const ObjectAddress *object, bool with_columns)
 	return result;
 }
 
-/* Reads at once what is asked of a relation and of each of its columns. */
-static void
-read_relation_needs(Describer *d, Oid relid)
+/* Dependencies of an object, those of the given types. */
+static List *
+references(Describer *d, const ObjectAddress *object, const char *types)
 {
-	ObjectAddress relation = {RelationRelationId, relid, 0};
-	RelationNeeds *needs = palloc0(sizeof(RelationNeeds));
-	HeapTuple	tuple;
+	List	   *result = NIL;
+	ListCell   *lc;
 
-	needs->relid = relid;
-	needs->references = read_references(d, &relation, true);
-	read_seek(d, READ_ATTRDEF, 1, ObjectIdGetDatum(relid));
-	while ((tuple = read_next(d, READ_ATTRDEF)) != NULL)
+	foreach(lc, known_object(d, object->classId, object->objectId)->references)
 	{
-		Form_pg_attrdef form = (Form_pg_attrdef) GETSTRUCT(tuple);
-		Reference  *reference = palloc0(sizeof(Reference));
+		Reference  *reference = lfirst(lc);
 
-		ObjectAddressSet(reference->to, AttrDefaultRelationId, form->oid);
-		reference->subid = form->adnum;
-		needs->defaults = lappend(needs->defaults, reference);
+		if (reference->subid == object->objectSubId && strchr(types, reference->type) != NULL)
+			result = lappend(result, reference);
 	}
-	d->needs = needs;
+	return result;
 }
 
-/* What is described with an object and has dependencies of its own. */
-static ObjectAddress
-part_of(Describer *d, const ObjectAddress *object)
-{
-	ObjectAddress part = InvalidObjectAddress;
-	HeapTuple	tuple;
-
-	if (object->classId == RelationRelationId && object->objectSubId > 0)
-	{
-		ListCell   *lc;
-
-		foreach(lc, d->needs->defaults)
-			if (((Reference *) lfirst(lc))->subid == object->objectSubId)
-				part = ((Reference *) lfirst(lc))->to;
-	}
-	else if (object->classId == RelationRelationId && is_viewed(d, object->objectId))
-	{
-		read_seek(d, READ_REWRITE, 1, ObjectIdGetDatum(object->objectId));
-		while ((tuple = read_next(d, READ_REWRITE)) != NULL)
-			if (strcmp(NameStr(((Form_pg_rewrite) GETSTRUCT(tuple))->rulename), ViewSelectRuleName) == 0)
-				ObjectAddressSet(part, RewriteRelationId, ((Form_pg_rewrite) GETSTRUCT(tuple))->oid);
-	}
-	else if (object->classId == ConstraintRelationId)
-	{
-		Form_pg_constraint form;
-
-		tuple = read_oid(d, READ_CONSTRAINT_OID, object->objectId);
-		form = tuple == NULL ? NULL : (Form_pg_constraint) GETSTRUCT(tuple);
-		if (form != NULL && (form->contype == CONSTRAINT_PRIMARY || form->contype == CONSTRAINT_UNIQUE ||
-							 form->contype == CONSTRAINT_EXCLUSION))
-			ObjectAddressSet(part, RelationRelationId, form->conindid);
-	}
-	return part;
-}
-
-/* The kind of a relation, or '\0'. */
+/* The kind of a relation; '?' when it is gone. */
 static char
 relation_kind(Describer *d, Oid relid)
 {
-	HeapTuple	tuple = read_oid(d, READ_CLASS, relid);
+	KnownObject *relation = known_object(d, RelationRelationId, relid);
 
-	return tuple == NULL ? '\0' : ((Form_pg_class) GETSTRUCT(tuple))->relkind;
-}
+	if (relation->relkind == '\0')
+	{
+		HeapTuple	tuple = read_oid(d, READ_CLASS, relid);
 
-/* Is it a view, materialized or not? */
-static bool
-is_viewed(Describer *d, Oid relid)
-{
-	char		relkind = relation_kind(d, relid);
-
-	return relkind == RELKIND_VIEW || relkind == RELKIND_MATVIEW;
+		relation->relkind = tuple == NULL ? '?' : ((Form_pg_class) GETSTRUCT(tuple))->relkind;
+	}
+	return relation->relkind;
 }
 
 /* Is the reference that of a sequence to the column that owns it? */
@@ -266,7 +220,8 @@ add_needed(Describer *d, const ObjectAddress *address, const ObjectAddress *name
 		*object = ((Reference *) linitial(extensions))->to;
 		object->objectSubId = 0;
 	}
-	else if (named->classId == RelationRelationId && named->objectSubId > 0 && is_viewed(d, named->objectId))
+	else if (named->classId == RelationRelationId && named->objectSubId > 0 &&
+			 strchr((const char[]) {RELKIND_VIEW, RELKIND_MATVIEW, '\0'}, relation_kind(d, named->objectId)) != NULL)
 		object->objectSubId = 0;
 	foreach(lc, *needed)
 	{

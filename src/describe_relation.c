@@ -401,7 +401,10 @@ describe_query(Describer *d, DescribeRow *row, const DescribedRelation *rel)
 	read_seek(d, READ_REWRITE, 1, ObjectIdGetDatum(rel->oid));
 	while (query != NULL && (rule = read_next(d, READ_REWRITE)) != NULL)
 		if (strcmp(NameStr(((Form_pg_rewrite) GETSTRUCT(rule))->rulename), "_RETURN") == 0)
+		{
 			put_raw_md5(row, "query", read_text(d, READ_REWRITE, rule, Anum_pg_rewrite_ev_action));
+			ObjectAddressSet(row->part, RewriteRelationId, ((Form_pg_rewrite) GETSTRUCT(rule))->oid);
+		}
 }
 
 /* The names and types of what a view shows. */
