@@ -58,6 +58,8 @@ static void note_wait(Run *run);
 static void add_detail(ErrorData *error, const char *line);
 static bool worth_a_retry(const Run *run, const ErrorData *error);
 static bool wait_before_retry(void *arg);
+static void refuse_later(const Run *run, const char *lines, const char *newest) pg_attribute_noreturn();
+static bool name_dependents(void *arg);
 static char *run_totals(const Run *run);
 static RunRow *run_failed(Run *run, ErrorData *error);
 static char *run_detail(const Run *run, bool with_counts);
@@ -127,6 +129,17 @@ run_tries(const RunRequest *request, ErrorData **error)
 			run->current = NULL;
 			*error = cancelled;
 			break;
+		}
+	}
+	if (*error != NULL && request->action == RUN_ROLLBACK &&
+		(*error)->sqlerrcode == ERRCODE_DEPENDENT_OBJECTS_STILL_EXIST)
+	{
+		ErrorData  *refused = subxact_run(name_dependents, run);
+
+		if (refused != NULL)
+		{
+			*error = refused;
+			run->current = NULL;
 		}
 	}
 	INSTR_TIME_SET_CURRENT(duration);
@@ -463,15 +476,39 @@ watched_table(const char *watch)
 static void
 check_rollback_later(const Run *run)
 {
-	char	   *lines = later_versions(run->request, run->effect->objects);
+	char	   *newest = NULL;
+	char	   *lines = later_versions(run->request, run->effect->objects, &newest);
 
 	if (lines != NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_MG_ROLLBACK_DEPENDS),
-				 errmsg("cannot roll back \"%s\": a later version depends on what it would drop",
-						run->request->version),
-				 errdetail("%s", lines),
-				 errhint("Roll back the later version first.")));
+		refuse_later(run, lines, newest);
+}
+
+static void
+refuse_later(const Run *run, const char *lines, const char *newest)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_MG_ROLLBACK_DEPENDS),
+			 errmsg("cannot roll back \"%s\": a later version depends on what it would drop",
+					run->request->version),
+			 errdetail("%s", lines),
+			 errhint("Roll back the later version first: SELECT * FROM migmgr.rollback(%s, 'reason');",
+					 quote_literal_cstr(newest))));
+}
+
+/*
+ * A DROP of the rollback was refused: raises MG211 when it is later versions
+ * that depend on what it drops.  Runs in a subtransaction of its own.
+ */
+static bool
+name_dependents(void *arg)
+{
+	const Run  *run = arg;
+	char	   *newest = NULL;
+	char	   *lines = later_dependents(run->request, &newest);
+
+	if (lines != NULL)
+		refuse_later(run, lines, newest);
+	return true;
 }
 
 /* Raises MG210 when data would be lost and the caller has not agreed to it. */

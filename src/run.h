@@ -201,6 +201,15 @@ typedef struct VersionState
 	int64		ms;
 } VersionState;
 
+/* checksums of what an entry applied, NULL for what there was none of */
+typedef struct AppliedTexts
+{
+	const char *file;			/* name of the file that it came in */
+	const char *up;
+	const char *down;
+	const char *verify;
+} AppliedTexts;
+
 extern void run_init(void);
 
 /* run.c */
@@ -252,9 +261,11 @@ extern VersionState *version_state(const char *version);
 extern bool version_accepts(const char *version, int64 seq, const char *checksum, const char *received);
 extern char *version_baseline(const char *version);
 extern void check_order(const RunRequest *request);
+extern AppliedTexts *applied_texts(const char *version);
 extern char *script_text(const char *checksum, bool *redacted);
 extern List *version_objects(int64 seq, bool changed);
-extern char *later_versions(const RunRequest *request, const List *objects);
+extern char *later_versions(const RunRequest *request, const List *objects, char **newest);
+extern char *later_dependents(const RunRequest *request, char **newest);
 extern bool same_shape(const char *checksum, const char *text);
 
 /* run_files.c */
