@@ -39,6 +39,7 @@ typedef void (*image_fn) (Node *stmt);
 static void want_address(ObjectAddress address);
 static Oid	lock_relation(RangeVar *relation, LOCKMODE mode, bool owner);
 static void want_relation(RangeVar *relation, LOCKMODE mode, bool owner);
+static void want_renamed(Oid classid, Oid objid);
 static void want_below(Oid relid, LOCKMODE mode);
 static void want_functions(List *names);
 static bool recurses(AlterTableType type);
@@ -181,6 +182,14 @@ want_relation(RangeVar *relation, LOCKMODE mode, bool owner)
 	relid = lock_relation(relation, mode, owner);
 	if (OidIsValid(relid))
 		image_want(RelationRelationId, relid);
+}
+
+/* What gets another name, or another schema, and what says the one it has. */
+static void
+want_renamed(Oid classid, Oid objid)
+{
+	image_want(classid, objid);
+	image_want_mentions(classid, objid, 0);
 }
 
 /* The tables below one, which the statement will lock and change likewise. */
@@ -344,9 +353,13 @@ see_rename(Node *node)
 	if (stmt->relation == NULL)
 	{
 		if (stmt->renameType == OBJECT_SCHEMA)
-			image_want(NamespaceRelationId, get_namespace_oid(stmt->subname, true));
+			want_renamed(NamespaceRelationId, get_namespace_oid(stmt->subname, true));
 		else
-			want_address(fact_address(stmt->renameType, stmt->object, NULL));
+		{
+			ObjectAddress address = fact_address(stmt->renameType, stmt->object, NULL);
+
+			want_renamed(address.classId, address.objectId);
+		}
 		return;
 	}
 	relid = lock_relation(stmt->relation, AccessExclusiveLock, true);
@@ -356,6 +369,11 @@ see_rename(Node *node)
 	if (stmt->renameType == OBJECT_COLUMN || stmt->renameType == OBJECT_TABCONSTRAINT ||
 		stmt->renameType == OBJECT_TRIGGER)
 		want_below(relid, AccessExclusiveLock);
+	if (stmt->renameType == OBJECT_COLUMN || stmt->renameType == OBJECT_ATTRIBUTE)
+		image_want_column_mentions(relid, stmt->subname);
+	else if (stmt->renameType != OBJECT_TABCONSTRAINT && stmt->renameType != OBJECT_TRIGGER &&
+			 stmt->renameType != OBJECT_POLICY && stmt->renameType != OBJECT_RULE)
+		image_want_mentions(RelationRelationId, relid, 0);
 }
 
 static void
@@ -364,9 +382,18 @@ see_schema(Node *node)
 	AlterObjectSchemaStmt *stmt = castNode(AlterObjectSchemaStmt, node);
 
 	if (stmt->relation != NULL)
-		want_relation(stmt->relation, AccessExclusiveLock, true);
+	{
+		Oid			relid = lock_relation(stmt->relation, AccessExclusiveLock, true);
+
+		if (OidIsValid(relid))
+			want_renamed(RelationRelationId, relid);
+	}
 	else
-		want_address(fact_address(stmt->objectType, stmt->object, NULL));
+	{
+		ObjectAddress address = fact_address(stmt->objectType, stmt->object, NULL);
+
+		want_renamed(address.classId, address.objectId);
+	}
 }
 
 static void
@@ -618,7 +645,13 @@ see_alter_statistics(Node *node)
 static void
 see_enum(Node *node)
 {
-	want_address(fact_address(OBJECT_TYPE, (Node *) castNode(AlterEnumStmt, node)->typeName, NULL));
+	AlterEnumStmt *stmt = castNode(AlterEnumStmt, node);
+	ObjectAddress address = fact_address(OBJECT_TYPE, (Node *) stmt->typeName, NULL);
+
+	if (stmt->oldVal != NULL)
+		want_renamed(address.classId, address.objectId);
+	else
+		want_address(address);
 }
 
 static void
