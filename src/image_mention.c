@@ -86,7 +86,10 @@ mentions_of(Oid classid, Oid objid, int32 subid)
 		mentions_of(TypeRelationId, type, 0);
 }
 
-/* See image.h. */
+/*
+ * See image.h.  What mentions an object, or if subid is not 0 a column; of a
+ * schema or an extension, what mentions anything that is in it.
+ */
 void
 image_want_mentions(Oid classid, Oid objid, int32 subid)
 {
@@ -106,6 +109,14 @@ image_want_mentions(Oid classid, Oid objid, int32 subid)
 
 		mentions_of(one->classId, one->objectId, 0);
 	}
+}
+
+/* See image.h.  It gets another name, or another schema. */
+void
+image_want_renamed(ObjectAddress address)
+{
+	image_want(address.classId, address.objectId);
+	image_want_mentions(address.classId, address.objectId, 0);
 }
 
 /* See image.h.  The tables below are locked already. */

@@ -39,7 +39,6 @@ typedef void (*image_fn) (Node *stmt);
 static void want_address(ObjectAddress address);
 static Oid	lock_relation(RangeVar *relation, LOCKMODE mode, bool owner);
 static void want_relation(RangeVar *relation, LOCKMODE mode, bool owner);
-static void want_renamed(Oid classid, Oid objid);
 static void want_below(Oid relid, LOCKMODE mode);
 static void want_functions(List *names);
 static bool recurses(AlterTableType type);
@@ -184,14 +183,6 @@ want_relation(RangeVar *relation, LOCKMODE mode, bool owner)
 		image_want(RelationRelationId, relid);
 }
 
-/* What gets another name, or another schema, and what says the one it has. */
-static void
-want_renamed(Oid classid, Oid objid)
-{
-	image_want(classid, objid);
-	image_want_mentions(classid, objid, 0);
-}
-
 /* The tables below one, which the statement will lock and change likewise. */
 static void
 want_below(Oid relid, LOCKMODE mode)
@@ -329,6 +320,9 @@ see_alter_table(Node *node)
 		only_adds &= adds(cmd) || drops_made(relid, cmd);
 		harmless &= adds(cmd) || needs_nothing(cmd->subtype);
 		below |= stmt->relation->inh && recurses(cmd->subtype);
+		/* foreign keys and the like are made again, on other tables too */
+		if (cmd->subtype == AT_AlterColumnType)
+			image_want_column_mentions(relid, cmd->name);
 		if (cmd->def != NULL && IsA(cmd->def, PartitionCmd))
 			want_relation(castNode(PartitionCmd, cmd->def)->name, AccessExclusiveLock, true);
 	}
@@ -348,18 +342,16 @@ static void
 see_rename(Node *node)
 {
 	RenameStmt *stmt = castNode(RenameStmt, node);
+	ObjectAddress address;
 	Oid			relid;
 
 	if (stmt->relation == NULL)
 	{
 		if (stmt->renameType == OBJECT_SCHEMA)
-			want_renamed(NamespaceRelationId, get_namespace_oid(stmt->subname, true));
+			ObjectAddressSet(address, NamespaceRelationId, get_namespace_oid(stmt->subname, true));
 		else
-		{
-			ObjectAddress address = fact_address(stmt->renameType, stmt->object, NULL);
-
-			want_renamed(address.classId, address.objectId);
-		}
+			address = fact_address(stmt->renameType, stmt->object, NULL);
+		image_want_renamed(address);
 		return;
 	}
 	relid = lock_relation(stmt->relation, AccessExclusiveLock, true);
@@ -380,20 +372,13 @@ static void
 see_schema(Node *node)
 {
 	AlterObjectSchemaStmt *stmt = castNode(AlterObjectSchemaStmt, node);
+	ObjectAddress address;
 
 	if (stmt->relation != NULL)
-	{
-		Oid			relid = lock_relation(stmt->relation, AccessExclusiveLock, true);
-
-		if (OidIsValid(relid))
-			want_renamed(RelationRelationId, relid);
-	}
+		ObjectAddressSet(address, RelationRelationId, lock_relation(stmt->relation, AccessExclusiveLock, true));
 	else
-	{
-		ObjectAddress address = fact_address(stmt->objectType, stmt->object, NULL);
-
-		want_renamed(address.classId, address.objectId);
-	}
+		address = fact_address(stmt->objectType, stmt->object, NULL);
+	image_want_renamed(address);
 }
 
 static void
@@ -649,7 +634,7 @@ see_enum(Node *node)
 	ObjectAddress address = fact_address(OBJECT_TYPE, (Node *) stmt->typeName, NULL);
 
 	if (stmt->oldVal != NULL)
-		want_renamed(address.classId, address.objectId);
+		image_want_renamed(address);
 	else
 		want_address(address);
 }

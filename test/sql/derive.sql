@@ -46,6 +46,8 @@ CREATE FUNCTION same_mood(a mood DEFAULT 'glad') RETURNS mood LANGUAGE sql AS 'S
 CREATE DOMAIN any_mood AS mood;
 CREATE TYPE mixed AS (m mood, n int);
 CREATE TABLE mixture (a any_mood, b mixed);
+CREATE TABLE numbered (id int PRIMARY KEY);
+CREATE TABLE numbering (n int REFERENCES numbered ON DELETE CASCADE);
 
 CREATE TEMP TABLE script (n serial PRIMARY KEY, sql text);
 INSERT INTO script (sql) VALUES
@@ -106,6 +108,8 @@ INSERT INTO script (sql) VALUES
   ('ALTER TYPE mood RENAME VALUE ''glad'' TO ''happy''; ALTER TABLE felt DROP CONSTRAINT felt_check; ALTER TABLE felt ALTER ms DROP DEFAULT'),
   -- the numbers of an identity column go with the table
   ('DROP TABLE counted'),
+  -- foreign keys that a new type makes again, on other tables too
+  ('ALTER TABLE numbered ALTER COLUMN id TYPE bigint; ALTER TABLE numbering ALTER COLUMN n TYPE bigint'),
   -- a new value of an enum: the type is made again without it
   ('ALTER TYPE mood ADD VALUE ''angry'' BEFORE ''glad''; ALTER TYPE mood ADD VALUE ''bored''');
 
