@@ -13,12 +13,9 @@
  */
 #include "postgres.h"
 
-#include "access/genam.h"
 #include "access/htup_details.h"
-#include "access/table.h"
 #include "access/transam.h"
 #include "catalog/dependency.h"
-#include "catalog/indexing.h"
 #include "catalog/pg_attrdef.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_constraint.h"
@@ -27,12 +24,8 @@
 #include "catalog/pg_type.h"
 #include "rewrite/rewriteSupport.h"
 #include "utils/builtins.h"
-#include "utils/fmgroids.h"
-#include "utils/lsyscache.h"
-#include "utils/syscache.h"
 
-#include "compat.h"
-#include "describe_needs.h"
+#include "describe.h"
 
 /* a dependency, seen from what depends */
 typedef struct Reference
@@ -48,64 +41,38 @@ typedef struct Need
 	char	   *identity;
 } Need;
 
-static List *references(Relation catalog, const ObjectAddress *object, const char *types);
-static List *parts_of(const ObjectAddress *object);
-static bool is_viewed(Oid relid);
-static ObjectAddress *column_default(const ObjectAddress *column);
-static void add_part_needs(Relation catalog, const ObjectAddress *part, List **needed);
-static void add_needed(Relation catalog, ObjectAddress *object, const ObjectAddress *named, List **needed);
+static List *references(Describer *d, const ObjectAddress *object, const char *types);
+static ObjectAddress part_of(Describer *d, const ObjectAddress *object);
+static char relation_kind(Describer *d, Oid relid);
+static bool is_owned_sequence(Describer *d, const ObjectAddress *object, const Reference *reference);
+static void add_part_needs(Describer *d, const ObjectAddress *part, List **needed);
+static void add_needed(Describer *d, ObjectAddress *object, const ObjectAddress *named, List **needed);
 static ArrayType *told(const ObjectAddress *self, List *needed);
 static int	compare_needs(const void *a, const void *b);
 
-PG_FUNCTION_INFO_V1(migmgr_needs);
-
-/* migmgr_internal.needs(classid, objid, objsubid) */
-Datum
-migmgr_needs(PG_FUNCTION_ARGS)
-{
-	ObjectAddress object;
-	ArrayType  *result;
-
-	ObjectAddressSubSet(object, PG_GETARG_OID(0), PG_GETARG_OID(1), PG_GETARG_INT32(2));
-	result = describe_needs(&object);
-	if (result == NULL)
-		PG_RETURN_NULL();
-	PG_RETURN_ARRAYTYPE_P(result);
-}
-
-/* See describe_needs.h.  Takes no lock on anything but the catalogs. */
+/* What must be there for an object, an array of text in byte order, or NULL. */
 ArrayType *
-describe_needs(const ObjectAddress *object)
+describe_needs(Describer *d, const ObjectAddress *object)
 {
-	Relation	catalog = table_open(DependRelationId, AccessShareLock);
+	ObjectAddress part = part_of(d, object);
 	List	   *needed = NIL;
-	List	   *parts = parts_of(object);
-	ListCell   *lc;
 
-	add_part_needs(catalog, object, &needed);
-	foreach(lc, parts)
-		add_part_needs(catalog, lfirst(lc), &needed);
-	table_close(catalog, AccessShareLock);
+	add_part_needs(d, object, &needed);
+	if (OidIsValid(part.objectId))
+		add_part_needs(d, &part, &needed);
 	return needed == NIL ? NULL : told(object, needed);
 }
 
 /* Dependencies of an object, those of the given types. */
 static List *
-references(Relation catalog, const ObjectAddress *object, const char *types)
+references(Describer *d, const ObjectAddress *object, const char *types)
 {
-	ScanKeyData key[3];
-	SysScanDesc scan;
 	HeapTuple	tuple;
 	List	   *result = NIL;
 
-	ScanKeyInit(&key[0], Anum_pg_depend_classid, BTEqualStrategyNumber, F_OIDEQ,
-				ObjectIdGetDatum(object->classId));
-	ScanKeyInit(&key[1], Anum_pg_depend_objid, BTEqualStrategyNumber, F_OIDEQ,
-				ObjectIdGetDatum(object->objectId));
-	ScanKeyInit(&key[2], Anum_pg_depend_objsubid, BTEqualStrategyNumber, F_INT4EQ,
-				Int32GetDatum(object->objectSubId));
-	scan = systable_beginscan(catalog, DependDependerIndexId, true, NULL, 3, key);
-	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+	read_seek(d, READ_DEPEND, 3, ObjectIdGetDatum(object->classId), ObjectIdGetDatum(object->objectId),
+			  Int32GetDatum(object->objectSubId));
+	while ((tuple = read_next(d, READ_DEPEND)) != NULL)
 	{
 		Form_pg_depend form = (Form_pg_depend) GETSTRUCT(tuple);
 		Reference  *reference;
@@ -117,103 +84,82 @@ references(Relation catalog, const ObjectAddress *object, const char *types)
 		reference->type = form->deptype;
 		result = lappend(result, reference);
 	}
-	systable_endscan(scan);
 	return result;
 }
 
 /* What is described with an object and has dependencies of its own. */
-static List *
-parts_of(const ObjectAddress *object)
+static ObjectAddress
+part_of(Describer *d, const ObjectAddress *object)
 {
-	ObjectAddress *part = NULL;
+	ObjectAddress part = InvalidObjectAddress;
 	HeapTuple	tuple;
 
 	if (object->classId == RelationRelationId && object->objectSubId > 0)
-		part = column_default(object);
-	else if (object->classId == RelationRelationId && object->objectSubId == 0 && is_viewed(object->objectId))
 	{
-		tuple = SearchSysCache2(RULERELNAME, ObjectIdGetDatum(object->objectId),
-								PointerGetDatum(ViewSelectRuleName));
-		if (HeapTupleIsValid(tuple))
-		{
-			part = palloc(sizeof(ObjectAddress));
-			ObjectAddressSet(*part, RewriteRelationId, ((Form_pg_rewrite) GETSTRUCT(tuple))->oid);
-			ReleaseSysCache(tuple);
-		}
+		read_seek(d, READ_ATTRDEF, 2, ObjectIdGetDatum(object->objectId), Int16GetDatum(object->objectSubId));
+		tuple = read_next(d, READ_ATTRDEF);
+		if (tuple != NULL)
+			ObjectAddressSet(part, AttrDefaultRelationId, ((Form_pg_attrdef) GETSTRUCT(tuple))->oid);
+	}
+	else if (object->classId == RelationRelationId)
+	{
+		read_seek(d, READ_REWRITE, 1, ObjectIdGetDatum(object->objectId));
+		while ((tuple = read_next(d, READ_REWRITE)) != NULL)
+			if (strcmp(NameStr(((Form_pg_rewrite) GETSTRUCT(tuple))->rulename), ViewSelectRuleName) == 0)
+				ObjectAddressSet(part, RewriteRelationId, ((Form_pg_rewrite) GETSTRUCT(tuple))->oid);
 	}
 	else if (object->classId == ConstraintRelationId)
 	{
-		tuple = SearchSysCache1(CONSTROID, ObjectIdGetDatum(object->objectId));
-		if (HeapTupleIsValid(tuple))
-		{
-			Form_pg_constraint form = (Form_pg_constraint) GETSTRUCT(tuple);
+		Form_pg_constraint form;
 
-			if (form->contype == CONSTRAINT_PRIMARY || form->contype == CONSTRAINT_UNIQUE ||
-				form->contype == CONSTRAINT_EXCLUSION)
-			{
-				part = palloc(sizeof(ObjectAddress));
-				ObjectAddressSet(*part, RelationRelationId, form->conindid);
-			}
-			ReleaseSysCache(tuple);
-		}
+		tuple = read_oid(d, READ_CONSTRAINT_OID, object->objectId);
+		form = tuple == NULL ? NULL : (Form_pg_constraint) GETSTRUCT(tuple);
+		if (form != NULL && (form->contype == CONSTRAINT_PRIMARY || form->contype == CONSTRAINT_UNIQUE ||
+							 form->contype == CONSTRAINT_EXCLUSION))
+			ObjectAddressSet(part, RelationRelationId, form->conindid);
 	}
-	return part == NULL ? NIL : list_make1(part);
+	return part;
 }
 
-/* Is it a view, materialized or not? */
+/* The kind of a relation, or '\0'. */
+static char
+relation_kind(Describer *d, Oid relid)
+{
+	HeapTuple	tuple = read_oid(d, READ_CLASS, relid);
+
+	return tuple == NULL ? '\0' : ((Form_pg_class) GETSTRUCT(tuple))->relkind;
+}
+
+/* Is the reference that of a sequence to the column that owns it? */
 static bool
-is_viewed(Oid relid)
+is_owned_sequence(Describer *d, const ObjectAddress *object, const Reference *reference)
 {
-	char		relkind = get_rel_relkind(relid);
-
-	return relkind == RELKIND_VIEW || relkind == RELKIND_MATVIEW;
-}
-
-/* The default of a column, NULL for none. */
-static ObjectAddress *
-column_default(const ObjectAddress *column)
-{
-	HeapTuple	tuple = SearchSysCache2(ATTNUM, ObjectIdGetDatum(column->objectId),
-										Int16GetDatum(column->objectSubId));
-	bool		any = HeapTupleIsValid(tuple) && ((Form_pg_attribute) GETSTRUCT(tuple))->atthasdef;
-	ObjectAddress *result;
-
-	if (HeapTupleIsValid(tuple))
-		ReleaseSysCache(tuple);
-	if (!any)
-		return NULL;
-	result = palloc(sizeof(ObjectAddress));
-	ObjectAddressSet(*result, AttrDefaultRelationId, GetAttrDefaultOid(column->objectId, column->objectSubId));
-	return OidIsValid(result->objectId) ? result : NULL;
+	return reference->type == DEPENDENCY_AUTO && reference->to.classId == RelationRelationId &&
+		object->classId == RelationRelationId && relation_kind(d, object->objectId) == RELKIND_SEQUENCE;
 }
 
 /* Adds what one part of the object needs. */
 static void
-add_part_needs(Relation catalog, const ObjectAddress *part, List **needed)
+add_part_needs(Describer *d, const ObjectAddress *part, List **needed)
 {
 	static const char types[] = {
 		DEPENDENCY_NORMAL, DEPENDENCY_AUTO, DEPENDENCY_PARTITION_PRI, DEPENDENCY_PARTITION_SEC, '\0'
 	};
 	static const char internal[] = {DEPENDENCY_INTERNAL, '\0'};
-	List	   *direct = references(catalog, part, types);
-	bool		is_sequence = direct != NIL && part->classId == RelationRelationId &&
-		get_rel_relkind(part->objectId) == RELKIND_SEQUENCE;
 	ListCell   *lc;
 
-	foreach(lc, direct)
+	foreach(lc, references(d, part, types))
 	{
 		Reference  *reference = lfirst(lc);
 		List	   *owners = NIL;
 		ListCell   *lo;
 
-		if (reference->to.objectId < FirstNormalObjectId)
-			continue;
-		if (is_sequence && reference->type == DEPENDENCY_AUTO && reference->to.classId == RelationRelationId)
+		if (reference->to.objectId < FirstNormalObjectId || is_owned_sequence(d, part, reference))
 			continue;
 		if (reference->to.objectSubId == 0)
-			owners = references(catalog, &reference->to, internal);
+			owners = references(d, &reference->to, internal);
 		if (owners == NIL)
-			add_needed(catalog, &reference->to, &reference->to, needed);
+			add_needed(d, &reference->to, &reference->to, needed);
 		foreach(lo, owners)
 		{
 			Reference  *owner = lfirst(lo);
@@ -221,11 +167,11 @@ add_part_needs(Relation catalog, const ObjectAddress *part, List **needed)
 			ListCell   *lu;
 
 			if (owner->to.objectSubId == 0)
-				outer = references(catalog, &owner->to, internal);
+				outer = references(d, &owner->to, internal);
 			if (outer == NIL)
-				add_needed(catalog, &owner->to, &reference->to, needed);
+				add_needed(d, &owner->to, &reference->to, needed);
 			foreach(lu, outer)
-				add_needed(catalog, &((Reference *) lfirst(lu))->to, &reference->to, needed);
+				add_needed(d, &((Reference *) lfirst(lu))->to, &reference->to, needed);
 		}
 	}
 }
@@ -235,7 +181,7 @@ add_part_needs(Relation catalog, const ObjectAddress *part, List **needed)
  * stands for the view.
  */
 static void
-add_needed(Relation catalog, ObjectAddress *object, const ObjectAddress *named, List **needed)
+add_needed(Describer *d, ObjectAddress *object, const ObjectAddress *named, List **needed)
 {
 	static const char extension[] = {DEPENDENCY_EXTENSION, '\0'};
 	ObjectAddress whole;
@@ -243,14 +189,19 @@ add_needed(Relation catalog, ObjectAddress *object, const ObjectAddress *named, 
 	ListCell   *lc;
 
 	ObjectAddressSet(whole, object->classId, object->objectId);
-	extensions = references(catalog, &whole, extension);
+	extensions = references(d, &whole, extension);
 	if (extensions != NIL)
 	{
 		object = &((Reference *) linitial(extensions))->to;
 		object->objectSubId = 0;
 	}
-	else if (named->classId == RelationRelationId && named->objectSubId > 0 && is_viewed(named->objectId))
-		object->objectSubId = 0;
+	else if (named->classId == RelationRelationId && named->objectSubId > 0)
+	{
+		char		relkind = relation_kind(d, named->objectId);
+
+		if (relkind == RELKIND_VIEW || relkind == RELKIND_MATVIEW)
+			object->objectSubId = 0;
+	}
 	foreach(lc, *needed)
 	{
 		ObjectAddress *other = lfirst(lc);
