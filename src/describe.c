@@ -228,10 +228,7 @@ walk_catalog(Describer *d, const DescribeRule *rule)
 	HeapTuple	row;
 
 	while (HeapTupleIsValid(row = systable_getnext(scan)))
-	{
-		CHECK_FOR_INTERRUPTS();
 		describe_one(d, rule, row);
-	}
 	systable_endscan(scan);
 }
 
@@ -240,6 +237,7 @@ describe_one(Describer *d, const DescribeRule *rule, HeapTuple row)
 {
 	MemoryContext old = MemoryContextSwitchTo(d->scratch);
 
+	CHECK_FOR_INTERRUPTS();
 	rule->describe(d, row);
 	give_rows(d);
 	MemoryContextSwitchTo(old);

@@ -209,12 +209,14 @@ append_sort_operator(StringInfo out, Oid operator)
 {
 	HeapTuple	tuple = OidIsValid(operator) ? SearchSysCache1(OPEROID, ObjectIdGetDatum(operator)) : NULL;
 	Form_pg_operator form;
+	char	   *schema;
 
 	if (!HeapTupleIsValid(tuple))
 		return;
 	form = (Form_pg_operator) GETSTRUCT(tuple);
-	appendStringInfo(out, ", SORTOP = OPERATOR(%s.%s)", quote_identifier(get_namespace_name(form->oprnamespace)),
-					 NameStr(form->oprname));
+	schema = get_namespace_name(form->oprnamespace);
+	if (schema != NULL)
+		appendStringInfo(out, ", SORTOP = OPERATOR(%s.%s)", quote_identifier(schema), NameStr(form->oprname));
 	ReleaseSysCache(tuple);
 }
 
