@@ -334,6 +334,7 @@ give_rows(Describer *d)
 		d->sink(d);
 	d->rows = NIL;
 	MemoryContextReset(d->scratch);
+	trim_expressions(d);
 }
 
 /* describe(classids oid[], objids oid[]): see sql/53_snapshot.sql. */

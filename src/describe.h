@@ -218,6 +218,7 @@ extern void read_end(Describer *d);
  */
 extern const char *relation_expression(Describer *d, const DescribedRelation *rel, const char *tree);
 extern const char *known_expression(Describer *d, const DescribedRelation *rel, const char *tree);
+extern void trim_expressions(Describer *d);
 
 /* one whole each, from its catalog's row */
 extern void describe_relation(Describer *d, HeapTuple tuple);

@@ -79,11 +79,6 @@ known_expression(Describer *d, const DescribedRelation *rel, const char *tree)
 	Node	   *node;
 	char	   *text = NULL;
 
-	if (d->expressions != NULL && d->expressions->size > MEMO_LIMIT)
-	{
-		MemoryContextDelete(d->expressions->context);
-		d->expressions = NULL;
-	}
 	if (d->expressions == NULL)
 		memo_begin(d);
 	memo = d->expressions;
@@ -103,6 +98,17 @@ known_expression(Describer *d, const DescribedRelation *rel, const char *tree)
 	entry->text = text;
 	memo->size += sizeof(MemoEntry) + key.len + (text == NULL ? 0 : strlen(text));
 	return text;
+}
+
+/* Between two wholes, since the rows of one mention what is kept: is it too much? */
+void
+trim_expressions(Describer *d)
+{
+	if (d->expressions != NULL && d->expressions->size > MEMO_LIMIT)
+	{
+		MemoryContextDelete(d->expressions->context);
+		d->expressions = NULL;
+	}
 }
 
 static void

@@ -109,11 +109,10 @@ CREATE INDEX m3_i ON app.m3 (a) WHERE "A" > 0;
 ALTER TABLE app.m1 RENAME COLUMN b TO renamed;
 SELECT d.identity, d.facts ->> 'def' AS def FROM migmgr_internal.describe() AS d WHERE d.identity ~ 'app\.m\d' AND d.facts ? 'def' ORDER BY d.identity COLLATE "C";
 -- ... and more of them than are kept
-CREATE TABLE app.long (a int);
 DO $$
 BEGIN
   FOR i IN 1 .. 20 LOOP
-    EXECUTE format('ALTER TABLE app.long ADD CONSTRAINT long_%s CHECK (a NOT IN (%s))', i, (SELECT string_agg((n + i * 10000)::text, ',') FROM generate_series(1, 3000) AS n));
+    EXECUTE format('CREATE TABLE app.long_%s (a int CHECK (a NOT IN (%s)), b int DEFAULT %s + 1)', i, (SELECT string_agg((n + i * 10000)::text, ',') FROM generate_series(1, 3000) AS n), i);
   END LOOP;
 END
 $$;
@@ -122,6 +121,14 @@ $$;
 SELECT left(identity, 40) AS identity, left(ours, 100) AS ours, left(servers, 100) AS servers FROM public.misread();
 SELECT count(*) FILTER (WHERE d.kind = 'index') >= 14 AS indexes, count(*) FILTER (WHERE d.kind = 'table constraint') >= 40 AS constraints,
        count(*) FILTER (WHERE d.facts ?| '{default,generated}') >= 15 AS expressions FROM migmgr_internal.describe() AS d;
+
+DO $$
+BEGIN
+  FOR i IN 1 .. 20 LOOP
+    EXECUTE format('DROP TABLE app.long_%s', i);
+  END LOOP;
+END
+$$;
 
 -- the settings of the session do not show, and are left as they are
 CREATE TABLE app.d (a timestamptz DEFAULT '2026-07-01 12:00Z', b interval DEFAULT '1 day 02:03', c float8 DEFAULT 0.1::float4, d bytea DEFAULT '\x5c', e date DEFAULT '2026-07-03', f money DEFAULT 12.34::money);
