@@ -53,7 +53,6 @@
 #include "utils/float.h"
 #include "utils/guc.h"
 #include "utils/memutils.h"
-#include "utils/pg_locale.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
 
@@ -163,7 +162,7 @@ pin_settings(void)
 	pin(extra_float_digits == 1, "extra_float_digits", "1");
 	pin(bytea_output == BYTEA_OUTPUT_HEX, "bytea_output", "hex");
 	pin(!quote_all_identifiers, "quote_all_identifiers", "off");
-	pin(strcmp(locale_monetary, "C") == 0, "lc_monetary", "C");
+	pin(strcmp(GetConfigOption("lc_monetary", false, false), "C") == 0, "lc_monetary", "C");
 }
 
 static void
