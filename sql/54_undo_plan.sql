@@ -123,7 +123,9 @@ BEGIN
             OR EXISTS (
               SELECT FROM jsonb_array_elements_text(nullif(p.a -> 'needs', 'null')) AS n
                WHERE cause -> n = '1' AND (p.kind NOT LIKE '% column' OR p.a -> 'facts' ? 'generated') AND p.kind NOT IN ('table', 'foreign table', 'sequence', 'type', 'schema')
-                  OR cause -> n = '2' AND (p.kind IN ('view', 'materialized view', 'rule', 'trigger', 'policy', 'publication') OR p.kind = 'table column' AND p.a -> 'facts' ? 'generated')));
+                  OR cause -> n = '2' AND (p.kind IN ('view', 'materialized view', 'rule', 'trigger', 'policy', 'publication') OR p.kind = 'table column' AND p.a -> 'facts' ? 'generated'))
+            -- columns on both sides, which do not fit in between
+            OR p.kind = 'table constraint' AND p.a -> 'facts' ->> 'type' = 'f' AND (SELECT count(*) FROM jsonb_array_elements_text(nullif(p.a -> 'needs', 'null')) AS n WHERE cause -> n = '2') > 1);
     EXIT WHEN more IS NULL;
     FOREACH i IN ARRAY more LOOP
       pairs[i].recreate := true;

@@ -112,6 +112,7 @@ INSERT INTO script (sql) VALUES
   ('DROP TABLE counted'),
   -- foreign keys that a new type makes again, on other tables too
   ('ALTER TABLE numbered ALTER COLUMN id TYPE bigint; ALTER TABLE numbering ALTER COLUMN n TYPE bigint'),
+  ('ALTER TABLE numbering DROP CONSTRAINT numbering_n_fkey; ALTER TABLE numbering ALTER COLUMN n TYPE text; ALTER TABLE numbered ALTER COLUMN id TYPE text; ALTER TABLE numbering ADD FOREIGN KEY (n) REFERENCES numbered ON DELETE CASCADE'),
   -- a new value of an enum: the type is made again without it
   ('ALTER TYPE mood ADD VALUE ''angry'' BEFORE ''glad''; ALTER TYPE mood ADD VALUE ''bored''');
 
