@@ -53,8 +53,6 @@ inverse_watch(const Run *run)
 void
 inverse_derive(Run *run)
 {
-	Inverse    *inverse = palloc0(sizeof(Inverse));
-
 	run->inverse = NULL;
 	if (!image_active())
 	{
@@ -62,23 +60,30 @@ inverse_derive(Run *run)
 		return;
 	}
 	if (run->down == NULL)
-	{
-		bool		simple;
-		List	   *made = image_made(&simple);
-
-		inverse->reasons = image_missed();
-		inverse->script = simple ? drop_made(made) : NULL;
-		inverse->only_drops = inverse->script != NULL;
-		run->inverse = inverse;
-		if (inverse->script == NULL)
-			derive(run);
-		else if (inverse->script[0] != '\0')
-			run->down = script_parse(inverse->script, "the derived way back");
-		note_data(run, inverse);
-	}
-	run->inverse = inverse;
+		inverse_find(run);
+	else
+		run->inverse = palloc0(sizeof(Inverse));
 	proof_run(run);
-	run->reversible = in_words(run, inverse);
+	run->reversible = in_words(run, run->inverse);
+}
+
+/* See inverse.h. */
+void
+inverse_find(Run *run)
+{
+	Inverse    *inverse = palloc0(sizeof(Inverse));
+	bool		simple;
+	List	   *made = image_made(&simple);
+
+	run->inverse = inverse;
+	inverse->reasons = image_missed();
+	inverse->script = simple ? drop_made(made) : NULL;
+	inverse->only_drops = inverse->script != NULL;
+	if (inverse->script == NULL)
+		derive(run);
+	else if (inverse->script[0] != '\0')
+		run->down = script_parse(inverse->script, "the derived way back");
+	note_data(run, inverse);
 }
 
 /*

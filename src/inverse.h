@@ -27,6 +27,9 @@ extern void inverse_watch(const Run *run);
 /* After the last statement of an apply: fills run->inverse, reversible. */
 extern void inverse_derive(Run *run);
 
+/* The same without trying it, and without words: fills run->inverse and run->down. */
+extern void inverse_find(Run *run);
+
 /* With the entry: what a later rollback must find as it is now. */
 extern void inverse_record(const Run *run);
 
