@@ -24,6 +24,7 @@
 #include "catalog/pg_type.h"
 #include "rewrite/rewriteSupport.h"
 #include "utils/builtins.h"
+#include "utils/snapmgr.h"
 
 #include "describe.h"
 

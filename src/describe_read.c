@@ -29,6 +29,7 @@
 #include "catalog/pg_depend.h"
 #include "catalog/pg_description.h"
 #include "catalog/pg_enum.h"
+#include "catalog/pg_extension.h"
 #include "catalog/pg_index.h"
 #include "catalog/pg_inherits.h"
 #include "catalog/pg_namespace.h"
@@ -69,13 +70,15 @@ static const struct
 	Oid			catalog;
 	Oid			index;
 	bool		sparse;			/* few owners have rows */
+	bool		positive;		/* of an owner, only those with a number above
+								 * zero */
 }			reader_rules[DESCRIBE_READERS] =
 {
 	[READ_CLASS] = {RelationRelationId, ClassOidIndexId},
 	[READ_NAMESPACE] = {NamespaceRelationId, NamespaceOidIndexId},
 	[READ_PROC] = {ProcedureRelationId, ProcedureOidIndexId},
 	[READ_TYPE] = {TypeRelationId, TypeOidIndexId},
-	[READ_ATTRIBUTE] = {AttributeRelationId, AttributeRelidNumIndexId},
+	[READ_ATTRIBUTE] = {AttributeRelationId, AttributeRelidNumIndexId,.positive = true},
 	[READ_AGGREGATE] = {AggregateRelationId, AggregateFnoidIndexId},
 	[READ_AMOP_OID] = {AccessMethodOperatorRelationId, AccessMethodOperatorOidIndexId},
 	[READ_AMPROC_OID] = {AccessMethodProcedureRelationId, AccessMethodProcedureOidIndexId},
@@ -86,18 +89,19 @@ static const struct
 	[READ_CONSTRAINT_OID] = {ConstraintRelationId, ConstraintOidIndexId},
 	[READ_DEPEND] = {DependRelationId, DependDependerIndexId},
 	[READ_DEPEND_REFERENCE] = {DependRelationId, DependReferenceIndexId},
-	[READ_DESCRIPTION] = {DescriptionRelationId, DescriptionObjIndexId,true},
+	[READ_DESCRIPTION] = {DescriptionRelationId, DescriptionObjIndexId,.sparse = true},
 	[READ_ENUM] = {EnumRelationId, EnumTypIdSortOrderIndexId},
+	[READ_EXTENSION] = {ExtensionRelationId, ExtensionOidIndexId},
 	[READ_INDEX] = {IndexRelationId, IndexIndrelidIndexId},
-	[READ_INHERITS] = {InheritsRelationId, InheritsRelidSeqnoIndexId,true},
-	[READ_POLICY] = {PolicyRelationId, PolicyPolrelidPolnameIndexId,true},
+	[READ_INHERITS] = {InheritsRelationId, InheritsRelidSeqnoIndexId,.sparse = true},
+	[READ_POLICY] = {PolicyRelationId, PolicyPolrelidPolnameIndexId,.sparse = true},
 	[READ_POLICY_OID] = {PolicyRelationId, PolicyOidIndexId},
 	[READ_PUBLICATION_NAMESPACE_OID] = {PublicationNamespaceRelationId, PublicationNamespaceObjectIndexId},
 	[READ_PUBLICATION_REL_OID] = {PublicationRelRelationId, PublicationRelObjectIndexId},
 	[READ_REWRITE] = {RewriteRelationId, RewriteRelRulenameIndexId},
 	[READ_REWRITE_OID] = {RewriteRelationId, RewriteOidIndexId},
 	[READ_SEQUENCE] = {SequenceRelationId, SequenceRelidIndexId},
-	[READ_STATISTIC_EXT] = {StatisticExtRelationId, StatisticExtRelidIndexId,true},
+	[READ_STATISTIC_EXT] = {StatisticExtRelationId, StatisticExtRelidIndexId,.sparse = true},
 	[READ_STATISTIC_EXT_OID] = {StatisticExtRelationId, StatisticExtOidIndexId},
 	[READ_TRIGGER] = {TriggerRelationId, TriggerRelidNameIndexId},
 	[READ_TRIGGER_OID] = {TriggerRelationId, TriggerOidIndexId},
@@ -147,10 +151,12 @@ void
 read_seek(Describer *d, DescribeReader which, int nkeys,...)
 {
 	Reader	   *r = reader(d, which);
+	bool		positive = nkeys == 1 && reader_rules[which].positive;
 	va_list		values;
+	MemoryContext old;
 
-	if (r->scan == NULL || r->nkeys != nkeys)
-		begin_scan(d, r, nkeys);
+	if (r->scan == NULL || r->nkeys != nkeys + positive)
+		begin_scan(d, r, nkeys + positive);
 	va_start(values, nkeys);
 	for (int i = 0; i < nkeys; i++)
 	{
@@ -161,7 +167,11 @@ read_seek(Describer *d, DescribeReader which, int nkeys,...)
 					va_arg(values, Datum));
 	}
 	va_end(values);
-	index_rescan(r->scan, r->keys, nkeys, NULL, 0);
+	if (positive)
+		ScanKeyInit(&r->keys[1], 2, BTGreaterStrategyNumber, F_INT2GT, Int16GetDatum(0));
+	old = MemoryContextSwitchTo(d->context);
+	index_rescan(r->scan, r->keys, r->nkeys, NULL, 0);
+	MemoryContextSwitchTo(old);
 }
 
 /* The next row, in the order of the index; NULL after the last one. */
@@ -205,6 +215,7 @@ read_any(Describer *d, DescribeReader which, Oid owner)
 static void
 find_owners(Describer *d, Reader *r)
 {
+	MemoryContext old = MemoryContextSwitchTo(d->context);
 	int			size = 0;
 	bool		isnull;
 
@@ -221,14 +232,12 @@ find_owners(Describer *d, Reader *r)
 		if (r->nowners == size)
 		{
 			size = Max(64, 2 * size);
-			r->owners = r->owners == NULL ? MemoryContextAlloc(d->context, size * sizeof(Oid))
+			r->owners = r->owners == NULL ? palloc(size * sizeof(Oid))
 				: repalloc_huge(r->owners, size * sizeof(Oid));
 		}
 		r->owners[r->nowners++] = owner;
 	}
-	/* its keys compare in another way */
-	index_endscan(r->scan);
-	r->scan = NULL;
+	MemoryContextSwitchTo(old);
 }
 
 static int

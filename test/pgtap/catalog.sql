@@ -76,7 +76,6 @@ INSERT INTO unpinned VALUES
   ('migmgr_internal.field(text)'),
   ('migmgr_internal.describe(oid[],oid[])'),
   ('migmgr_internal.tail(oid,jsonb,text)'),
-  ('migmgr_internal.sequence_options(oid,bigint,bigint,bigint,bigint,bigint,boolean)'),
   ('migmgr_internal.ledger_hash(text,bigint,timestamp with time zone,text,text,text,text,text,text,text,text,text)'),
   ('migmgr_internal.version_key(text)'),
   ('migmgr_internal.compare_versions(text,text)');
