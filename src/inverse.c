@@ -186,7 +186,7 @@ goes_with_another(const List *made, int position)
 
 		if (before->address.objectId == one->whole)
 			return true;
-		if (!before->part)
+		if (!before->part || before->whole != one->whole)
 			return false;
 	}
 	return true;
