@@ -4,11 +4,11 @@
  *	  out again.
  *
  * Which tables were written to, and how many rows, the server's statistics of
- * this transaction know, whatever hid it.  Of a small table with a primary key
- * each row version is looked at: those that the script has made, and no row of
- * that key was there before, are taken out by their key, as long as they are
- * what the script has left.  Values are not written down, only keys and a hash.
- * All other changes of rows stay, and that is said.
+ * this transaction know, whatever hid it.  Of a small table each row version is
+ * looked at: a row that comes from none that was there before is taken out by
+ * its primary key, as long as it is what the script has left.  Values are not
+ * written down, only keys and a hash.  Other changes of rows stay, and that is
+ * said; but not of a row that differs in columns only that go, too.
  */
 #include "postgres.h"
 
@@ -23,7 +23,10 @@
 #include "executor/tuptable.h"
 #include "lib/stringinfo.h"
 #include "storage/bufmgr.h"
+#include "storage/itemptr.h"
 #include "utils/builtins.h"
+#include "utils/datum.h"
+#include "utils/hsearch.h"
 #include "utils/lsyscache.h"
 #include "utils/pgstat_internal.h"
 #include "utils/rel.h"
@@ -51,11 +54,23 @@ typedef struct RowChanges
 	bool		truncated;
 } RowChanges;
 
+/* a row version of the script's, and the one that it replaced */
+typedef struct Replaced
+{
+	ItemPointerData tid;
+	ItemPointerData old;
+	bool		old_is_ours;
+} Replaced;
+
 static List *changed_tables(void);
 static bool is_older_table(Relation rel);
 static bool is_ours(TransactionId xid, TransactionId first);
-static char *new_rows(Relation rel);
-static char *older_columns(Relation rel);
+static bool is_gone(HeapTupleHeader header, TransactionId first);
+static char *look_at_rows(Relation rel, const List *columns, RowChanges *changes);
+static HTAB *replaced_rows(Relation rel, TransactionId first, int64 *deleted);
+static bool same_values(Relation rel, const List *columns, HeapTuple tuple, ItemPointer old);
+static List *older_columns(Relation rel);
+static char *column_array(const List *columns);
 static void take_out(RowChanges *changes, const char *const *args, StringInfo script);
 static char *stays(const RowChanges *changes);
 
@@ -73,11 +88,13 @@ inverse_rows(const char *before, List **reasons)
 		Relation	rel = relation_open(changes->relid, AccessShareLock);
 		const char *args[4] = {psprintf("%u", changes->relid)};
 
-		args[1] = changes->inserted > 0 && changes->inserted <= MAX_ROWS ? new_rows(rel) : NULL;
-		args[2] = older_columns(rel);
+		List	   *columns = older_columns(rel);
+
+		args[1] = look_at_rows(rel, columns, changes);
+		args[2] = column_array(columns);
 		args[3] = before;
 		relation_close(rel, NoLock);
-		if (args[1] != NULL)
+		if (args[1] != NULL && changes->inserted > 0)
 			take_out(changes, args, &script);
 		if (changes->truncated)
 			*reasons = lappend(*reasons, psprintf("the rows that TRUNCATE took from %s are gone", changes->table));
@@ -140,22 +157,35 @@ is_ours(TransactionId xid, TransactionId first)
 	return TransactionIdIsCurrentTransactionId(xid) && TransactionIdFollowsOrEquals(xid, first);
 }
 
+/* Has the script deleted or replaced this row version? */
+static bool
+is_gone(HeapTupleHeader header, TransactionId first)
+{
+	return (header->t_infomask & HEAP_XMAX_INVALID) == 0 && !HEAP_XMAX_IS_LOCKED_ONLY(header->t_infomask) &&
+		is_ours(HeapTupleHeaderGetUpdateXid(header), first);
+}
+
 /*
- * Where the row versions are that the script has made and left, and that no
- * other version was replaced by: an array of ctid.  NULL when nobody can tell,
- * since the table is large or was written anew.
+ * Where the rows are that the script has made: an array of ctid.  What it has
+ * done in the end is counted in changes.  NULL, and changes as they were, when
+ * nobody can tell, since the table is large or was written anew.
  */
 static char *
-new_rows(Relation rel)
+look_at_rows(Relation rel, const List *columns, RowChanges *changes)
 {
 	TransactionId first = GetCurrentTransactionId();
 	TupleTableSlot *slot;
 	TableScanDesc scan;
 	StringInfoData rows;
+	HTAB	   *replaced;
+	int64		deleted = 0;
+	int64		inserted = 0;
+	int64		updated = 0;
 
 	if (rel->rd_rel->relam != HEAP_TABLE_AM_OID || rel->mg_new_storage != InvalidSubTransactionId ||
-		RelationGetNumberOfBlocks(rel) > MAX_SCANNED_BLOCKS)
+		changes->truncated || RelationGetNumberOfBlocks(rel) > MAX_SCANNED_BLOCKS)
 		return NULL;
+	replaced = replaced_rows(rel, first, &deleted);
 	initStringInfo(&rows);
 	slot = table_slot_create(rel, NULL);
 	scan = table_beginscan(rel, SnapshotAny, 0, NULL);
@@ -163,36 +193,117 @@ new_rows(Relation rel)
 	{
 		bool		shouldFree;
 		HeapTuple	tuple = ExecFetchSlotHeapTuple(slot, false, &shouldFree);
-		HeapTupleHeader header = tuple->t_data;
+		Replaced   *link;
 
-		if (is_ours(HeapTupleHeaderGetXmin(header), first) && (header->t_infomask & HEAP_UPDATED) == 0 &&
-			((header->t_infomask & HEAP_XMAX_INVALID) != 0 || HEAP_XMAX_IS_LOCKED_ONLY(header->t_infomask)))
+		if (!is_ours(HeapTupleHeaderGetXmin(tuple->t_data), first) || is_gone(tuple->t_data, first))
+			continue;
+		for (link = hash_search(replaced, &tuple->t_self, HASH_FIND, NULL); link != NULL && link->old_is_ours;
+			 link = hash_search(replaced, &link->old, HASH_FIND, NULL))
+			;
+		if (link != NULL)
+			updated += same_values(rel, columns, tuple, &link->old) ? 0 : 1;
+		else if (++inserted <= MAX_ROWS)
 			appendStringInfo(&rows, "%c\"(%u,%u)\"", rows.len == 0 ? '{' : ',',
 							 ItemPointerGetBlockNumber(&tuple->t_self), ItemPointerGetOffsetNumber(&tuple->t_self));
-		if (shouldFree)
-			heap_freetuple(tuple);
 	}
 	table_endscan(scan);
 	ExecDropSingleTupleTableSlot(slot);
+	hash_destroy(replaced);
+	changes->inserted = inserted;
+	changes->updated = updated;
+	changes->deleted = deleted;
 	appendStringInfoString(&rows, rows.len == 0 ? "{}" : "}");
-	return rows.data;
+	return inserted > MAX_ROWS ? NULL : rows.data;
 }
 
-/* The columns that the script has not made: an array of numbers. */
-static char *
+/* The row versions that replaced others, by their place; counts what was deleted. */
+static HTAB *
+replaced_rows(Relation rel, TransactionId first, int64 *deleted)
+{
+	HASHCTL		ctl = {
+		.keysize = sizeof(ItemPointerData),
+		.entrysize = sizeof(Replaced),
+		.hcxt = CurrentMemoryContext,
+	};
+	HTAB	   *replaced = hash_create("migmgr replaced rows", 256, &ctl, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+	TupleTableSlot *slot = table_slot_create(rel, NULL);
+	TableScanDesc scan = table_beginscan(rel, SnapshotAny, 0, NULL);
+
+	while (table_scan_getnextslot(scan, ForwardScanDirection, slot))
+	{
+		bool		shouldFree;
+		HeapTuple	tuple = ExecFetchSlotHeapTuple(slot, false, &shouldFree);
+		bool		ours = is_ours(HeapTupleHeaderGetXmin(tuple->t_data), first);
+		Replaced   *link;
+
+		if (!is_gone(tuple->t_data, first))
+			continue;
+		if (ItemPointerEquals(&tuple->t_data->t_ctid, &tuple->t_self))
+		{
+			*deleted += ours ? 0 : 1;
+			continue;
+		}
+		link = hash_search(replaced, &tuple->t_data->t_ctid, HASH_ENTER, NULL);
+		link->old = tuple->t_self;
+		link->old_is_ours = ours;
+	}
+	table_endscan(scan);
+	ExecDropSingleTupleTableSlot(slot);
+	return replaced;
+}
+
+/* Is a row what it was before the script, in columns that stay? */
+static bool
+same_values(Relation rel, const List *columns, HeapTuple tuple, ItemPointer old)
+{
+	TupleDesc	desc = RelationGetDescr(rel);
+	HeapTupleData before = {.t_self = *old};
+	Buffer		buffer;
+	bool		same = true;
+	ListCell   *lc;
+
+	if (!heap_fetch(rel, SnapshotAny, &before, &buffer, false))
+		return false;
+	foreach(lc, columns)
+	{
+		Form_pg_attribute att = TupleDescAttr(desc, lfirst_int(lc) - 1);
+		bool		null_before,
+					null_after;
+		Datum		was = heap_getattr(&before, att->attnum, desc, &null_before);
+		Datum		is = heap_getattr(tuple, att->attnum, desc, &null_after);
+
+		same &= null_before == null_after && (null_before || datumIsEqual(was, is, att->attbyval, att->attlen));
+	}
+	ReleaseBuffer(buffer);
+	return same;
+}
+
+/* The columns that the script has not made: a List of numbers. */
+static List *
 older_columns(Relation rel)
 {
-	StringInfoData columns;
+	List	   *columns = NIL;
 
-	initStringInfo(&columns);
 	for (AttrNumber n = 1; n <= RelationGetNumberOfAttributes(rel); n++)
 	{
 		if (!TupleDescAttr(RelationGetDescr(rel), n - 1)->attisdropped &&
 			!fresh_is_new(RelationRelationId, RelationGetRelid(rel), n))
-			appendStringInfo(&columns, "%c%d", columns.len == 0 ? '{' : ',', n);
+			columns = lappend_int(columns, n);
 	}
-	appendStringInfoString(&columns, columns.len == 0 ? "{}" : "}");
-	return columns.data;
+	return columns;
+}
+
+static char *
+column_array(const List *columns)
+{
+	StringInfoData array;
+	ListCell   *lc;
+
+	initStringInfo(&array);
+	foreach(lc, columns)
+		appendStringInfo(&array, "%c%d", array.len == 0 ? '{' : ',', lfirst_int(lc));
+	appendStringInfoString(&array, array.len == 0 ? "{}" : "}");
+	return array.data;
 }
 
 /* Adds the statements that take the rows out. */
