@@ -335,6 +335,7 @@ give_rows(Describer *d)
 	d->rows = NIL;
 	d->needs = NULL;
 	MemoryContextReset(d->scratch);
+	trim_expressions(d);
 }
 
 /* describe(classids oid[], objids oid[]): see sql/53_snapshot.sql. */

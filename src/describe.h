@@ -216,12 +216,12 @@ extern char *read_text(Describer *d, DescribeReader which, HeapTuple row, AttrNu
 extern void read_end(Describer *d);
 
 /*
- * describe_expression.c: the text of a stored expression of a relation, as
- * pg_get_expr() writes it, or as it stands in an index: then NULL, if only the
- * server can tell
+ * describe_expression.c: the text of a stored expression of a relation as the
+ * server writes it; of the second NULL, if only the server can tell
  */
 extern const char *relation_expression(Describer *d, const DescribedRelation *rel, const char *tree);
-extern const char *index_expression(Describer *d, const DescribedRelation *rel, const char *tree);
+extern const char *known_expression(Describer *d, const DescribedRelation *rel, const char *tree);
+extern void trim_expressions(Describer *d);
 
 /* one whole each, from its catalog's row */
 extern void describe_relation(Describer *d, HeapTuple tuple);

@@ -151,7 +151,7 @@ index_text(Describer *d, const DescribedRelation *rel, const TableIndex *index)
 
 	if (tree != NULL && written)
 	{
-		condition = index_expression(d, rel, tree);
+		condition = known_expression(d, rel, tree);
 		written = condition != NULL;
 	}
 	initStringInfo(&out);
