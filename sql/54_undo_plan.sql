@@ -33,13 +33,13 @@ $$;
 REVOKE ALL ON FUNCTION migmgr_internal.undo_pairs(jsonb, jsonb, boolean) FROM PUBLIC;
 COMMENT ON FUNCTION migmgr_internal.undo_pairs(jsonb, jsonb, boolean) IS 'undo(): what was before beside what is after, by OID or by name';
 
--- Has an enum got a value, and kept the names of those that it had?
+-- Has an enum got a value, and kept those that it had?
 CREATE FUNCTION migmgr_internal.undo_has_new_value(p migmgr_internal.undo_pair) RETURNS boolean
   LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
   AS $$
   SELECT p.kind = 'type' AND p.same AND p.b -> 'facts' ->> 'type' = 'e' AND 'labels' = ANY (p.changed)
          AND EXISTS (SELECT FROM jsonb_object_keys(p.a -> 'facts' -> 'raw' -> 'labels') AS l WHERE NOT p.b -> 'facts' -> 'raw' -> 'labels' ? l)
-         AND p.a -> 'facts' -> 'raw' -> 'labels' @> (p.b -> 'facts' -> 'raw' -> 'labels')
+         AND NOT EXISTS (SELECT FROM jsonb_object_keys(p.b -> 'facts' -> 'raw' -> 'labels') AS l WHERE NOT p.a -> 'facts' -> 'raw' -> 'labels' ? l)
 $$;
 REVOKE ALL ON FUNCTION migmgr_internal.undo_has_new_value(migmgr_internal.undo_pair) FROM PUBLIC;
 COMMENT ON FUNCTION migmgr_internal.undo_has_new_value(migmgr_internal.undo_pair) IS 'undo(): is this an enum that got a value';
@@ -336,6 +336,12 @@ BEGIN
       step.phase := 22;
       step.sql := migmgr_internal.undo_rename(p.kind, schema || rest, parent, f, p.swap);
       RETURN NEXT step;
+      -- values go over by their names
+      FOR step.sql IN SELECT format('ALTER TYPE %s.%s RENAME VALUE %s TO %s', schema, p.swap, r.value, l.value)
+                        FROM jsonb_each_text(f -> 'raw' -> 'labels') AS r JOIN jsonb_each_text(p.b -> 'facts' -> 'raw' -> 'labels') AS l USING (key)
+                       WHERE p.same AND r.value <> l.value LOOP
+        RETURN NEXT step;
+      END LOOP;
       CONTINUE;
     END IF;
     IF p.kind = 'schema' THEN

@@ -3,8 +3,8 @@
  *	  The way back that is derived from what a script has done.
  *
  * From the images before and after, undo() of the snapshot room makes SQL.
- * What it cannot bring back, or what no image shows (rows that were changed),
- * is said in words, and kept with the entry.
+ * What it cannot bring back, or what no image shows (see inverse_rows.c for
+ * rows), is said in words, and kept with the entry.
  */
 #include "postgres.h"
 
@@ -12,12 +12,14 @@
 #include "catalog/pg_class.h"
 #include "catalog/pg_collation.h"
 #include "lib/stringinfo.h"
+#include "nodes/parsenodes.h"
 #include "utils/builtins.h"
 #include "utils/formatting.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 
 #include "errors.h"
+#include "facts.h"
 #include "guard_state.h"
 #include "image.h"
 #include "inverse.h"
@@ -31,13 +33,13 @@ static const char *const plain_kinds[] = {
 };
 
 static char *drop_made(const List *made);
+static bool is_the_only_drop(const Run *run);
+static ObjectAddress dropped_by(const Node *statement);
 static char *relation_name(Oid relid);
 static char *drop_one(const ImageMade *one);
 static bool goes_with_another(const List *made, int position);
 static void derive(Run *run);
 static bool derive_script(void *arg);
-static void note_data(const Run *run, Inverse *inverse);
-static bool made_here(const Run *run, const char *identity);
 static char *joined(const List *words);
 static char *in_words(const Run *run, const Inverse *inverse);
 
@@ -62,7 +64,10 @@ inverse_derive(Run *run)
 	if (run->down == NULL)
 		inverse_find(run);
 	else
+	{
 		run->inverse = palloc0(sizeof(Inverse));
+		run->inverse->as_derived = is_the_only_drop(run);
+	}
 	proof_run(run);
 	run->reversible = in_words(run, run->inverse);
 }
@@ -81,9 +86,9 @@ inverse_find(Run *run)
 	inverse->only_drops = inverse->script != NULL;
 	if (inverse->script == NULL)
 		derive(run);
-	else if (inverse->script[0] != '\0')
+	inverse->script = psprintf("%s%s", inverse->script, inverse_rows(inverse->before, &inverse->reasons));
+	if (inverse->script[0] != '\0')
 		run->down = script_parse(inverse->script, "the derived way back");
-	note_data(run, inverse);
 }
 
 /*
@@ -186,10 +191,63 @@ goes_with_another(const List *made, int position)
 
 		if (before->address.objectId == one->whole)
 			return true;
-		if (!before->part)
+		if (!before->part || before->whole != one->whole)
 			return false;
 	}
 	return true;
+}
+
+/*
+ * Has the script made one thing, and does the author's way back drop just that?
+ */
+static bool
+is_the_only_drop(const Run *run)
+{
+	bool		simple;
+	List	   *made = image_made(&simple);
+	const ScriptStatement *statement = linitial(run->down->statements);
+	ObjectAddress dropped;
+	const ObjectAddress *only = NULL;
+
+	if (!simple || list_length(run->down->statements) != 1 || image_missed() != NIL)
+		return false;
+	dropped = dropped_by(statement->raw->stmt);
+	for (int i = 0; i < list_length(made); i++)
+	{
+		if (goes_with_another(made, i))
+			continue;
+		if (only != NULL)
+			return false;
+		only = &((const ImageMade *) list_nth(made, i))->address;
+	}
+	return only != NULL && only->classId == dropped.classId && only->objectId == dropped.objectId &&
+		only->objectSubId == dropped.objectSubId;
+}
+
+/* What a statement drops, when it is one thing and nothing else goes with it. */
+static ObjectAddress
+dropped_by(const Node *statement)
+{
+	ObjectAddress address = InvalidObjectAddress;
+
+	if (IsA(statement, DropStmt))
+	{
+		const DropStmt *drop = castNode(DropStmt, unconstify(Node *, statement));
+
+		if (drop->behavior == DROP_RESTRICT && !drop->concurrent && list_length(drop->objects) == 1)
+			address = fact_address(drop->removeType, linitial(drop->objects), NULL);
+	}
+	else if (IsA(statement, AlterTableStmt))
+	{
+		const AlterTableStmt *alter = castNode(AlterTableStmt, unconstify(Node *, statement));
+		const AlterTableCmd *cmd = linitial(alter->cmds);
+		Oid			relid = fact_relid(alter->relation);
+
+		if (list_length(alter->cmds) == 1 && cmd->subtype == AT_DropColumn && cmd->behavior == DROP_RESTRICT &&
+			OidIsValid(relid) && get_attnum(relid, cmd->name) > 0)
+			ObjectAddressSubSet(address, RelationRelationId, relid, get_attnum(relid, cmd->name));
+	}
+	return address;
 }
 
 /*
@@ -247,48 +305,10 @@ derive_script(void *arg)
 	record_end(&scope);
 	SPI_finish();
 	inverse->script = script.data;
+	/* it fails here, not later, where it is no SQL */
 	if (script.len > 0)
-		run->down = script_parse(script.data, "the derived way back");
+		(void) script_parse(script.data, "the derived way back");
 	return true;
-}
-
-/* Rows of older tables that the script has changed stay as they are. */
-static void
-note_data(const Run *run, Inverse *inverse)
-{
-	ListCell   *lc;
-
-	foreach(lc, run->done)
-	{
-		const RunStatement *done = lfirst(lc);
-
-		if (done->object == NULL || made_here(run, done->object))
-			continue;
-		if (strcmp(done->command, "TRUNCATE TABLE") == 0)
-			inverse->reasons = lappend(inverse->reasons, psprintf("the rows that TRUNCATE took from %s are gone", done->object));
-		else if (done->rows > 0 && (strcmp(done->command, "INSERT") == 0 || strcmp(done->command, "UPDATE") == 0 ||
-									strcmp(done->command, "DELETE") == 0 || strcmp(done->command, "MERGE") == 0))
-			inverse->reasons = lappend(inverse->reasons,
-									   psprintf(INT64_FORMAT " %s of %s %s as %s left %s", done->rows,
-												done->rows == 1 ? "row" : "rows", done->object,
-												done->rows == 1 ? "stays" : "stay", done->command,
-												done->rows == 1 ? "it" : "them"));
-	}
-}
-
-static bool
-made_here(const Run *run, const char *identity)
-{
-	ListCell   *lc;
-
-	foreach(lc, run->effect->objects)
-	{
-		const GuardObject *object = lfirst(lc);
-
-		if (strcmp(object->action, "created") == 0 && strcmp(object->identity, identity) == 0)
-			return true;
-	}
-	return false;
 }
 
 static char *
@@ -313,9 +333,9 @@ in_words(const Run *run, const Inverse *inverse)
 	if (!by_script && inverse->script[0] == '\0')
 		return inverse->reasons != NIL ? psprintf("no: %s", joined(inverse->reasons)) : "nothing to take back";
 	initStringInfo(&text);
-	appendStringInfoString(&text, by_script ? "by script" : "derived");
+	appendStringInfoString(&text, !by_script ? "derived" : inverse->as_derived ? "by script, as derived" : "by script");
 	if (inverse->proved)
-		appendStringInfoString(&text, ", proved");
+		appendStringInfoString(&text, inverse->as_derived ? " and proved" : ", proved");
 	if (inverse->reasons != NIL)
 		appendStringInfo(&text, ", but: %s", joined(inverse->reasons));
 	if (inverse->differences != NIL)

@@ -16,6 +16,7 @@ typedef struct Inverse
 								 * for nothing to do */
 	List	   *reasons;		/* of char *: what it cannot bring back */
 	bool		only_drops;		/* it drops what was made, and nothing else */
+	bool		as_derived;		/* the author's does just that, with one thing */
 	bool		proved;
 	char	   *not_proved;		/* why it was not tried, or NULL */
 	List	   *differences;	/* of char *: what the proof has found */
@@ -35,6 +36,12 @@ extern void inverse_record(const Run *run);
 
 /* Raises MG216 when what a derived way back is about was changed since. */
 extern void inverse_check(const Run *run);
+
+/*
+ * inverse_rows.c: statements that take out what the script has put into older
+ * tables; to reasons it adds what stays.  before: as in Inverse.
+ */
+extern char *inverse_rows(const char *before, List **reasons);
 
 /* proof.c: tries the way back, undone in any case */
 extern void proof_run(Run *run);

@@ -5,7 +5,7 @@
 --   undo_migration(seed)     some of them
 --   undo_check(statements)   runs them, undoes them, and says what is different;
 --                            leaves everything as it was
---   undo_trip(statements)    the same as a migration: apply, rollback by the
+--   undo_trip(statements, fingerprint)  the same as a migration: apply, rollback by the
 --                            derived way back, apply again
 CREATE TABLE public.undo_pool (n int GENERATED ALWAYS AS IDENTITY PRIMARY KEY, sql text NOT NULL);
 
@@ -215,15 +215,15 @@ BEGIN
 END
 $$;
 
--- As undo_check(), through migmgr: there, back, and there again.
+-- As undo_check(), through migmgr: there, back, and there again.  was is the
+-- fingerprint of the schema.
 --   equal      the schema is as it was, and then again as the migration left it
 --   explained  it is not, and the migration's entry says why
 -- Anything else is wrong.
-CREATE FUNCTION public.undo_trip(statements text[], OUT outcome text, OUT ran text[], OUT reversible text, OUT detail text) LANGUAGE plpgsql AS $$
+CREATE FUNCTION public.undo_trip(statements text[], was text, OUT outcome text, OUT ran text[], OUT reversible text, OUT detail text) LANGUAGE plpgsql AS $$
 DECLARE
-  was text := migmgr.schema_fingerprint();
   became text;
-  before jsonb := (SELECT jsonb_agg(to_jsonb(d)) FROM migmgr_internal.describe() AS d);
+  now jsonb;
   script text;
   s text;
   step text := 'apply';
@@ -261,10 +261,7 @@ BEGIN
       outcome := CASE WHEN migmgr.schema_fingerprint() = became THEN 'equal' ELSE 'DIFFERENT THE SECOND TIME' END;
     ELSE
       outcome := CASE WHEN reversible ~ 'but' THEN 'explained' ELSE 'DIFFERENT' END;
-      SELECT string_agg(concat_ws(E'\n    ', coalesce(x.identity, y.identity), x.definition, 'BUT NOW', y.definition), E'\n' ORDER BY coalesce(x.identity, y.identity) COLLATE "C") INTO detail
-        FROM jsonb_to_recordset(before) AS x(kind text, identity text, definition text)
-        FULL JOIN migmgr_internal.describe() AS y ON y.kind = x.kind AND y.identity = x.identity
-       WHERE x.definition IS DISTINCT FROM y.definition;
+      now := (SELECT jsonb_agg(to_jsonb(d)) FROM migmgr_internal.describe() AS d);
     END IF;
     RAISE EXCEPTION USING ERRCODE = 'MG999';
   EXCEPTION
@@ -275,5 +272,11 @@ BEGIN
       outcome := 'FAILED';
       detail := concat(step, ': ', SQLERRM);
   END;
+  IF now IS NOT NULL THEN
+    SELECT string_agg(concat_ws(E'\n    ', coalesce(x.identity, y.identity), x.definition, 'BUT NOW', y.definition), E'\n' ORDER BY coalesce(x.identity, y.identity) COLLATE "C") INTO detail
+      FROM migmgr_internal.describe() AS x
+      FULL JOIN jsonb_to_recordset(now) AS y(kind text, identity text, definition text) ON y.kind = x.kind AND y.identity = x.identity
+     WHERE x.definition IS DISTINCT FROM y.definition;
+  END IF;
 END
 $$;

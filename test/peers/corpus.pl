@@ -201,6 +201,11 @@ foreach my $directory (@ARGV)
 	my @done;
 	psql("DROP DATABASE IF EXISTS \"$keep\" WITH (FORCE);", 'postgres');
 	fresh_database();
+	if (-f "$directory/prelude.sql")
+	{
+		my (undef, $why) = attempt(slurp("$directory/prelude.sql"));
+		die "prelude.sql: $why" if $why;
+	}
 	print "== $project: ", scalar(@all), " migrations\n";
 	my $before = state();
 	foreach my $one (@all)

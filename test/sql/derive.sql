@@ -114,7 +114,11 @@ INSERT INTO script (sql) VALUES
   ('ALTER TABLE numbered ALTER COLUMN id TYPE bigint; ALTER TABLE numbering ALTER COLUMN n TYPE bigint'),
   ('ALTER TABLE numbering DROP CONSTRAINT numbering_n_fkey; ALTER TABLE numbering ALTER COLUMN n TYPE text; ALTER TABLE numbered ALTER COLUMN id TYPE text; ALTER TABLE numbering ADD FOREIGN KEY (n) REFERENCES numbered ON DELETE CASCADE'),
   -- a new value of an enum: the type is made again without it
-  ('ALTER TYPE mood ADD VALUE ''angry'' BEFORE ''glad''; ALTER TYPE mood ADD VALUE ''bored''');
+  ('ALTER TYPE mood ADD VALUE ''angry'' BEFORE ''glad''; ALTER TYPE mood ADD VALUE ''bored'''),
+  ('ALTER TYPE mood ADD VALUE ''angry''; ALTER TYPE mood RENAME VALUE ''sad'' TO ''down''; ALTER TYPE mood RENAME TO temper'),
+  -- what was made, and needs what was made after it
+  ('CREATE TABLE one (id int); CREATE TABLE two (id int); CREATE UNIQUE INDEX one_id ON one (id); ALTER TABLE two ADD FOREIGN KEY (id) REFERENCES one (id)'),
+  ('CREATE TABLE one (id int); CREATE TABLE two (id int); ALTER TABLE one ADD COLUMN x int; CREATE POLICY p ON two USING (EXISTS (SELECT FROM one WHERE x = two.id))');
 
 INSERT INTO base (id, at) VALUES (1, '2026-01-01'), (2, '2026-01-02');
 SET client_min_messages = error;
