@@ -145,7 +145,10 @@ DECLARE
   until timestamptz := clock_timestamp() + valid_for;
 BEGIN
   PERFORM migmgr_internal.check_word('class', what, '{data,restrictive,blocking,type_change,rewriting,security,destructive,unclassified,direct_ddl,approval,backup,window,checksum,staging,checks,naming,soak,frozen}');
-  IF coalesce(reason, '') = '' THEN
+  IF version IS NOT NULL THEN
+    PERFORM migmgr_internal.check_version(version);
+  END IF;
+  IF coalesce(btrim(reason), '') = '' THEN
     RAISE EXCEPTION USING ERRCODE = 'null_value_not_allowed', MESSAGE = 'waive() needs a reason',
       HINT = format('SELECT migmgr.waive(%L, ''ticket 123: ...'');', what);
   ELSIF valid_for IS NULL OR valid_for <= '0'::interval OR valid_for > '7 days'::interval THEN

@@ -85,6 +85,10 @@ CREATE FUNCTION migmgr_internal.check_setting(rule text, value text) RETURNS voi
 BEGIN
   IF rule = 'naming' AND value NOT IN ('any', 'snake_case') THEN
     PERFORM 'x' ~ value;
+  ELSIF rule IN ('soak', 'observe', 'max_backup_age', 'approval_expiry') AND EXISTS (
+      SELECT FROM regexp_matches(value, '(\d+) (minute|hour|day)', 'g') AS m
+       WHERE m[1]::numeric * CASE m[2] WHEN 'minute' THEN 1 WHEN 'hour' THEN 60 ELSE 1440 END > 3650 * 1440) THEN
+    RAISE EXCEPTION USING ERRCODE = 'MG006', MESSAGE = format('value "%s" is too long for rule %s', value, rule), DETAIL = 'It may be 3650 days at most.';
   ELSIF value IS NULL OR rule <> 'window' OR value = 'always' THEN
     RETURN;
   ELSIF NOT EXISTS (SELECT FROM migmgr_internal.window_openings(value, clock_timestamp() - interval '1 year', clock_timestamp())) THEN
