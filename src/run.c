@@ -698,6 +698,7 @@ run_failed(Run *run, ErrorData *error)
 {
 	const RunRequest *request = run->request;
 	Attempt		attempt = {0};
+	char	   *line;
 
 	start_sent();
 	run_explain(run, error);
@@ -718,6 +719,8 @@ run_failed(Run *run, ErrorData *error)
 		if (!request->dry_run)
 			attempt_commit(&attempt);
 	}
+	if (request->action == RUN_ROLLBACK && !is_about_locks(error) && (line = last_backup(error)) != NULL)
+		add_detail(error, line);
 	if (request->options.report &&
 		error->sqlerrcode != ERRCODE_QUERY_CANCELED && error->sqlerrcode != ERRCODE_ADMIN_SHUTDOWN)
 	{

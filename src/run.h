@@ -253,6 +253,9 @@ extern void run_snapshot(void);
 /* rollback.c */
 extern void rollback_request(RunRequest *request);
 
+/* what to restore where a rollback's own SQL failed so; NULL: nothing to say */
+extern char *last_backup(const ErrorData *error);
+
 /* run_options.c */
 extern void run_options(RunOptions *options, Jsonb *json);
 extern void run_options_default(RunOptions *options);
