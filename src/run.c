@@ -16,7 +16,6 @@
 #include "storage/latch.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
-#include "utils/json.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
@@ -36,10 +35,9 @@
 #include "notices.h"
 #include "progress.h"
 #include "run.h"
-#include "run_start.h"
+#include "run_tell.h"
 #include "spi_util.h"
 #include "subxact.h"
-#include "tell.h"
 #include "watch.h"
 
 #define MAX_WAITS 5				/* that the detail of an error shows */
@@ -624,24 +622,6 @@ wait_before_retry(void *arg)
 	}
 	run->waited += nap;
 	return false;
-}
-
-/* Tells who listens, and binds the flags of what was applied; after its record. */
-void
-run_tell(const Run *run)
-{
-	const RunRequest *request = run->request;
-	StringInfoData json;
-
-	start_sent();
-	initStringInfo(&json);
-	appendStringInfoString(&json, "{\"name\": ");
-	escape_json(&json, request->name);
-	appendStringInfo(&json, ", \"class\": \"%s\", \"statements\": %d, \"ms\": %.0f}",
-					 class_name(run->class), list_length(run->done), run->ms);
-	tell_event(request->action == RUN_APPLY ? "applied" : "rolled back", request->version, json.data);
-	if (request->action == RUN_APPLY)
-		flag_applied(request->version, request->flags);
 }
 
 /* Where it failed, how often, and behind whom it waited. */
