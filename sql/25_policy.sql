@@ -38,6 +38,7 @@ CREATE FUNCTION migmgr_internal.policy_settings()
     (22, 'record_state', '^(on|off)$', 'whether each run records how it leaves the objects it touched, for drift(): on or off', 'off', 'off', 'off'),
     (23, 'tell_start', '^(on|auto|off)$',
      'whether listeners are told that a migration begins: on, off, or auto (what runs by a procedure or a worker, or may take its time)', 'off', 'auto', 'auto'),
+    (24, 'preflight', '^(on|off)$', 'whether apply warns of what preflight() would, sessions and server too: on or off', 'off', 'off', 'off'),
     (30, 'window', '.', 'when migrations may be applied, such as "Sat,Sun 02:00-04:00 UTC", or "always"', 'always', 'always', 'always'),
     (31, 'max_backup_age', '^(any|0*[1-9]\d* (minutes?|hours?|days?))$', 'how old the last backup may be, such as "12 hours", or "any"', 'any', 'any', 'any'),
     (32, 'require_staging', '^(on|off|\d{10,20})$',
