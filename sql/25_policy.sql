@@ -34,7 +34,7 @@ CREATE FUNCTION migmgr_internal.policy_settings()
      'how long to wait after the apply, and between two steps of a flag, such as "24 hours, 7 days"', '0', '0', '24 hours, 7 days'),
     (21, 'observe', '^(0|\d+ (minutes?|hours?|days?))$',
      'how long a version is observed after its apply, such as "7 days"', '24 hours', '72 hours', '7 days'),
-    (22, 'record_state', '^(on|off)$', 'whether each run records how it leaves the objects it touched, for drift(): on or off', 'off', 'off', 'off'),
+    (22, 'record_state', '^(on|off)$', 'whether it is recorded how each run leaves the objects it touched, for drift(): on or off', 'on', 'on', 'on'),
     (30, 'window', '.', 'when migrations may be applied, such as "Sat,Sun 02:00-04:00 UTC", or "always"', 'always', 'always', 'always'),
     (31, 'max_backup_age', '^(any|0*[1-9]\d* (minutes?|hours?|days?))$', 'how old the last backup may be, such as "12 hours", or "any"', 'any', 'any', 'any'),
     (32, 'require_staging', '^(on|off|\d{10,20})$',

@@ -66,7 +66,6 @@ void
 run_init(void)
 {
 	notices_init();
-	run_state_init();
 }
 
 /*
