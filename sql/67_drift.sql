@@ -276,7 +276,7 @@ CREATE FUNCTION migmgr_internal.drift_rows()
   SET extra_float_digits = 1 SET bytea_output = 'hex' SET quote_all_identifiers = off SET lc_monetary = 'C' SET jit = off
   AS $$
   WITH now AS MATERIALIZED (
-    SELECT d.* FROM migmgr_internal.describe_all() AS d
+    SELECT d.* FROM migmgr_internal.describe() AS d
   ), recorded AS MATERIALIZED (
     SELECT * FROM migmgr_internal.state_now()
   ), complete AS MATERIALIZED (

@@ -157,7 +157,15 @@ image_drop(Oid classid, Oid objid, int32 subid)
 
 	if (images() == NULL)
 		return;
-	entry = image_find(classid, objid, subid);
+	if (classid == AttrDefaultRelationId)
+	{
+		/* goes with its column, as it came with it */
+		ObjectAddress column = GetAttrDefaultColumnAddress(objid);
+
+		entry = image_find(column.classId, column.objectId, column.objectSubId);
+	}
+	else
+		entry = image_find(classid, objid, subid);
 	if (entry != NULL && entry->state == IMAGE_CREATED)
 		return;
 	image_want(classid, objid);

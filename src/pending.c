@@ -38,7 +38,9 @@ typedef struct Step
 } Step;
 
 static char *text_arg(FunctionCallInfo fcinfo, int arg);
-static RunRow *applied_before(const char *version);
+static bool rolled_back(const VersionState *state);
+static void again_request(RunRequest *request, const char *version, const VersionState *state);
+static RunRow *applied_before(const char *version, const VersionState *state);
 static bool apply_step(void *arg);
 static RunRow *failed_row(const Submission *submission, const ErrorData *error);
 static void put_row(ReturnSetInfo *rsinfo, const RunRow *row);
@@ -49,7 +51,10 @@ text_arg(FunctionCallInfo fcinfo, int arg)
 	return PG_ARGISNULL(arg) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(arg));
 }
 
-/* apply(version): what was submitted under it; one row. */
+/*
+ * apply(version): what was submitted under it, or else what was applied under
+ * it before and rolled back; one row.
+ */
 Datum
 migmgr_apply_version(PG_FUNCTION_ARGS)
 {
@@ -62,7 +67,19 @@ migmgr_apply_version(PG_FUNCTION_ARGS)
 	ledger_check_snapshot();
 	step.submission = submission_of(version);
 	if (step.submission == NULL)
-		step.row = applied_before(version);
+	{
+		VersionState *state = version_state(version);
+
+		if (rolled_back(state))
+		{
+			RunRequest	request;
+
+			again_request(&request, version, state);
+			step.row = apply_locked(&request);
+		}
+		else
+			step.row = applied_before(version, state);
+	}
 	else
 		(void) apply_step(&step);
 	return run_return(fcinfo, step.row);
@@ -129,11 +146,55 @@ migmgr_apply_pending(PG_FUNCTION_ARGS)
 	return (Datum) 0;
 }
 
+static bool
+rolled_back(const VersionState *state)
+{
+	return state->event != NULL && strcmp(state->event, "rolled back") == 0;
+}
+
+/*
+ * The request that applies a version once more, with the texts of the entry
+ * that applied it last; raises where one was stored without its passwords.
+ */
+static void
+again_request(RunRequest *request, const char *version, const VersionState *state)
+{
+	AppliedTexts *texts = applied_texts(version);
+	bool		redacted = false;
+	bool		any_redacted = false;
+	char	   *up = script_text(texts->up, &any_redacted);
+	char	   *down = texts->down == NULL ? NULL : script_text(texts->down, &redacted);
+	char	   *verify;
+
+	any_redacted |= redacted;
+	verify = texts->verify == NULL ? NULL : script_text(texts->verify, &redacted);
+	any_redacted |= redacted;
+	if (any_redacted)
+		ereport(ERROR,
+				(errcode(ERRCODE_MG_NOT_SUBMITTED),
+				 errmsg("cannot apply \"%s\" again: its text was stored without its passwords", version),
+				 errhint("Apply it with its text: SELECT * FROM migmgr.apply('%s', %s, $$...$$);", version,
+						 quote_literal_cstr(state->name))));
+	if (texts->file != NULL)
+	{
+		apply_file_request(request, "apply()", "CALL migmgr.run", texts->file, up, NULL);
+		request->background = request->online;
+		return;
+	}
+	memset(request, 0, sizeof(RunRequest));
+	request->action = RUN_APPLY;
+	request->version = version;
+	request->name = state->name;
+	request->sent = request->text = request->up = up;
+	request->down = down;
+	request->verify = verify;
+	run_options(&request->options, NULL);
+}
+
 /* The row about a version that is not submitted but applied; else raises. */
 static RunRow *
-applied_before(const char *version)
+applied_before(const char *version, const VersionState *state)
 {
-	VersionState *state = version_state(version);
 	RunRow	   *row = palloc0(sizeof(RunRow));
 
 	if (!state->done)

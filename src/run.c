@@ -36,6 +36,7 @@
 #include "notices.h"
 #include "progress.h"
 #include "run.h"
+#include "run_start.h"
 #include "spi_util.h"
 #include "subxact.h"
 #include "tell.h"
@@ -58,6 +59,8 @@ static void note_wait(Run *run);
 static void add_detail(ErrorData *error, const char *line);
 static bool worth_a_retry(const Run *run, const ErrorData *error);
 static bool wait_before_retry(void *arg);
+static void refuse_later(const Run *run, const char *lines, const char *newest) pg_attribute_noreturn();
+static bool name_dependents(void *arg);
 static char *run_totals(const Run *run);
 static RunRow *run_failed(Run *run, ErrorData *error);
 static char *run_detail(const Run *run, bool with_counts);
@@ -66,6 +69,7 @@ void
 run_init(void)
 {
 	notices_init();
+	run_start_init();
 }
 
 /*
@@ -96,6 +100,11 @@ run_tries(const RunRequest *request, ErrorData **error)
 		run->touched = version_objects(request->undoes, true);
 	}
 
+	if (run_start_tell(run))
+	{
+		run_next_transaction();
+		run_snapshot();
+	}
 	run->started = GetCurrentTimestamp();
 	INSTR_TIME_SET_CURRENT(start);
 	for (;;)
@@ -118,6 +127,8 @@ run_tries(const RunRequest *request, ErrorData **error)
 			break;
 		if (request->commits)
 			run_next_transaction();
+		else
+			run_start_send(run);
 		cancelled = subxact_run(wait_before_retry, run);
 		if (request->commits)
 			run_snapshot();
@@ -126,6 +137,17 @@ run_tries(const RunRequest *request, ErrorData **error)
 			run->current = NULL;
 			*error = cancelled;
 			break;
+		}
+	}
+	if (*error != NULL && request->action == RUN_ROLLBACK &&
+		(*error)->sqlerrcode == ERRCODE_DEPENDENT_OBJECTS_STILL_EXIST)
+	{
+		ErrorData  *refused = subxact_run(name_dependents, run);
+
+		if (refused != NULL)
+		{
+			*error = refused;
+			run->current = NULL;
 		}
 	}
 	INSTR_TIME_SET_CURRENT(duration);
@@ -269,6 +291,7 @@ run_watched(Run *run)
 	violations = run_judge(run, run->script);
 	if (violations != NIL)
 		policy_refuse(violations);
+	run_start_send(run);
 	run_fenced(run);
 }
 
@@ -462,15 +485,39 @@ watched_table(const char *watch)
 static void
 check_rollback_later(const Run *run)
 {
-	char	   *lines = later_versions(run->request, run->effect->objects);
+	char	   *newest = NULL;
+	char	   *lines = later_versions(run->request, run->effect->objects, &newest);
 
 	if (lines != NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_MG_ROLLBACK_DEPENDS),
-				 errmsg("cannot roll back \"%s\": a later version depends on what it would drop",
-						run->request->version),
-				 errdetail("%s", lines),
-				 errhint("Roll back the later version first.")));
+		refuse_later(run, lines, newest);
+}
+
+static void
+refuse_later(const Run *run, const char *lines, const char *newest)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_MG_ROLLBACK_DEPENDS),
+			 errmsg("cannot roll back \"%s\": a later version depends on what it would drop",
+					run->request->version),
+			 errdetail("%s", lines),
+			 errhint("Roll back the later version first: SELECT * FROM migmgr.rollback(%s, 'reason');",
+					 quote_literal_cstr(newest))));
+}
+
+/*
+ * A DROP of the rollback was refused: raises MG211 when it is later versions
+ * that depend on what it drops.  Runs in a subtransaction of its own.
+ */
+static bool
+name_dependents(void *arg)
+{
+	const Run  *run = arg;
+	char	   *newest = NULL;
+	char	   *lines = later_dependents(run->request, &newest);
+
+	if (lines != NULL)
+		refuse_later(run, lines, newest);
+	return true;
 }
 
 /* Raises MG210 when data would be lost and the caller has not agreed to it. */
@@ -585,6 +632,7 @@ run_tell(const Run *run)
 	const RunRequest *request = run->request;
 	StringInfoData json;
 
+	start_sent();
 	initStringInfo(&json);
 	appendStringInfoString(&json, "{\"name\": ");
 	escape_json(&json, request->name);
@@ -650,6 +698,7 @@ run_failed(Run *run, ErrorData *error)
 	const RunRequest *request = run->request;
 	Attempt		attempt = {0};
 
+	start_sent();
 	run_explain(run, error);
 	attempt.action = request->repeatable ? "repeat" : request->action == RUN_APPLY ? "apply" : "rollback";
 	attempt.version = request->version;

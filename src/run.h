@@ -14,6 +14,7 @@
  *	  run_counts.c          rows of the tables it touched
  *	  run_state.c           the objects it touched, as it leaves them
  *	  evidence.c            what a failed run leaves behind
+ *	  run_start.c           who listens is told that a run begins
  */
 #ifndef MIGMGR_RUN_H
 #define MIGMGR_RUN_H
@@ -155,6 +156,8 @@ typedef struct Run
 	struct Archive *archive;	/* data kept, or brought back */
 	struct Inverse *inverse;	/* apply: what is known of the way back */
 	bool		proving;		/* the way back is being tried */
+	bool		lasting;		/* a statement may take its time */
+	bool		start_told;
 } Run;
 
 #define RUN_COLUMNS 9
@@ -200,6 +203,15 @@ typedef struct VersionState
 	int			statements;
 	int64		ms;
 } VersionState;
+
+/* checksums of what an entry applied, NULL for what there was none of */
+typedef struct AppliedTexts
+{
+	const char *file;			/* name of the file that it came in */
+	const char *up;
+	const char *down;
+	const char *verify;
+} AppliedTexts;
 
 extern void run_init(void);
 
@@ -252,9 +264,11 @@ extern VersionState *version_state(const char *version);
 extern bool version_accepts(const char *version, int64 seq, const char *checksum, const char *received);
 extern char *version_baseline(const char *version);
 extern void check_order(const RunRequest *request);
+extern AppliedTexts *applied_texts(const char *version);
 extern char *script_text(const char *checksum, bool *redacted);
 extern List *version_objects(int64 seq, bool changed);
-extern char *later_versions(const RunRequest *request, const List *objects);
+extern char *later_versions(const RunRequest *request, const List *objects, char **newest);
+extern char *later_dependents(const RunRequest *request, char **newest);
 extern bool same_shape(const char *checksum, const char *text);
 
 /* run_files.c */
@@ -305,5 +319,12 @@ typedef struct Attempt
 extern void attempt_write(const Attempt *attempt);
 extern void attempt_commit(const Attempt *attempt);
 extern bool attempt_send(const Attempt *attempt);
+
+/*
+ * Has a worker tell that a run of this version has begun; the second waits, a
+ * bounded time, until that is out, and is called before the end is told.
+ */
+extern void start_send(const char *version, const char *detail);
+extern void start_sent(void);
 
 #endif							/* MIGMGR_RUN_H */

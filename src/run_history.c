@@ -288,6 +288,29 @@ check_requires(const RunRequest *request)
 	}
 }
 
+/* The texts of the entry that applied a version last; there is one. */
+AppliedTexts *
+applied_texts(const char *version)
+{
+	MemoryContext context = CurrentMemoryContext;
+	AppliedTexts *texts = palloc0(sizeof(AppliedTexts));
+	RecordScope scope;
+
+	SPI_connect();
+	record_begin(&scope);
+	spi_exec("SELECT l.checksum AS up, d.detail ->> 'file' AS file, d.detail ->> 'down' AS down, d.detail ->> 'verify' AS verify"
+			 " FROM migmgr.ledger AS l CROSS JOIN LATERAL (SELECT l.detail::pg_catalog.jsonb AS detail) AS d"
+			 " WHERE l.version = $1 AND l.event = 'applied' ORDER BY l.seq DESC LIMIT 1",
+			 SPI_OK_SELECT, 1, &version);
+	texts->up = keep(context, spi_text(0, "up"));
+	texts->file = keep(context, spi_text(0, "file"));
+	texts->down = keep(context, spi_text(0, "down"));
+	texts->verify = keep(context, spi_text(0, "verify"));
+	record_end(&scope);
+	SPI_finish();
+	return texts;
+}
+
 /* The kept text of a script; raises when it is gone. */
 char *
 script_text(const char *checksum, bool *redacted)
@@ -367,10 +390,11 @@ version_objects(int64 seq, bool changed)
 
 /*
  * What versions applied after the one that is rolled back made of the objects
- * it has dropped, or in them: one line each, or NULL.
+ * it has dropped, or in them: one line each, and the last of the versions; or
+ * NULL.
  */
 char *
-later_versions(const RunRequest *request, const List *objects)
+later_versions(const RunRequest *request, const List *objects, char **newest)
 {
 	MemoryContext context = CurrentMemoryContext;
 	const char *args[3];
@@ -399,7 +423,8 @@ later_versions(const RunRequest *request, const List *objects)
 	SPI_connect();
 	record_begin(&scope);
 	spi_exec("SELECT pg_catalog.string_agg(DISTINCT pg_catalog.format('Version \"%s\", applied after it, made %s %s.',"
-			 " l.version, o.type, o.identity), E'\\n') AS lines"
+			 " l.version, o.type, o.identity), E'\\n') AS lines,"
+			 " (pg_catalog.array_agg(l.version ORDER BY l.seq DESC))[1] AS newest"
 			 " FROM pg_catalog.jsonb_array_elements_text($3::pg_catalog.jsonb) AS d (identity)"
 			 " JOIN migmgr_internal.object AS o ON o.identity = d.identity"
 			 "   OR pg_catalog.starts_with(o.identity, pg_catalog.concat(d.identity, '.'))"
@@ -410,6 +435,33 @@ later_versions(const RunRequest *request, const List *objects)
 			 "   WHERE r.version = l.version AND r.seq > l.seq AND r.event IN (" UNDONE_EVENTS "))",
 			 SPI_OK_SELECT, 3, args);
 	result = keep(context, spi_text(0, "lines"));
+	*newest = keep(context, spi_text(0, "newest"));
+	record_end(&scope);
+	SPI_finish();
+	return result;
+}
+
+/*
+ * The same when a DROP of the rollback was refused because something depends
+ * on what it drops; looked for in the schema as it is, after the undo.
+ */
+char *
+later_dependents(const RunRequest *request, char **newest)
+{
+	MemoryContext context = CurrentMemoryContext;
+	const char *args[1] = {psprintf(INT64_FORMAT, request->undoes)};
+	RecordScope scope;
+	char	   *result = NULL;
+
+	SPI_connect();
+	record_begin(&scope);
+	spi_exec("SELECT d.lines, d.newest FROM migmgr_internal.rollback_dependents($1::pg_catalog.int8) AS d",
+			 SPI_OK_SELECT, 1, args);
+	if (SPI_processed > 0)
+	{
+		result = keep(context, spi_text(0, "lines"));
+		*newest = keep(context, spi_text(0, "newest"));
+	}
 	record_end(&scope);
 	SPI_finish();
 	return result;

@@ -49,7 +49,14 @@ void
 spi_exec_latest(const char *sql, int expect, int nargs, const char *const *args)
 {
 	CommandCounterIncrement();
-	PushActiveSnapshot(GetLatestSnapshot());
+	spi_exec_snapshot(GetLatestSnapshot(), sql, expect, nargs, args);
+}
+
+/* The same with a snapshot of the caller's. */
+void
+spi_exec_snapshot(Snapshot snapshot, const char *sql, int expect, int nargs, const char *const *args)
+{
+	PushActiveSnapshot(snapshot);
 	execute(sql, expect, nargs, args, true);
 	PopActiveSnapshot();
 }

@@ -14,6 +14,7 @@ extern void spi_exec(const char *sql, int expect, int nargs, const char *const *
 
 /* the same, read-only and with the newest snapshot there is */
 extern void spi_exec_latest(const char *sql, int expect, int nargs, const char *const *args);
+extern void spi_exec_snapshot(Snapshot snapshot, const char *sql, int expect, int nargs, const char *const *args);
 
 /* the value of a column of row i of SPI_tuptable, by name; NULL when null */
 extern char *spi_text(uint64 row, const char *column);

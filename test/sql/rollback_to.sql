@@ -11,8 +11,10 @@ SELECT status FROM migmgr.apply('003', 'three', 'ALTER TABLE two ADD COLUMN j in
 SELECT status FROM migmgr.apply('004', 'four', 'CREATE VIEW four AS SELECT j FROM two', 'DROP VIEW four');
 
 -- by itself the oldest of them cannot go
-SELECT state FROM public.caught($$SELECT * FROM migmgr.rollback('002')$$);
 SELECT public.fingerprint() AS before \gset
+SELECT * FROM public.caught($$SELECT * FROM migmgr.rollback('002')$$) \gx
+SELECT * FROM public.caught($$SELECT * FROM migmgr.rollback('003')$$) \gx
+SELECT public.fingerprint() = :'before' AS unchanged;
 SELECT version, status, statements, detail FROM migmgr.rollback_to('001', dry_run => true);
 SELECT public.fingerprint() = :'before' AS unchanged;
 SELECT version, status, statements, detail FROM migmgr.rollback_to('003', 'too early');
@@ -20,9 +22,14 @@ SELECT version, status, detail FROM migmgr.rollback_to('003');
 SELECT version, status, detail FROM migmgr.rollback_to('release 1', 'start again');
 SELECT version, name, status, note FROM migmgr.history;
 
+-- again, with the texts that the ledger has
+SELECT version, name, status, reversible, detail FROM migmgr.apply('002');
+SELECT status FROM migmgr.rollback('002');
+SELECT status FROM migmgr.apply('002');
+SELECT status, detail FROM migmgr.apply('003');
+SELECT status FROM migmgr.apply('003');
+
 -- all or nothing
-SELECT status FROM migmgr.apply('002', 'two', 'CREATE TABLE two (i int)', 'DROP TABLE two');
-SELECT status FROM migmgr.apply('003', 'three', 'ALTER TABLE two ADD COLUMN j int', 'ALTER TABLE two DROP COLUMN j');
 INSERT INTO two (i) VALUES (1);
 SELECT public.fingerprint() AS before \gset
 SELECT * FROM public.caught($$SELECT * FROM migmgr.rollback_to('001')$$) \gx
@@ -36,6 +43,28 @@ SELECT migmgr.note('002', 'goes out with the next release');
 SELECT version, status, note FROM migmgr.history WHERE version = '002';
 SELECT status FROM migmgr.apply('002', 'two', 'CREATE TABLE two (i int)', 'DROP TABLE two');
 SELECT version, status, note FROM migmgr.history WHERE version = '002';
+
+-- one that came as a file comes again as that file, whole
+SELECT status FROM migmgr.apply_file('020_three.sql', $$-- migmgr:up
+CREATE TABLE three (i int);
+-- migmgr:down
+DROP TABLE three;
+-- migmgr:verify
+SELECT to_regclass('three') IS NOT NULL;
+$$);
+SELECT status FROM migmgr.rollback('020');
+SELECT version, name, status, reversible FROM migmgr.apply('020');
+SELECT l.seq - lag(l.seq) OVER (ORDER BY l.seq) > 0 AS later, l.checksum = lag(l.checksum) OVER (ORDER BY l.seq) AS same_text,
+  l.detail::jsonb ->> 'file' AS file, l.detail::jsonb ? 'down' AS down, l.detail::jsonb ? 'verify' AS verify
+  FROM migmgr.ledger AS l WHERE l.version = '020' AND l.event = 'applied' ORDER BY l.seq;
+-- but not without what was taken out of its text
+CREATE ROLE rollback_to_login;
+SELECT migmgr.waive('security', 'test') IS NOT NULL AS waived;
+SELECT status FROM migmgr.apply('021', 'login', $$ALTER ROLE rollback_to_login PASSWORD 'secret'$$, 'SELECT 1');
+SELECT status FROM migmgr.rollback('021');
+SELECT * FROM public.caught($$SELECT * FROM migmgr.apply('021')$$) \gx
+DROP ROLE rollback_to_login;
+
 
 -- mistakes
 CREATE TEMP TABLE try (n serial, sql text);

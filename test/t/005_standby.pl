@@ -44,6 +44,12 @@ is($standby->safe_psql($db, "SELECT command, class, lock_mode, action FROM migmg
 	"DROP TABLE|destructive|AccessExclusiveLock|deny\nCREATE TABLE|additive|AccessExclusiveLock|allow\n"
 	  . 'ALTER TABLE|additive|AccessExclusiveLock|allow', 'a script can be planned');
 
+# preflight there answers, and names the server to go to
+is($standby->safe_psql($db, "SELECT name, status, regexp_replace(detail, '\\d+ (warning|ok|skipped)', 'N \\1', 'g'), hint FROM migmgr.preflight('003') WHERE status = 'failed' OR name = 'running jobs'"),
+	"preflight|failed|1 failed, N warnings, N ok, N skipped: apply would be refused in app (production)|\n"
+	  . "replication|failed|this is a standby|Connect to the primary server.\n"
+	  . 'running jobs|warning|5 running in public.qc_jobs|Wait for them, or stop the workers.', 'preflight on a standby');
+
 my @writers = (
 	"migmgr.apply('003', 'x', 'CREATE TABLE x (i int)')",
 	"migmgr.apply_file('003_x.sql', 'CREATE TABLE x (i int)')",
