@@ -14,7 +14,10 @@ CREATE FUNCTION migmgr_internal.image_before(
   LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
   AS $$
   SELECT COALESCE(jsonb_agg(e.value), '[]')
-    FROM jsonb_array_elements(taken || CASE WHEN classids = '{}' THEN '[]' ELSE COALESCE(migmgr_internal.image(classids, objids), '[]') END) AS e
+    FROM (-- of two images the first
+          SELECT DISTINCT ON (x.value ->> 'kind', x.value ->> 'classid', x.value ->> 'objid', x.value ->> 'objsubid', CASE x.value ->> 'kind' WHEN 'security label' THEN x.value ->> 'identity' END) x.value
+            FROM jsonb_array_elements(taken || CASE WHEN classids = '{}' THEN '[]' ELSE COALESCE(migmgr_internal.image(classids, objids), '[]') END) WITH ORDINALITY AS x(value, n)
+           ORDER BY x.value ->> 'kind', x.value ->> 'classid', x.value ->> 'objid', x.value ->> 'objsubid', CASE x.value ->> 'kind' WHEN 'security label' THEN x.value ->> 'identity' END, x.n) AS e
    WHERE NOT EXISTS (SELECT FROM unnest(created_classids, created_objids, created_subids) AS c(classid, objid, objsubid)
                       WHERE c.classid = (e.value ->> 'classid')::oid AND c.objid = (e.value ->> 'objid')::oid AND c.objsubid = (e.value ->> 'objsubid')::integer)
 $$;
