@@ -129,7 +129,8 @@ BEGIN
   END IF;
   SELECT COALESCE(jsonb_agg(jsonb_build_object('action', o.action, 'kind', o.type, 'identity', o.identity, 'at', l.at,
            'classid', CASE WHEN here.yes THEN o.classid ELSE a.classid END, 'objid', CASE WHEN here.yes THEN o.objid ELSE a.objid END)), '[]'),
-         COALESCE(array_agg(CASE WHEN here.yes THEN o.classid ELSE a.classid END), '{}'), COALESCE(array_agg(CASE WHEN here.yes THEN o.objid ELSE a.objid END), '{}')
+         COALESCE(array_agg(CASE WHEN here.yes THEN o.classid ELSE a.classid END) FILTER (WHERE here.yes OR a.objid IS NOT NULL), '{}'),
+         COALESCE(array_agg(CASE WHEN here.yes THEN o.objid ELSE a.objid END) FILTER (WHERE here.yes OR a.objid IS NOT NULL), '{}')
     INTO due, classids, objids
     FROM migmgr_internal.object AS o JOIN migmgr.ledger AS l ON l.seq = o.seq
    CROSS JOIN LATERAL (SELECT o.objid IS NOT NULL AND o.seq > home AS yes) AS here
