@@ -208,7 +208,7 @@ BEGIN
       entry.version, entry.version, CASE WHEN lost = '' THEN '' ELSE ', on_data => ''archive''' END),
     CASE WHEN detail ? 'down' THEN E'## The way back, as its author wrote it\n\n'
          WHEN detail ? 'derived' THEN E'## The way back, derived from what it did\n\n' ELSE E'## The way back\n\n' END,
-    CASE WHEN script IS NULL THEN E'There is none: write it as a new migration.\n' ELSE concat(E'```sql\n', rtrim(script, E'\n'), E'\n```\n') END);
+    CASE WHEN script IS NULL THEN E'There is none: write it as a new migration.\n' ELSE concat(E'```sql\n', trim(regexp_replace(script, '^\s*-- migmgr:down[^\n]*\n', ''), E'\n'), E'\n```\n') END);
 END
 $$;
 REVOKE ALL ON FUNCTION migmgr.rollback_guide(text) FROM PUBLIC;

@@ -501,7 +501,7 @@ BEGIN
   ), every AS (
     SELECT r.* FROM row AS r
     UNION ALL
-    SELECT 4, 'checks', 'ok', format('%s named checks, none failing', count(*)), NULL FROM migmgr.checks AS c HAVING NOT EXISTS (SELECT FROM row AS r WHERE r.name = 'checks')
+    SELECT 4, 'checks', 'ok', format('%s named check%s, none failing', count(*), CASE WHEN count(*) <> 1 THEN 's' END), NULL FROM migmgr.checks AS c HAVING NOT EXISTS (SELECT FROM row AS r WHERE r.name = 'checks')
     UNION ALL
     SELECT 2, 'approvals', 'skipped', 'none is asked for', NULL
      WHERE preflight_rows.version IS NOT NULL AND NOT EXISTS (SELECT FROM row AS r WHERE r.name IN ('approval', 'approvals'))
