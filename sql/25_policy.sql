@@ -30,11 +30,14 @@ CREATE FUNCTION migmgr_internal.policy_settings()
   LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
   AS $$
   VALUES
-    (20, 'soak', '^(0|\d+ (minutes?|hours?|days?))(, *(0|\d+ (minutes?|hours?|days?)))?$',
-     'how long to wait after the apply, and between two steps of a flag, such as "24 hours, 7 days"', '0', '0', '24 hours, 7 days'),
+    (20, 'soak', '^(0|\d+ (minutes?|hours?|days?))(, *(0|\d+ (minutes?|hours?|days?))){0,2}$',
+     'how long a flag waits after the apply, and between two steps, and how long a version must have been in staging before, such as "24 hours, 7 days, 2 days"',
+     '0', '0', '24 hours, 7 days'),
     (21, 'observe', '^(0|\d+ (minutes?|hours?|days?))$',
      'how long a version is observed after its apply, such as "7 days"', '24 hours', '72 hours', '7 days'),
-    (22, 'record_state', '^(on|off)$', 'whether each run records how it leaves the objects it touched, for drift(): on or off', 'off', 'off', 'off'),
+    (22, 'record_state', '^(on|off)$', 'whether it is recorded how each run leaves the objects it touched, for drift(): on or off', 'on', 'on', 'on'),
+    (23, 'tell_start', '^(on|auto|off)$',
+     'whether listeners are told that a migration begins: on, off, or auto (what runs by a procedure or a worker, or may take its time)', 'off', 'auto', 'auto'),
     (30, 'window', '.', 'when migrations may be applied, such as "Sat,Sun 02:00-04:00 UTC", or "always"', 'always', 'always', 'always'),
     (31, 'max_backup_age', '^(any|0*[1-9]\d* (minutes?|hours?|days?))$', 'how old the last backup may be, such as "12 hours", or "any"', 'any', 'any', 'any'),
     (32, 'require_staging', '^(on|off|\d{10,20})$',

@@ -126,55 +126,83 @@ $$;
 REVOKE ALL ON FUNCTION migmgr_internal.gate_window(timestamptz) FROM PUBLIC;
 COMMENT ON FUNCTION migmgr_internal.gate_window(timestamptz) IS 'is the window open; no row where there is none';
 
+CREATE FUNCTION migmgr_internal.ago(span interval) RETURNS text
+  LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+  AS $$
+  SELECT CASE WHEN span < interval '2 hours' THEN format('%s minutes ago', (EXTRACT(epoch FROM span) / 60)::integer)
+              WHEN span < interval '3 days' THEN format('%s hours ago', (EXTRACT(epoch FROM span) / 3600)::integer)
+              ELSE format('%s days ago', (EXTRACT(epoch FROM span) / 86400)::integer) END
+$$;
+REVOKE ALL ON FUNCTION migmgr_internal.ago(interval) FROM PUBLIC;
+COMMENT ON FUNCTION migmgr_internal.ago(interval) IS 'how long ago, for people';
+
+-- What the server has seen by itself does not count, but is mentioned.
 CREATE FUNCTION migmgr_internal.gate_backup(at timestamptz)
   RETURNS TABLE(item text, status text, detail text, hint text)
   LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
   AS $$
 #variable_conflict use_column
 DECLARE
-  allowed text := migmgr_internal.policy_value('max_backup_age');
+  rule text := migmgr_internal.policy_value('max_backup_age');
+  allowed interval := CASE WHEN rule = 'any' THEN '24 hours' ELSE rule END::interval;
+  last record;
+  seen text;
+  good boolean;
 BEGIN
+  SELECT k.label, k.taken_at, k.size, k.verified INTO last FROM migmgr.backups AS k
+   WHERE k.source = 'recorded' AND k.note IS NULL ORDER BY k.taken_at DESC LIMIT 1;
+  good := COALESCE(last.taken_at >= gate_backup.at - allowed, false);
+  IF NOT good THEN
+    SELECT format('; the server saw a base backup (%s) end %s, which is not on record', s.label, migmgr_internal.ago(gate_backup.at - s.taken_at)) INTO seen
+      FROM migmgr_internal.seen_backups() AS s
+     WHERE s.source = 'base backup' AND s.taken_at > COALESCE(last.taken_at, '-infinity') ORDER BY s.taken_at DESC LIMIT 1;
+  END IF;
   RETURN QUERY
-  SELECT 'backup', CASE WHEN allowed = 'any' THEN CASE WHEN b.taken_at > gate_backup.at - interval '24 hours' THEN 'ok' ELSE 'warning' END
-                        WHEN b.taken_at >= gate_backup.at - allowed::interval THEN 'ok' ELSE 'failed' END,
-         CASE WHEN b.taken_at IS NULL THEN 'no backup is recorded'
-              ELSE format('the last backup "%s" was taken %s ago, %s, %s', b.label,
-                CASE WHEN gate_backup.at - b.taken_at < interval '2 hours' THEN format('%s minutes', (EXTRACT(epoch FROM gate_backup.at - b.taken_at) / 60)::integer)
-                     WHEN gate_backup.at - b.taken_at < interval '3 days' THEN format('%s hours', (EXTRACT(epoch FROM gate_backup.at - b.taken_at) / 3600)::integer)
-                     ELSE format('%s days', (EXTRACT(epoch FROM gate_backup.at - b.taken_at) / 86400)::integer) END, b.size, CASE WHEN b.verified THEN 'verified' ELSE 'not verified' END) END
-         || CASE WHEN allowed = 'any' THEN '' ELSE format('; %s is what policy max_backup_age allows', allowed) END,
-         CASE WHEN b.taken_at >= gate_backup.at - CASE WHEN allowed = 'any' THEN '24 hours' ELSE allowed END::interval THEN NULL
-              ELSE 'Take one, then: SELECT migmgr.record_backup(''label'', taken_at => now(), size_bytes => ..., verified => true);' END
-    FROM (SELECT) AS one
-    LEFT JOIN LATERAL (
-      SELECT k.label, k.taken_at, k.size, k.verified FROM migmgr.backups AS k
-       WHERE k.source = 'recorded' AND k.note IS NULL ORDER BY k.taken_at DESC LIMIT 1) AS b ON true;
+  SELECT 'backup', CASE WHEN good THEN 'ok' WHEN rule = 'any' THEN 'warning' ELSE 'failed' END,
+         concat(CASE WHEN last.taken_at IS NULL THEN 'no backup is recorded'
+                     ELSE format('the last backup "%s" was taken %s, %s, %s', last.label, migmgr_internal.ago(gate_backup.at - last.taken_at), last.size,
+                                 CASE WHEN last.verified THEN 'verified' ELSE 'not verified' END) END,
+                seen, CASE WHEN rule <> 'any' THEN format('; %s is what policy max_backup_age allows', rule) END),
+         CASE WHEN NOT good THEN 'Take one, then: SELECT migmgr.record_backup(''label'', taken_at => now(), size_bytes => ..., verified => true);' END;
 END
 $$;
 REVOKE ALL ON FUNCTION migmgr_internal.gate_backup(timestamptz) FROM PUBLIC;
 COMMENT ON FUNCTION migmgr_internal.gate_backup(timestamptz) IS 'is there a backup, and young enough';
 
+-- The third part of policy soak is how long it must have been there.
 CREATE FUNCTION migmgr_internal.gate_staging(version text, checksums text[], at timestamptz)
   RETURNS TABLE(item text, status text, detail text, hint text)
   LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
   AS $$
 #variable_conflict use_column
+DECLARE
+  soak interval := COALESCE((regexp_split_to_array(migmgr_internal.policy_value('soak'), ', *'))[3], '0')::interval;
+  asked boolean := migmgr_internal.policy_value('require_staging') <> 'off' OR soak > '0';
+  receipt jsonb;
+  since timestamptz;
 BEGIN
+  SELECT a.receipt INTO receipt FROM migmgr_internal.approval_rows(gate_staging.at, gate_staging.version) AS a
+   WHERE a.label = 'staging' AND a.action = 'apply' AND a.event = 'approved' AND a.receipt IS NOT NULL
+     AND a.checksum = ANY (gate_staging.checksums) AND a.state IN ('valid', 'void: the text has changed')
+   ORDER BY a.seq DESC LIMIT 1;
+  since := (receipt ->> 'applied_at')::timestamptz;
   RETURN QUERY
-  SELECT 'staging', CASE WHEN r.seq IS NOT NULL THEN 'ok' WHEN migmgr_internal.policy_value('require_staging') = 'off' THEN 'skipped' ELSE 'failed' END,
-         CASE WHEN r.seq IS NULL THEN 'no receipt of this text from staging'
-              ELSE format('ran in staging database %s at %s in %s ms', r.receipt ->> 'database', r.receipt ->> 'applied_at', r.receipt ->> 'ms') END,
-         CASE WHEN r.seq IS NULL THEN format('There: SELECT migmgr.receipt(%1$L); and here: SELECT migmgr.approve(%1$L, ''staging'', evidence => ''what it printed'');', gate_staging.version) END
-    FROM (SELECT) AS one
-    LEFT JOIN LATERAL (
-      SELECT a.seq, a.receipt FROM migmgr_internal.approval_rows(gate_staging.at, gate_staging.version) AS a
-       WHERE a.label = 'staging' AND a.action = 'apply' AND a.event = 'approved' AND a.receipt IS NOT NULL
-         AND a.checksum = ANY (gate_staging.checksums) AND a.state IN ('valid', 'void: the text has changed')
-       ORDER BY a.seq DESC LIMIT 1) AS r ON true;
+  SELECT 'staging', CASE WHEN since IS NOT NULL THEN 'ok' WHEN asked THEN 'failed' ELSE 'skipped' END,
+         CASE WHEN since IS NULL THEN 'no receipt of this text from staging'
+              ELSE format('ran in staging database %s at %s in %s ms', receipt ->> 'database', receipt ->> 'applied_at', receipt ->> 'ms') END,
+         CASE WHEN since IS NULL THEN format('There: SELECT migmgr.receipt(%1$L); and here: SELECT migmgr.approve(%1$L, ''staging'', evidence => ''what it printed'');', gate_staging.version) END;
+  IF since IS NOT NULL AND soak > '0' THEN
+    RETURN QUERY
+    SELECT 'soak', CASE WHEN gate_staging.at >= since + soak THEN 'ok' ELSE 'failed' END,
+           format('in staging since %s; policy soak asks for %s there', to_char(since, 'YYYY-MM-DD HH24:MI TZ'),
+             (regexp_split_to_array(migmgr_internal.policy_value('soak'), ', *'))[3]),
+           CASE WHEN gate_staging.at < since + soak
+                THEN format('Wait until %s, or take responsibility: SELECT migmgr.waive(''soak'', ''reason'');', to_char(since + soak, 'YYYY-MM-DD HH24:MI TZ')) END;
+  END IF;
 END
 $$;
 REVOKE ALL ON FUNCTION migmgr_internal.gate_staging(text, text[], timestamptz) FROM PUBLIC;
-COMMENT ON FUNCTION migmgr_internal.gate_staging(text, text[], timestamptz) IS 'has this text run in staging; asked only where policy says so';
+COMMENT ON FUNCTION migmgr_internal.gate_staging(text, text[], timestamptz) IS 'has this text run in staging, and long enough ago; asked only where policy says so';
 
 -- Policies, triggers and constraints have names that are read by people.
 CREATE FUNCTION migmgr_internal.bad_names(types text[], identities text[]) RETURNS text
@@ -266,6 +294,19 @@ $$;
 REVOKE ALL ON FUNCTION migmgr_internal.pending_script(text) FROM PUBLIC;
 COMMENT ON FUNCTION migmgr_internal.pending_script(text) IS 'script and flags of a submitted version, NULL for any other';
 
+CREATE FUNCTION migmgr_internal.disks() RETURNS TABLE(place text, device bigint, size bigint, free bigint, problem text)
+  LANGUAGE c VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+  AS 'MODULE_PATHNAME', 'migmgr_disks';
+REVOKE ALL ON FUNCTION migmgr_internal.disks() FROM PUBLIC;
+COMMENT ON FUNCTION migmgr_internal.disks() IS 'room on the file systems of data directory, WAL and tablespaces, as the operating system says';
+
+-- It keeps the caller's search_path and rights, as sweep() does.
+CREATE FUNCTION migmgr_internal.running_jobs() RETURNS TABLE(job_table text, running bigint, problem text)
+  LANGUAGE c VOLATILE PARALLEL UNSAFE
+  AS 'MODULE_PATHNAME', 'migmgr_running_jobs';
+REVOKE ALL ON FUNCTION migmgr_internal.running_jobs() FROM PUBLIC;
+COMMENT ON FUNCTION migmgr_internal.running_jobs() IS 'jobs that run in each watched table, as far as the caller may see them';
+
 -- Sessions and server, as of now.
 CREATE FUNCTION migmgr_internal.preflight_server()
   RETURNS TABLE(name text, status text, detail text, hint text)
@@ -287,7 +328,13 @@ CREATE FUNCTION migmgr_internal.preflight_server()
   ), used AS (
     SELECT count(*) AS n, current_setting('max_connections')::integer AS of FROM pg_stat_activity AS a WHERE a.backend_type = 'client backend'
   ), age AS (
-    SELECT age(d.datfrozenxid) AS xids FROM pg_database AS d WHERE d.datname = current_database()
+    SELECT age(d.datfrozenxid) AS xids, mxid_age(d.datminmxid) AS mxids FROM pg_database AS d WHERE d.datname = current_database()
+  ), disk AS (
+    SELECT string_agg(d.place, ', ') AS places, min(d.size) AS size, min(d.free) AS free, min(d.problem) AS problem
+      FROM migmgr_internal.disks() AS d GROUP BY COALESCE(d.device::text, d.place)
+  ), largest AS (
+    SELECT c.oid::regclass::text AS name, c.relpages::bigint * current_setting('block_size')::bigint AS bytes
+      FROM pg_class AS c WHERE c.relkind IN ('r', 'm') ORDER BY c.relpages DESC, c.oid LIMIT 1
   )
   SELECT 'long transactions', CASE WHEN count(*) > 0 THEN 'warning' ELSE 'ok' END,
          COALESCE(format('%s for more than a minute: ', count(*)) || string_agg(format('pid %s (%s, %s s): %s', l.pid, l.usename, l.xact_s, l.query), '; ' ORDER BY l.xact_s DESC), 'none for more than a minute'),
@@ -302,6 +349,14 @@ CREATE FUNCTION migmgr_internal.preflight_server()
   SELECT 'prepared transactions', 'warning', format('%s, the oldest of %s', count(*), to_char(min(p.prepared), 'YYYY-MM-DD HH24:MI TZ')), 'They hold their locks until COMMIT PREPARED or ROLLBACK PREPARED.'
     FROM pg_prepared_xacts AS p WHERE p.database = current_database() HAVING count(*) > 0
   UNION ALL
+  SELECT 'archive', CASE WHEN a.failing THEN 'warning' WHEN s.mode = 'off' THEN 'skipped' ELSE 'ok' END,
+         CASE WHEN s.mode = 'off' THEN 'WAL is not archived, so the server keeps no trace of base backups either; backups of the disk or of a platform it does not see'
+              WHEN a.failing THEN format('%s fails since %s', a.last_failed_wal, to_char(a.last_failed_time, 'YYYY-MM-DD HH24:MI:SS TZ'))
+              WHEN a.last_archived_time IS NULL THEN 'nothing archived yet' ELSE concat(format('%s archived %s', a.last_archived_wal, migmgr_internal.ago(clock_timestamp() - a.last_archived_time)), ', by ' || migmgr_internal.archive_tool()) END,
+         CASE WHEN a.failing THEN 'Until it works again a backup restores to no later time, and WAL fills the disk: see the server log.' END
+    FROM (SELECT current_setting('archive_mode') AS mode) AS s,
+         (SELECT p.*, p.last_failed_time > COALESCE(p.last_archived_time, '-infinity') AS failing FROM pg_stat_archiver AS p) AS a
+  UNION ALL
   SELECT 'connections', CASE WHEN u.n >= 0.8 * u.of THEN 'warning' ELSE 'ok' END, format('%s of %s used', u.n, u.of), NULL FROM used AS u
   UNION ALL
   SELECT 'replication', CASE WHEN pg_is_in_recovery() THEN 'failed' WHEN r.bytes > 1073741824 OR r.lag > interval '1 minute' OR s.n > 0 THEN 'warning'
@@ -313,12 +368,20 @@ CREATE FUNCTION migmgr_internal.preflight_server()
     FROM (SELECT count(*) AS n, max(r.bytes) AS bytes, max(r.replay_lag) AS lag FROM replica AS r) AS r,
          (SELECT count(*) AS n, string_agg(s.slot_name, ', ' ORDER BY s.slot_name) AS names FROM slot AS s) AS s
   UNION ALL
-  SELECT 'wraparound', CASE WHEN a.xids > 1000000000 THEN 'warning' ELSE 'ok' END,
-         format('the oldest row is %s million transactions old, of 2147', a.xids / 1000000), CASE WHEN a.xids > 1000000000 THEN 'VACUUM (FREEZE) the oldest tables first.' END
+  SELECT 'wraparound', CASE WHEN greatest(a.xids, a.mxids) > 1000000000 THEN 'warning' ELSE 'ok' END,
+         format('the oldest row is %s million transactions old, and %s million multixacts, of 2147', a.xids / 1000000, a.mxids / 1000000),
+         CASE WHEN greatest(a.xids, a.mxids) > 1000000000 THEN 'VACUUM (FREEZE) the oldest tables first.' END
     FROM age AS a
   UNION ALL
-  SELECT 'disk', 'skipped', format('the database takes %s; how much room its disk has left the server does not know', pg_size_pretty(pg_database_size(current_database()))),
-         format('On the server: df -h %s', current_setting('data_directory'))
+  SELECT 'disk', CASE WHEN bool_or(d.free < 0.1 * d.size OR d.free < l.bytes) THEN 'warning' WHEN bool_and(d.free IS NULL) THEN 'skipped' ELSE 'ok' END,
+         concat_ws('; ', string_agg(CASE WHEN d.free IS NULL THEN format('%s: %s', d.places, d.problem)
+                                   ELSE format('%s of %s free (%s %%) for %s', pg_size_pretty(d.free), pg_size_pretty(d.size), round(100.0 * d.free / greatest(d.size, 1)), d.places) END,
+                              '; ' ORDER BY d.free, d.places),
+           'the database takes ' || pg_size_pretty(pg_database_size(current_database())),
+           CASE WHEN bool_or(d.free < l.bytes) THEN format('to write its largest table anew, %s with %s, there is no room', max(l.name), pg_size_pretty(max(l.bytes))) END,
+           'quotas, and volumes that grow by themselves, the server cannot see'),
+         CASE WHEN bool_or(d.free < 0.1 * d.size OR d.free < l.bytes) THEN 'Make room before anything large is written or an index is built.' END
+    FROM disk AS d LEFT JOIN largest AS l ON true
 $$;
 REVOKE ALL ON FUNCTION migmgr_internal.preflight_server() FROM PUBLIC;
 COMMENT ON FUNCTION migmgr_internal.preflight_server() IS 'rows of preflight() about sessions and server';
@@ -331,6 +394,8 @@ CREATE FUNCTION migmgr_internal.preflight_version(version text, login text, in_t
 #variable_conflict use_column
 DECLARE
   known text := migmgr_internal.known_checksum(preflight_version.version);
+  approved text := (SELECT a.checksum FROM migmgr_internal.approval_rows(NULL, preflight_version.version) AS a
+                     WHERE a.action = 'apply' AND a.event = 'approved' AND a.state = 'valid' ORDER BY a.seq DESC LIMIT 1);
   last record;
   before text;
 BEGIN
@@ -345,7 +410,7 @@ BEGIN
   RETURN QUERY SELECT 'version',
     CASE WHEN last.status IN ('applied', 'baseline', 'marked applied') OR known IS NULL OR before IS NOT NULL THEN 'warning' ELSE 'ok' END,
     CASE WHEN last.status IN ('applied', 'baseline', 'marked applied') THEN format('%s is %s since %s', preflight_version.version, last.status, to_char(last.applied_at, 'YYYY-MM-DD HH24:MI TZ'))
-         WHEN known IS NULL THEN format('the text of %s is not known here', preflight_version.version)
+         WHEN known IS NULL THEN format('the text of %s is not known here%s', preflight_version.version, '; text ' || left(approved, 16) || '... was approved')
          ELSE concat(format('text %s...', left(known, 16)), ', to come before it: ' || before) END,
     CASE WHEN known IS NULL THEN 'SELECT * FROM migmgr.submit(file, sql); or migmgr.compare_files(listing);'
          WHEN before IS NOT NULL THEN 'SELECT * FROM migmgr.pending;' END;
@@ -356,7 +421,7 @@ BEGIN
   RETURN QUERY
   SELECT g.item, CASE WHEN g.status = 'failed' AND w.reason IS NOT NULL THEN 'warning' ELSE g.status END,
          concat(g.detail, '; waived: ' || CASE WHEN g.status = 'failed' THEN w.reason END), CASE WHEN w.reason IS NULL THEN g.hint END
-    FROM migmgr_internal.gate(preflight_version.version, ARRAY[known], 'apply', preflight_version.login, clock_timestamp()) AS g
+    FROM migmgr_internal.gate(preflight_version.version, ARRAY[COALESCE(known, approved)], 'apply', preflight_version.login, clock_timestamp()) AS g
     LEFT JOIN LATERAL (SELECT v.reason FROM migmgr.waivers AS v
                         WHERE v.active AND v.what = g.item AND (v.version IS NULL OR v.version = preflight_version.version) LIMIT 1) AS w ON true;
   RETURN QUERY
@@ -378,14 +443,14 @@ BEGIN
          CASE WHEN a.receipt IS NULL THEN 'no receipt from staging says how long it took there'
               ELSE format('%s ms in staging; here the tables may be larger', a.receipt ->> 'ms') END, NULL::text
     FROM (SELECT) AS one
-    LEFT JOIN LATERAL (SELECT r.receipt FROM migmgr_internal.approval_rows(NULL, preflight_version.version) AS r WHERE r.receipt IS NOT NULL AND r.checksum = known
+    LEFT JOIN LATERAL (SELECT r.receipt FROM migmgr_internal.approval_rows(NULL, preflight_version.version) AS r WHERE r.receipt IS NOT NULL AND r.checksum = COALESCE(known, approved)
                         ORDER BY r.seq DESC LIMIT 1) AS a ON true;
 END
 $$;
 REVOKE ALL ON FUNCTION migmgr_internal.preflight_version(text, text, jsonb) FROM PUBLIC;
 COMMENT ON FUNCTION migmgr_internal.preflight_version(text, text, jsonb) IS 'rows of preflight() about one version';
 
-CREATE FUNCTION migmgr_internal.preflight_rows(version text, login text, in_the_way jsonb)
+CREATE FUNCTION migmgr_internal.preflight_rows(version text, login text, in_the_way jsonb, jobs jsonb)
   RETURNS TABLE(name text, status text, detail text, hint text)
   LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
   AS $$
@@ -422,17 +487,21 @@ BEGIN
     UNION ALL
     SELECT 5, s.name, s.status, s.detail, s.hint FROM migmgr_internal.preflight_server() AS s
     UNION ALL
-    SELECT 6, 'running jobs', CASE WHEN j.running > 0 THEN 'warning' ELSE 'ok' END,
-           format('%s running in %s at the last sweep, %s', j.running, j.job_table, to_char(j.finished_at, 'YYYY-MM-DD HH24:MI:SS TZ')),
+    SELECT 6, 'running jobs', CASE WHEN j.running > 0 THEN 'warning' WHEN j.running IS NULL THEN 'skipped' ELSE 'ok' END,
+           CASE WHEN j.running IS NOT NULL THEN format('%s running in %s', j.running, j.job_table)
+                ELSE concat(format('of %s this is not known: %s', j.job_table, j.problem), '; ' || k.running || to_char(k.finished_at, '" ran at the last sweep, "YYYY-MM-DD HH24:MI:SS TZ')) END,
            CASE WHEN j.running > 0 THEN 'Wait for them, or stop the workers.' END
-      FROM migmgr.watches AS w
-     CROSS JOIN LATERAL (SELECT s.* FROM migmgr_internal.sweep AS s WHERE s.job_table = w.job_table AND s.finished_at IS NOT NULL ORDER BY s.id DESC LIMIT 1) AS j
+      FROM jsonb_to_recordset(preflight_rows.jobs) AS j(job_table text, running bigint, problem text)
+      LEFT JOIN LATERAL (SELECT s.running, s.finished_at FROM migmgr_internal.sweep AS s
+                          WHERE s.job_table = j.job_table AND s.finished_at IS NOT NULL ORDER BY s.id DESC LIMIT 1) AS k ON true
+    UNION ALL
+    SELECT 6, 'running jobs', 'skipped', 'no table is watched', NULL WHERE preflight_rows.jobs IS NULL
     UNION ALL
     SELECT 7, 'guard', g.state, g.value, CASE WHEN g.state <> 'ok' THEN 'SELECT * FROM migmgr.verify();' END FROM migmgr_internal.sum_checks('check_guard') AS g
   ), every AS (
     SELECT r.* FROM row AS r
     UNION ALL
-    SELECT 4, 'checks', 'ok', format('%s named checks, none failing', count(*)), NULL FROM migmgr.checks AS c HAVING NOT EXISTS (SELECT FROM row AS r WHERE r.name = 'checks')
+    SELECT 4, 'checks', 'ok', format('%s named check%s, none failing', count(*), CASE WHEN count(*) <> 1 THEN 's' END), NULL FROM migmgr.checks AS c HAVING NOT EXISTS (SELECT FROM row AS r WHERE r.name = 'checks')
     UNION ALL
     SELECT 2, 'approvals', 'skipped', 'none is asked for', NULL
      WHERE preflight_rows.version IS NOT NULL AND NOT EXISTS (SELECT FROM row AS r WHERE r.name IN ('approval', 'approvals'))
@@ -443,7 +512,7 @@ BEGIN
   )
   SELECT s.name, s.status, s.detail, s.hint
     FROM (SELECT 0 AS rank, 0 AS place, 'preflight' AS name, CASE WHEN t.failed > 0 THEN 'failed' WHEN t.warnings > 0 THEN 'warning' ELSE 'ok' END AS status,
-                 format('%s failed, %s warnings, %s ok, %s skipped: %s', t.failed, t.warnings, t.ok, t.skipped,
+                 format('%s failed, %s warning%s, %s ok, %s skipped: %s', t.failed, t.warnings, CASE WHEN t.warnings <> 1 THEN 's' END, t.ok, t.skipped,
                    CASE WHEN t.failed > 0 THEN 'apply would be refused' ELSE 'nothing stands in the way of an apply' END || format(' in %s (%s)', current_database(), migmgr.environment())) AS detail,
                  NULL::text AS hint
             FROM total AS t
@@ -452,10 +521,10 @@ BEGIN
    ORDER BY s.rank, s.place, s.name COLLATE "C", s.detail COLLATE "C";
 END
 $$;
-REVOKE ALL ON FUNCTION migmgr_internal.preflight_rows(text, text, jsonb) FROM PUBLIC;
-COMMENT ON FUNCTION migmgr_internal.preflight_rows(text, text, jsonb) IS 'rows of preflight(), the summary first and the worst next';
+REVOKE ALL ON FUNCTION migmgr_internal.preflight_rows(text, text, jsonb, jsonb) FROM PUBLIC;
+COMMENT ON FUNCTION migmgr_internal.preflight_rows(text, text, jsonb, jsonb) IS 'rows of preflight(), the summary first and the worst next';
 
--- blockers() wants the caller's search_path and rights, all else the owner's.
+-- blockers() and running_jobs() want the caller's rights, all else the owner's.
 -- The body is bound when it is made, so it looks nothing up by name later.
 CREATE FUNCTION migmgr.preflight(version text DEFAULT NULL)
   RETURNS TABLE(name text, status text, detail text, hint text)
@@ -463,7 +532,8 @@ CREATE FUNCTION migmgr.preflight(version text DEFAULT NULL)
 BEGIN ATOMIC
   SELECT r.name, r.status, r.detail, r.hint
     FROM migmgr_internal.preflight_rows(version, SESSION_USER::text,
-      (SELECT jsonb_agg(to_jsonb(b)) FROM migmgr_internal.pending_script(version) AS s CROSS JOIN LATERAL migmgr.blockers(s.up) AS b)) AS r;
+      (SELECT jsonb_agg(to_jsonb(b)) FROM migmgr_internal.pending_script(version) AS s CROSS JOIN LATERAL migmgr.blockers(s.up) AS b),
+      (SELECT jsonb_agg(to_jsonb(j)) FROM migmgr_internal.running_jobs() AS j)) AS r;
 END;
 REVOKE ALL ON FUNCTION migmgr.preflight(text) FROM PUBLIC;
 COMMENT ON FUNCTION migmgr.preflight(text)

@@ -172,6 +172,29 @@
 #define mg_becomes_enforced(cmd) false
 #endif
 
+/* 16: a statistics target is an int2 in its catalog */
+#if PG_VERSION_NUM >= 160000
+#define mg_DatumGetStatTarget(datum) ((int) DatumGetInt16(datum))
+#else
+#define mg_DatumGetStatTarget(datum) ((int) DatumGetInt32(datum))
+#endif
+
+/*
+ * 18: constraints may be not enforced, or of periods, and pg_constraint has
+ * NOT NULL, too.  Plain: neither of these.
+ */
+#if PG_VERSION_NUM >= 180000
+#define mg_constraint_is_plain(form) ((form)->conenforced && !(form)->conperiod)
+#define mg_constraint_enforced_text(form) ((form)->conenforced ? "true" : "false")
+#define mg_constraint_not_null CONSTRAINT_NOTNULL
+#define mg_not_null_attnum(tuple) extractNotNullColumn(tuple)
+#else
+#define mg_constraint_is_plain(form) true
+#define mg_constraint_enforced_text(form) ""
+#define mg_constraint_not_null 'n'
+#define mg_not_null_attnum(tuple) InvalidAttrNumber
+#endif
+
 /* 18: generated columns may be virtual, constraints not enforced */
 #if PG_VERSION_NUM >= 180000
 #define mg_generated_stored(constraint) \

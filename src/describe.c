@@ -79,16 +79,8 @@ typedef struct DescribeRule
 } DescribeRule;
 
 static const DescribeRule rules[] = {
-	{NamespaceRelationId, VIEW("schema")},
-	{RelationRelationId, VIEW("table")},
-	{RelationRelationId, VIEW("column")},
-	{RelationRelationId, VIEW("constraint")},
-	{RelationRelationId, VIEW("index")},
-	{RelationRelationId, VIEW("sequence")},
-	{RelationRelationId, VIEW("trigger")},
-	{RelationRelationId, VIEW("policy")},
-	{RelationRelationId, VIEW("rule")},
-	{RelationRelationId, VIEW("statistics")},
+	{NamespaceRelationId, READ_NAMESPACE, describe_schema},
+	{RelationRelationId, READ_CLASS, describe_relation},
 	{TypeRelationId, READ_TYPE, describe_type},
 	{ProcedureRelationId, READ_PROC, describe_function},
 	{OperatorRelationId, VIEW("operator")},
@@ -101,7 +93,7 @@ static const DescribeRule rules[] = {
 	{ForeignDataWrapperRelationId, VIEW("wrapper")},
 	{ForeignServerRelationId, VIEW("server")},
 	{UserMappingRelationId, VIEW("user_mapping")},
-	{ExtensionRelationId, VIEW("extension")},
+	{ExtensionRelationId, READ_EXTENSION, describe_extension},
 	{TSConfigRelationId, VIEW("ts_config")},
 	{TSDictionaryRelationId, VIEW("ts_dictionary")},
 	{TSParserRelationId, VIEW("ts_parser")},
@@ -253,7 +245,7 @@ describe_one(Describer *d, const DescribeRule *rule, HeapTuple row)
 	MemoryContextSwitchTo(old);
 }
 
-/* Does a catalog have rows that did not come with the server? */
+/* Does a catalog have rows that came neither with the server nor with an extension? */
 static bool
 has_rows_of_ours(Describer *d, Oid classid)
 {
@@ -265,9 +257,10 @@ has_rows_of_ours(Describer *d, Oid classid)
 	while (!found && HeapTupleIsValid(row = systable_getnext(scan)))
 	{
 		bool		isnull;
-
 		/* the first column of each of them is an OID */
-		found = DatumGetObjectId(heap_getattr(row, 1, RelationGetDescr(catalog), &isnull)) >= FirstNormalObjectId;
+		Oid			oid = DatumGetObjectId(heap_getattr(row, 1, RelationGetDescr(catalog), &isnull));
+
+		found = oid >= FirstNormalObjectId && !is_extension_member(d, classid, oid);
 	}
 	systable_endscan(scan);
 	table_close(catalog, AccessShareLock);
@@ -340,7 +333,9 @@ give_rows(Describer *d)
 	if (d->rows != NIL)
 		d->sink(d);
 	d->rows = NIL;
+	d->needs = NULL;
 	MemoryContextReset(d->scratch);
+	trim_expressions(d);
 }
 
 /* describe(classids oid[], objids oid[]): see sql/53_snapshot.sql. */
@@ -372,7 +367,7 @@ keep_rows(Describer *d)
 	foreach(lc, d->rows)
 	{
 		DescribeRow *row = lfirst(lc);
-		ArrayType  *needs = describe_needs(d, &row->address);
+		ArrayType  *needs = describe_needs(d, row);
 		Datum		values[9] = {0};
 		bool		nulls[9] = {false};
 

@@ -12,6 +12,8 @@
 
 #include "access/htup.h"
 #include "catalog/objectaddress.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_constraint.h"
 #include "fmgr.h"
 #include "lib/stringinfo.h"
 #include "nodes/pg_list.h"
@@ -42,6 +44,7 @@ typedef enum DescribeReader
 	READ_DEPEND_REFERENCE,		/* refclassid, refobjid, refobjsubid */
 	READ_DESCRIPTION,			/* objoid, classoid, objsubid */
 	READ_ENUM,					/* enumtypid, enumsortorder */
+	READ_EXTENSION,				/* oid */
 	READ_INDEX,					/* indrelid */
 	READ_INHERITS,				/* inhrelid, inhseqno */
 	READ_POLICY,				/* polrelid */
@@ -74,6 +77,7 @@ typedef struct DescribeRow
 	const char *parent;			/* 'kind identity', or NULL */
 	StringInfoData definition;
 	ObjectAddress address;
+	ObjectAddress part;			/* what it is made of that has dependencies of its own; may be none */
 	bool		with_facts;		/* false: nobody asks for facts and needs */
 	bool		has_raw;		/* the fact raw, be it empty; true at first */
 	DescribeFacts facts;
@@ -96,6 +100,7 @@ typedef struct Describer
 	MemoryContext context;		/* of the call */
 	MemoryContext scratch;		/* of a whole; the current one while it is described */
 	List	   *rows;			/* of the whole: DescribeRow *, in scratch */
+	struct KnownNeeds *needs;	/* of the whole, in scratch */
 	void		(*sink) (struct Describer *d);	/* takes d->rows */
 	void	   *sink_state;
 	int			guc_level;
@@ -103,6 +108,7 @@ typedef struct Describer
 	HTAB	   *namespaces;
 	HTAB	   *roles;
 	HTAB	   *types;
+	HTAB	   *classes;
 	HTAB	   *members;		/* of extensions, when everything is described */
 	struct ExpressionMemo *expressions;
 } Describer;
@@ -119,7 +125,27 @@ typedef struct DescribedRelation
 	const char *kind;
 	const char *self;			/* 'kind identity' */
 	HeapTuple	tuple;			/* of pg_class */
+	int			natts;
+	HeapTuple  *columns;		/* of pg_attribute, by attnum - 1; may be NULL */
+	const char **names;			/* of columns, quoted; NULL: dropped */
+	const char **comments;		/* by attnum, the first that on itself; NULL: there is none */
+	List	   *constraints;	/* HeapTuple of pg_constraint */
+	List	   *indexes;		/* HeapTuple of pg_index */
 } DescribedRelation;
+
+/* how a type is written, and what columns of it have when nobody says otherwise */
+typedef struct ColumnType
+{
+	struct
+	{
+		Oid			oid;
+		int32		typmod;
+	}			key;
+	bool		exists;
+	char		storage;
+	Oid			collation;
+	const char *text;
+} ColumnType;
 
 /* describe.c: a call, and the rows of a whole */
 extern void describe_begin(Describer *d, bool everything, bool with_facts);
@@ -148,9 +174,11 @@ extern char *md5_of(const char *text);
 /* describe_text.c: texts that most objects have */
 extern const char *namespace_text(Describer *d, Oid nspid);
 extern const char *role_text(Describer *d, Oid role);
+extern const ColumnType *type_of(Describer *d, Oid type, int32 typmod);
 extern const char *type_text(Describer *d, Oid type, int32 typmod);
 extern const char *type_text_plain(Oid type);
 extern char *relation_text(Oid relid);
+extern const char *storage_text(char storage);
 extern char *collation_text(Oid collation);
 extern const char *tablespace_text(Oid tablespace);
 extern char *comment_text(Describer *d, Oid classid, Oid objid, int32 subid);
@@ -181,18 +209,35 @@ extern bool read_any(Describer *d, DescribeReader which, Oid owner);
 extern Relation read_relation(Describer *d, DescribeReader which);
 extern HeapTuple read_oid(Describer *d, DescribeReader which, Oid oid);
 extern void read_seek(Describer *d, DescribeReader which, int nkeys,...);
+extern void read_seek_from(Describer *d, DescribeReader which, int nkeys,...);
 extern HeapTuple read_next(Describer *d, DescribeReader which);
 extern Datum read_column(Describer *d, DescribeReader which, HeapTuple row, AttrNumber attnum, bool *isnull);
 extern char *read_text(Describer *d, DescribeReader which, HeapTuple row, AttrNumber attnum);
 extern void read_end(Describer *d);
 
+/*
+ * describe_expression.c: the text of a stored expression of a relation as the
+ * server writes it; of the second NULL, if only the server can tell
+ */
+extern const char *relation_expression(Describer *d, const DescribedRelation *rel, const char *tree);
+extern const char *known_expression(Describer *d, const DescribedRelation *rel, const char *tree);
+extern void trim_expressions(Describer *d);
+
 /* one whole each, from its catalog's row */
 extern void describe_relation(Describer *d, HeapTuple tuple);
+extern bool is_described_relation(Describer *d, Form_pg_class class);
 extern void describe_schema(Describer *d, HeapTuple tuple);
 extern void describe_type(Describer *d, HeapTuple tuple);
+extern void describe_composite_type(Describer *d, Oid type);
 extern void describe_function(Describer *d, HeapTuple tuple);
+extern void describe_extension(Describer *d, HeapTuple tuple);
+
+/* of a sequence: options as CREATE SEQUENCE takes them; NULL: there is none */
+extern char *sequence_text(Describer *d, Oid relid);
 
 /* parts of a relation */
+extern void describe_sequence(Describer *d, const DescribedRelation *rel);
+extern bool constraint_has_index(Form_pg_constraint form);
 extern void describe_columns(Describer *d, const DescribedRelation *rel);
 extern void describe_constraints(Describer *d, const DescribedRelation *rel);
 extern void describe_indexes(Describer *d, const DescribedRelation *rel);
@@ -202,7 +247,7 @@ extern void describe_rules(Describer *d, const DescribedRelation *rel);
 extern void describe_statistics(Describer *d, const DescribedRelation *rel);
 
 /* describe_needs.c: array of text, or NULL */
-extern ArrayType *describe_needs(Describer *d, const ObjectAddress *address);
+extern ArrayType *describe_needs(Describer *d, const DescribeRow *row);
 
 /*
  * describe_whole.c: describes the whole objects that addresses are or are part

@@ -20,7 +20,7 @@
 #include "describe.h"
 
 /* a function while it is described */
-typedef struct DescribedFunction
+typedef struct WholeFunction
 {
 	Form_pg_proc form;
 	HeapTuple	tuple;
@@ -28,24 +28,24 @@ typedef struct DescribedFunction
 	const char *schema;
 	const char *name;			/* quoted */
 	char	   *depends;		/* extensions that take it along */
-} DescribedFunction;
+} WholeFunction;
 
-static bool read_depends(Describer *d, DescribedFunction *function);
+static bool read_depends(Describer *d, WholeFunction *function);
 static int	compare_names(const ListCell *a, const ListCell *b);
-static char *definition_text(Describer *d, const DescribedFunction *function);
-static char *aggregate_text(Describer *d, const DescribedFunction *function);
+static char *definition_text(Describer *d, const WholeFunction *function);
+static char *aggregate_text(Describer *d, const WholeFunction *function);
 static void append_final(StringInfo out, const char *prefix, Oid final, bool extra, char modify);
 static void append_function(StringInfo out, const char *option, Oid function);
 static void append_literal(StringInfo out, const char *option, const char *value);
 static void append_sort_operator(StringInfo out, Oid operator);
-static void put_function(Describer *d, DescribeRow *row, const DescribedFunction *function, const char *def);
-static char *raw_text(Describer *d, const DescribedFunction *function);
+static void put_function(Describer *d, DescribeRow *row, const WholeFunction *function, const char *def);
+static char *raw_text(Describer *d, const WholeFunction *function);
 
 /* See describe.h. */
 void
 describe_function(Describer *d, HeapTuple tuple)
 {
-	DescribedFunction function = {.form = (Form_pg_proc) GETSTRUCT(tuple),.tuple = tuple};
+	WholeFunction function = {.form = (Form_pg_proc) GETSTRUCT(tuple),.tuple = tuple};
 	ObjectAddress address;
 	DescribeRow *row;
 	DescribedGrants *grants = NULL;
@@ -89,7 +89,7 @@ describe_function(Describer *d, HeapTuple tuple)
  * another object, as the constructor of a range is.
  */
 static bool
-read_depends(Describer *d, DescribedFunction *function)
+read_depends(Describer *d, WholeFunction *function)
 {
 	List	   *names = NIL;
 	StringInfoData out;
@@ -127,7 +127,7 @@ compare_names(const ListCell *a, const ListCell *b)
 
 /* The statement that makes it, or NULL when it is gone. */
 static char *
-definition_text(Describer *d, const DescribedFunction *function)
+definition_text(Describer *d, const WholeFunction *function)
 {
 	char	   *text;
 	char	   *end;
@@ -144,7 +144,7 @@ definition_text(Describer *d, const DescribedFunction *function)
 
 /* The server has no text for an aggregate. */
 static char *
-aggregate_text(Describer *d, const DescribedFunction *function)
+aggregate_text(Describer *d, const WholeFunction *function)
 {
 	Form_pg_aggregate form = (Form_pg_aggregate) GETSTRUCT(function->aggregate);
 	char	   *arguments = server_text(pg_get_function_arguments, 1, ObjectIdGetDatum(function->form->oid));
@@ -219,7 +219,7 @@ append_sort_operator(StringInfo out, Oid operator)
 }
 
 static void
-put_function(Describer *d, DescribeRow *row, const DescribedFunction *function, const char *def)
+put_function(Describer *d, DescribeRow *row, const WholeFunction *function, const char *def)
 {
 	static const AttrNumber result[] = {
 		Anum_pg_proc_prorettype, Anum_pg_proc_proretset, Anum_pg_proc_proallargtypes, Anum_pg_proc_proargmodes, 0
@@ -245,7 +245,7 @@ put_function(Describer *d, DescribeRow *row, const DescribedFunction *function, 
 
 /* All that a function is, but for its name and whose it is. */
 static char *
-raw_text(Describer *d, const DescribedFunction *function)
+raw_text(Describer *d, const WholeFunction *function)
 {
 	static const AttrNumber named[] = {
 		Anum_pg_proc_oid, Anum_pg_proc_proname, Anum_pg_proc_pronamespace, Anum_pg_proc_proowner,

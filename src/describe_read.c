@@ -29,6 +29,7 @@
 #include "catalog/pg_depend.h"
 #include "catalog/pg_description.h"
 #include "catalog/pg_enum.h"
+#include "catalog/pg_extension.h"
 #include "catalog/pg_index.h"
 #include "catalog/pg_inherits.h"
 #include "catalog/pg_namespace.h"
@@ -86,18 +87,19 @@ static const struct
 	[READ_CONSTRAINT_OID] = {ConstraintRelationId, ConstraintOidIndexId},
 	[READ_DEPEND] = {DependRelationId, DependDependerIndexId},
 	[READ_DEPEND_REFERENCE] = {DependRelationId, DependReferenceIndexId},
-	[READ_DESCRIPTION] = {DescriptionRelationId, DescriptionObjIndexId,true},
+	[READ_DESCRIPTION] = {DescriptionRelationId, DescriptionObjIndexId,.sparse = true},
 	[READ_ENUM] = {EnumRelationId, EnumTypIdSortOrderIndexId},
+	[READ_EXTENSION] = {ExtensionRelationId, ExtensionOidIndexId},
 	[READ_INDEX] = {IndexRelationId, IndexIndrelidIndexId},
-	[READ_INHERITS] = {InheritsRelationId, InheritsRelidSeqnoIndexId,true},
-	[READ_POLICY] = {PolicyRelationId, PolicyPolrelidPolnameIndexId,true},
+	[READ_INHERITS] = {InheritsRelationId, InheritsRelidSeqnoIndexId,.sparse = true},
+	[READ_POLICY] = {PolicyRelationId, PolicyPolrelidPolnameIndexId,.sparse = true},
 	[READ_POLICY_OID] = {PolicyRelationId, PolicyOidIndexId},
 	[READ_PUBLICATION_NAMESPACE_OID] = {PublicationNamespaceRelationId, PublicationNamespaceObjectIndexId},
 	[READ_PUBLICATION_REL_OID] = {PublicationRelRelationId, PublicationRelObjectIndexId},
 	[READ_REWRITE] = {RewriteRelationId, RewriteRelRulenameIndexId},
 	[READ_REWRITE_OID] = {RewriteRelationId, RewriteOidIndexId},
 	[READ_SEQUENCE] = {SequenceRelationId, SequenceRelidIndexId},
-	[READ_STATISTIC_EXT] = {StatisticExtRelationId, StatisticExtRelidIndexId,true},
+	[READ_STATISTIC_EXT] = {StatisticExtRelationId, StatisticExtRelidIndexId,.sparse = true},
 	[READ_STATISTIC_EXT_OID] = {StatisticExtRelationId, StatisticExtOidIndexId},
 	[READ_TRIGGER] = {TriggerRelationId, TriggerRelidNameIndexId},
 	[READ_TRIGGER_OID] = {TriggerRelationId, TriggerOidIndexId},
@@ -105,6 +107,7 @@ static const struct
 
 static Reader *reader(Describer *d, DescribeReader which);
 static void begin_scan(Describer *d, Reader *r, int nkeys);
+static void seek(Describer *d, Reader *r, int nkeys, bool from, va_list values);
 static void find_owners(Describer *d, Reader *r);
 static int	compare_oid(const void *a, const void *b);
 
@@ -146,22 +149,44 @@ begin_scan(Describer *d, Reader *r, int nkeys)
 void
 read_seek(Describer *d, DescribeReader which, int nkeys,...)
 {
-	Reader	   *r = reader(d, which);
 	va_list		values;
+
+	va_start(values, nkeys);
+	seek(d, reader(d, which), nkeys, false, values);
+	va_end(values);
+}
+
+/* The same, the last of these columns from the value on. */
+void
+read_seek_from(Describer *d, DescribeReader which, int nkeys,...)
+{
+	va_list		values;
+
+	va_start(values, nkeys);
+	seek(d, reader(d, which), nkeys, true, values);
+	va_end(values);
+}
+
+static void
+seek(Describer *d, Reader *r, int nkeys, bool from, va_list values)
+{
+	MemoryContext old;
 
 	if (r->scan == NULL || r->nkeys != nkeys)
 		begin_scan(d, r, nkeys);
-	va_start(values, nkeys);
 	for (int i = 0; i < nkeys; i++)
 	{
 		Oid			type = r->index->rd_opcintype[i];
+		bool		or_more = from && i == nkeys - 1;
 
-		ScanKeyInit(&r->keys[i], i + 1, BTEqualStrategyNumber,
-					type == OIDOID ? F_OIDEQ : type == INT2OID ? F_INT2EQ : F_INT4EQ,
+		ScanKeyInit(&r->keys[i], i + 1, or_more ? BTGreaterEqualStrategyNumber : BTEqualStrategyNumber,
+					type == OIDOID ? (or_more ? F_OIDGE : F_OIDEQ) :
+					type == INT2OID ? (or_more ? F_INT2GE : F_INT2EQ) : (or_more ? F_INT4GE : F_INT4EQ),
 					va_arg(values, Datum));
 	}
-	va_end(values);
+	old = MemoryContextSwitchTo(d->context);
 	index_rescan(r->scan, r->keys, nkeys, NULL, 0);
+	MemoryContextSwitchTo(old);
 }
 
 /* The next row, in the order of the index; NULL after the last one. */
@@ -205,6 +230,7 @@ read_any(Describer *d, DescribeReader which, Oid owner)
 static void
 find_owners(Describer *d, Reader *r)
 {
+	MemoryContext old = MemoryContextSwitchTo(d->context);
 	int			size = 0;
 	bool		isnull;
 
@@ -221,14 +247,12 @@ find_owners(Describer *d, Reader *r)
 		if (r->nowners == size)
 		{
 			size = Max(64, 2 * size);
-			r->owners = r->owners == NULL ? MemoryContextAlloc(d->context, size * sizeof(Oid))
+			r->owners = r->owners == NULL ? palloc(size * sizeof(Oid))
 				: repalloc_huge(r->owners, size * sizeof(Oid));
 		}
 		r->owners[r->nowners++] = owner;
 	}
-	/* its keys compare in another way */
-	index_endscan(r->scan);
-	r->scan = NULL;
+	MemoryContextSwitchTo(old);
 }
 
 static int

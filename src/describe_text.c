@@ -25,18 +25,18 @@
 
 #include "describe.h"
 
-/* what is kept by OID, and by type modifier where there is one */
+/* what is kept by OID */
+typedef struct TextEntry
+{
+	Oid			oid;
+	const char *text;			/* may be NULL */
+} TextEntry;
+
 typedef struct TextKey
 {
 	Oid			oid;
 	int32		typmod;
 } TextKey;
-
-typedef struct TextEntry
-{
-	TextKey		key;
-	const char *text;			/* may be NULL */
-} TextEntry;
 
 /* a line of grants: to whom, and by whom if it is not the owner */
 typedef struct GrantLine
@@ -51,7 +51,7 @@ static const char *const privilege_names[] = {
 	"USAGE", "CREATE", "TEMPORARY", "CONNECT", "SET", "ALTER SYSTEM", "MAINTAIN",
 };
 
-static TextEntry *kept_text(Describer *d, HTAB **table, Oid oid, int32 typmod, bool *found);
+static TextEntry *kept_text(Describer *d, HTAB **table, Oid oid, bool *found);
 static bool is_described_namespace(const char *name);
 static void find_members(Describer *d);
 static List *grant_lines(Describer *d, const Acl *acl, Oid owner);
@@ -63,21 +63,19 @@ static int	compare_line(const ListCell *a, const ListCell *b);
 
 /* An entry of a table that lives as long as the call. */
 static TextEntry *
-kept_text(Describer *d, HTAB **table, Oid oid, int32 typmod, bool *found)
+kept_text(Describer *d, HTAB **table, Oid oid, bool *found)
 {
-	TextKey		key = {oid, typmod};
-
 	if (*table == NULL)
 	{
 		HASHCTL		ctl = {
-			.keysize = sizeof(TextKey),
+			.keysize = sizeof(Oid),
 			.entrysize = sizeof(TextEntry),
 			.hcxt = d->context,
 		};
 
 		*table = hash_create("migmgr described names", 64, &ctl, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
 	}
-	return hash_search(*table, &key, HASH_ENTER, found);
+	return hash_search(*table, &oid, HASH_ENTER, found);
 }
 
 /* The quoted name of a schema whose contents are described, or NULL. */
@@ -85,7 +83,7 @@ const char *
 namespace_text(Describer *d, Oid nspid)
 {
 	bool		found;
-	TextEntry  *entry = kept_text(d, &d->namespaces, nspid, 0, &found);
+	TextEntry  *entry = kept_text(d, &d->namespaces, nspid, &found);
 
 	if (!found)
 	{
@@ -111,7 +109,7 @@ const char *
 role_text(Describer *d, Oid role)
 {
 	bool		found;
-	TextEntry  *entry = kept_text(d, &d->roles, role, 0, &found);
+	TextEntry  *entry = kept_text(d, &d->roles, role, &found);
 
 	if (!found)
 	{
@@ -124,17 +122,46 @@ role_text(Describer *d, Oid role)
 	return entry->text;
 }
 
-/* A type with its modifier, as format_type(type, typmod) writes it. */
+/* A type with its modifier; kept for the call. */
+const ColumnType *
+type_of(Describer *d, Oid type, int32 typmod)
+{
+	TextKey		key = {type, typmod};
+	bool		found;
+	ColumnType *entry;
+	HeapTuple	row;
+
+	if (d->types == NULL)
+	{
+		HASHCTL		ctl = {
+			.keysize = sizeof(TextKey),
+			.entrysize = sizeof(ColumnType),
+			.hcxt = d->context,
+		};
+
+		d->types = hash_create("migmgr described types", 64, &ctl, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+	}
+	entry = hash_search(d->types, &key, HASH_ENTER, &found);
+	if (found)
+		return entry;
+	row = SearchSysCache1(TYPEOID, ObjectIdGetDatum(type));
+	entry->exists = HeapTupleIsValid(row);
+	if (entry->exists)
+	{
+		entry->storage = ((Form_pg_type) GETSTRUCT(row))->typstorage;
+		entry->collation = ((Form_pg_type) GETSTRUCT(row))->typcollation;
+		ReleaseSysCache(row);
+	}
+	entry->text = MemoryContextStrdup(d->context,
+									  format_type_extended(type, typmod, FORMAT_TYPE_TYPEMOD_GIVEN | FORMAT_TYPE_ALLOW_INVALID));
+	return entry;
+}
+
+/* ... as format_type(type, typmod) writes it */
 const char *
 type_text(Describer *d, Oid type, int32 typmod)
 {
-	bool		found;
-	TextEntry  *entry = kept_text(d, &d->types, type, typmod, &found);
-
-	if (!found)
-		entry->text = MemoryContextStrdup(d->context,
-										  format_type_extended(type, typmod, FORMAT_TYPE_TYPEMOD_GIVEN | FORMAT_TYPE_ALLOW_INVALID));
-	return entry->text;
+	return type_of(d, type, typmod)->text;
 }
 
 /* The same as format_type(type, NULL) writes it. */
@@ -149,6 +176,23 @@ char *
 relation_text(Oid relid)
 {
 	return DatumGetCString(DirectFunctionCall1(regclassout, ObjectIdGetDatum(relid)));
+}
+
+/* A strategy for values that are large, as SET STORAGE takes it. */
+const char *
+storage_text(char storage)
+{
+	switch (storage)
+	{
+		case TYPSTORAGE_PLAIN:
+			return "plain";
+		case TYPSTORAGE_EXTERNAL:
+			return "external";
+		case TYPSTORAGE_MAIN:
+			return "main";
+		default:
+			return "extended";
+	}
 }
 
 /* A collation with its schema, or NULL when it is gone. */

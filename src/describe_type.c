@@ -14,6 +14,7 @@
 #include "catalog/pg_range.h"
 #include "catalog/pg_type.h"
 #include "utils/builtins.h"
+#include "utils/fmgroids.h"
 #include "utils/fmgrprotos.h"
 #include "utils/lsyscache.h"
 #include "utils/syscache.h"
@@ -21,7 +22,7 @@
 #include "describe.h"
 
 /* a type while it is described */
-typedef struct DescribedType
+typedef struct WholeType
 {
 	Form_pg_type form;
 	HeapTuple	tuple;
@@ -29,26 +30,46 @@ typedef struct DescribedType
 	char	   *default_tree;	/* of a domain */
 	const char *default_text;
 	List	   *labels;			/* of an enum, quoted */
-} DescribedType;
+} WholeType;
 
+static void describe_one_type(Describer *d, HeapTuple tuple);
 static bool is_of_its_own(Describer *d, Form_pg_type form);
-static void read_default(Describer *d, DescribedType *type);
-static void read_labels(Describer *d, DescribedType *type, DescribeRow *row);
-static char *body_text(Describer *d, const DescribedType *type);
-static void append_domain(StringInfo out, Describer *d, const DescribedType *type);
+static void read_default(Describer *d, WholeType *type);
+static void read_labels(Describer *d, WholeType *type, DescribeRow *row);
+static char *body_text(Describer *d, const WholeType *type);
+static void append_domain(StringInfo out, Describer *d, const WholeType *type);
 static void append_range(StringInfo out, Oid typid);
-static void append_base(StringInfo out, const DescribedType *type);
+static void append_base(StringInfo out, const WholeType *type);
 static void append_function(StringInfo out, const char *option, Oid function);
-static const char *storage_text(char storage);
 static const char *alignment_text(char alignment);
-static void put_type(Describer *d, DescribeRow *row, const DescribedType *type, const char *body);
-static void describe_domain_constraints(Describer *d, const DescribedType *type);
+static void put_type(Describer *d, DescribeRow *row, const WholeType *type, const char *body);
+static void describe_domain_constraints(Describer *d, const WholeType *type);
 
-/* See describe.h. */
+/*
+ * Where everything is described, a composite type comes with its relation: most
+ * row types are those of tables, which need not be looked up then.
+ */
 void
 describe_type(Describer *d, HeapTuple tuple)
 {
-	DescribedType type = {.form = (Form_pg_type) GETSTRUCT(tuple),.tuple = tuple};
+	if (!d->everything || ((Form_pg_type) GETSTRUCT(tuple))->typtype != TYPTYPE_COMPOSITE)
+		describe_one_type(d, tuple);
+}
+
+/* A composite type that a relation of its kind belongs to. */
+void
+describe_composite_type(Describer *d, Oid type)
+{
+	HeapTuple	tuple = read_oid(d, READ_TYPE, type);
+
+	if (tuple != NULL)
+		describe_one_type(d, heap_copytuple(tuple));
+}
+
+static void
+describe_one_type(Describer *d, HeapTuple tuple)
+{
+	WholeType type = {.form = (Form_pg_type) GETSTRUCT(tuple),.tuple = tuple};
 	const char *schema = namespace_text(d, type.form->typnamespace);
 	DescribeRow *row;
 	DescribedGrants *grants = NULL;
@@ -82,28 +103,26 @@ describe_type(Describer *d, HeapTuple tuple)
 	describe_domain_constraints(d, &type);
 }
 
-/* Not the row, the array or the multirange of something else. */
+/*
+ * Not the row, the array or the multirange of something else.  That an array
+ * type is one is seen by its input function, which no other type can have.
+ */
 static bool
 is_of_its_own(Describer *d, Form_pg_type form)
 {
-	HeapTuple	other;
+	HeapTuple	class;
 
-	if (form->typtype == TYPTYPE_MULTIRANGE)
+	if (form->typtype == TYPTYPE_MULTIRANGE || form->typinput == F_ARRAY_IN)
 		return false;
-	if (form->typtype == TYPTYPE_COMPOSITE)
-	{
-		other = read_oid(d, READ_CLASS, form->typrelid);
-		return other != NULL && ((Form_pg_class) GETSTRUCT(other))->relkind == RELKIND_COMPOSITE_TYPE;
-	}
-	if (!OidIsValid(form->typelem))
+	if (form->typtype != TYPTYPE_COMPOSITE)
 		return true;
-	other = read_oid(d, READ_TYPE, form->typelem);
-	return other == NULL || ((Form_pg_type) GETSTRUCT(other))->typarray != form->oid;
+	class = read_oid(d, READ_CLASS, form->typrelid);
+	return class != NULL && ((Form_pg_class) GETSTRUCT(class))->relkind == RELKIND_COMPOSITE_TYPE;
 }
 
 /* That of a domain is an expression, that of another type a value. */
 static void
-read_default(Describer *d, DescribedType *type)
+read_default(Describer *d, WholeType *type)
 {
 	char	   *value;
 
@@ -119,7 +138,7 @@ read_default(Describer *d, DescribedType *type)
 
 /* Labels in their order; a label that is renamed keeps its OID. */
 static void
-read_labels(Describer *d, DescribedType *type, DescribeRow *row)
+read_labels(Describer *d, WholeType *type, DescribeRow *row)
 {
 	JsonbValue	object = {.type = jbvObject};
 	HeapTuple	tuple;
@@ -150,7 +169,7 @@ read_labels(Describer *d, DescribedType *type, DescribeRow *row)
 
 /* What CREATE TYPE and CREATE DOMAIN say after the name. */
 static char *
-body_text(Describer *d, const DescribedType *type)
+body_text(Describer *d, const WholeType *type)
 {
 	StringInfoData out;
 
@@ -181,7 +200,7 @@ body_text(Describer *d, const DescribedType *type)
 }
 
 static void
-append_domain(StringInfo out, Describer *d, const DescribedType *type)
+append_domain(StringInfo out, Describer *d, const WholeType *type)
 {
 	Form_pg_type form = type->form;
 
@@ -225,7 +244,7 @@ append_range(StringInfo out, Oid typid)
 }
 
 static void
-append_base(StringInfo out, const DescribedType *type)
+append_base(StringInfo out, const WholeType *type)
 {
 	Form_pg_type form = type->form;
 
@@ -262,13 +281,6 @@ append_function(StringInfo out, const char *option, Oid function)
 }
 
 static const char *
-storage_text(char storage)
-{
-	return storage == TYPSTORAGE_PLAIN ? "plain" : storage == TYPSTORAGE_EXTERNAL ? "external"
-		: storage == TYPSTORAGE_MAIN ? "main" : "extended";
-}
-
-static const char *
 alignment_text(char alignment)
 {
 	return alignment == TYPALIGN_CHAR ? "char" : alignment == TYPALIGN_SHORT ? "int2"
@@ -276,7 +288,7 @@ alignment_text(char alignment)
 }
 
 static void
-put_type(Describer *d, DescribeRow *row, const DescribedType *type, const char *body)
+put_type(Describer *d, DescribeRow *row, const WholeType *type, const char *body)
 {
 	Form_pg_type form = type->form;
 
@@ -296,7 +308,7 @@ put_type(Describer *d, DescribeRow *row, const DescribedType *type, const char *
 
 /* From 18 on NOT NULL is one too; that is told with the domain. */
 static void
-describe_domain_constraints(Describer *d, const DescribedType *type)
+describe_domain_constraints(Describer *d, const WholeType *type)
 {
 	HeapTuple	tuple;
 

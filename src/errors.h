@@ -90,6 +90,6 @@
 #define ERRCODE_MG_READ_ONLY			MAKE_SQLSTATE('M','G','2','7','1')
 /* MG272: the flag is not known */
 /* MG273: the flag's migration is not applied */
-/* MG274: the flag has not soaked */
+#define ERRCODE_MG_SOAKS				MAKE_SQLSTATE('M','G','2','7','4')
 
 #endif							/* MIGMGR_ERRORS_H */

@@ -9,6 +9,10 @@
  * and only for a bounded moment until it has committed: if this transaction
  * holds anything the worker needs, nobody would detect the deadlock.  For the
  * same reason the row is not chained at once; a later entry seals it.
+ *
+ * A notification of this transaction goes out with its commit, too late to say
+ * that a migration begins: such a worker says that as well.  For it nobody
+ * waits but at the end of the migration, so that the end is not told first.
  */
 #include "postgres.h"
 
@@ -60,6 +64,7 @@ typedef struct Envelope
 	pg_atomic_uint32 stage;
 	Oid			database;
 	pid_t		sender;
+	bool		start;			/* only tells that a run begins */
 	Size		length;
 	bool		null[NUM_FIELDS];
 	char		data[FLEXIBLE_ARRAY_MEMBER];
@@ -73,6 +78,11 @@ static const char *const attempt_insert =
 " SELECT '2000-01-01 00:00:00+00'::pg_catalog.timestamptz + $16::pg_catalog.int8 * '1 microsecond'::pg_catalog.interval, $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12,"
 " NULLIF($13, '0')::pg_catalog.int4, NULLIF($14, '0')::pg_catalog.int4, $15::pg_catalog.int8";
 
+/* what tells the start of the run that goes on, until that is awaited */
+static dsm_segment *start_segment = NULL;
+static BackgroundWorkerHandle *start_handle = NULL;
+
+static dsm_segment *hand_over(const char *const *fields, bool start, BackgroundWorkerHandle **handle);
 static void attempt_fields(const Attempt *attempt, const char **fields);
 static void attempt_log(const Attempt *attempt);
 static char *clip(const char *text);
@@ -174,25 +184,72 @@ bool
 attempt_send(const Attempt *attempt)
 {
 	const char *fields[NUM_FIELDS];
-	BackgroundWorker worker = {0};
 	BackgroundWorkerHandle *handle;
-	Size		length = 0;
 	dsm_segment *segment;
-	Envelope   *envelope;
-	char	   *p;
 	bool		copied;
 
 	attempt_fields(attempt, fields);
 	attempt_log(attempt);
+	segment = hand_over(fields, false, &handle);
+	if (segment == NULL)
+		return false;
+	copied = wait_for_worker(dsm_segment_address(segment), handle);
+	dsm_detach(segment);
+	return copied;
+}
+
+/* See run.h. */
+void
+start_send(const char *version, const char *detail)
+{
+	const char *fields[NUM_FIELDS] = {0};
+	MemoryContext old;
+
+	start_sent();
+	fields[FIELD_VERSION] = version;
+	fields[FIELD_MESSAGE] = detail;
+	old = MemoryContextSwitchTo(TopMemoryContext);
+	start_segment = hand_over(fields, true, &start_handle);
+	MemoryContextSwitchTo(old);
+	if (start_segment != NULL)
+		dsm_pin_mapping(start_segment);
+}
+
+/* See run.h. */
+void
+start_sent(void)
+{
+	if (start_segment == NULL)
+		return;
+	(void) wait_for_worker(dsm_segment_address(start_segment), start_handle);
+	dsm_detach(start_segment);
+	pfree(start_handle);
+	start_segment = NULL;
+}
+
+/*
+ * Starts a worker on these fields, NUM_FIELDS of them.  The segment is to be
+ * kept until it has copied them; NULL when there is no worker to be had.
+ */
+static dsm_segment *
+hand_over(const char *const *fields, bool start, BackgroundWorkerHandle **handle)
+{
+	BackgroundWorker worker = {0};
+	Size		length = 0;
+	dsm_segment *segment;
+	Envelope   *envelope;
+	char	   *p;
+
 	for (int i = 0; i < NUM_FIELDS; i++)
 		length += fields[i] == NULL ? 1 : strlen(fields[i]) + 1;
 	segment = dsm_create(offsetof(Envelope, data) + length, DSM_CREATE_NULL_IF_MAXSEGMENTS);
 	if (segment == NULL)
-		return false;
+		return NULL;
 	envelope = dsm_segment_address(segment);
 	pg_atomic_init_u32(&envelope->stage, 0);
 	envelope->database = MyDatabaseId;
 	envelope->sender = MyProcPid;
+	envelope->start = start;
 	envelope->length = length;
 	p = envelope->data;
 	for (int i = 0; i < NUM_FIELDS; i++)
@@ -212,11 +269,10 @@ attempt_send(const Attempt *attempt)
 	strlcpy(worker.bgw_function_name, "migmgr_evidence_main", sizeof(worker.bgw_function_name));
 	strlcpy(worker.bgw_name, "migmgr evidence", sizeof(worker.bgw_name));
 	strlcpy(worker.bgw_type, "migmgr evidence", sizeof(worker.bgw_type));
-
-	copied = RegisterDynamicBackgroundWorker(&worker, &handle) &&
-		wait_for_worker(envelope, handle);
+	if (RegisterDynamicBackgroundWorker(&worker, handle))
+		return segment;
 	dsm_detach(segment);
-	return copied;
+	return NULL;
 }
 
 /*
@@ -275,7 +331,7 @@ notify_failure(const char *const *fields)
 }
 
 /*
- * The worker: copy, acknowledge, connect, insert, commit.  It ignores what a
+ * The worker: copy, acknowledge, connect, insert and tell, commit.  It ignores what a
  * role or database default could set to stop it.
  */
 void
@@ -285,6 +341,7 @@ migmgr_evidence_main(Datum arg)
 	Envelope   *envelope;
 	const char *fields[NUM_FIELDS];
 	Oid			database;
+	bool		start;
 	char	   *p;
 
 	pqsignal(SIGTERM, die);
@@ -296,6 +353,7 @@ migmgr_evidence_main(Datum arg)
 		return;
 	envelope = dsm_segment_address(segment);
 	database = envelope->database;
+	start = envelope->start;
 	p = MemoryContextAlloc(TopMemoryContext, envelope->length);
 	memcpy(p, envelope->data, envelope->length);
 	for (int i = 0; i < NUM_FIELDS; i++)
@@ -313,15 +371,20 @@ migmgr_evidence_main(Datum arg)
 	StartTransactionCommand();
 	if (OidIsValid(ledger_relid()))
 	{
-		RecordScope scope;
-
 		PushActiveSnapshot(GetTransactionSnapshot());
-		SPI_connect();
-		record_begin(&scope);
-		spi_exec(attempt_insert, SPI_OK_INSERT, NUM_FIELDS, fields);
-		record_end(&scope);
-		SPI_finish();
-		notify_failure(fields);
+		if (start)
+			tell_event("started", fields[FIELD_VERSION], fields[FIELD_MESSAGE]);
+		else
+		{
+			RecordScope scope;
+
+			SPI_connect();
+			record_begin(&scope);
+			spi_exec(attempt_insert, SPI_OK_INSERT, NUM_FIELDS, fields);
+			record_end(&scope);
+			SPI_finish();
+			notify_failure(fields);
+		}
 		PopActiveSnapshot();
 	}
 	CommitTransactionCommand();

@@ -39,6 +39,7 @@ static const GateItem items[] = {
 	{"window", ERRCODE_MG_OUTSIDE_WINDOW, "window"},
 	{"backup", ERRCODE_MG_NO_BACKUP, "backup"},
 	{"staging", ERRCODE_MG_NOT_STAGED, "staging"},
+	{"soak", ERRCODE_MG_SOAKS, "soak"},
 	{"checks", ERRCODE_MG_CHECK_FAILED, "checks"},
 	{"naming", ERRCODE_MG_BAD_NAME, "naming"},
 };
@@ -200,7 +201,7 @@ rule_is_set(void)
 	spi_exec("SELECT EXISTS (SELECT FROM migmgr.ledger AS l"
 			 " WHERE l.event = 'policy' AND l.event NOT IN ('applied', 'rolled back')"
 			 " AND l.detail::pg_catalog.jsonb ->> 'rule' IN"
-			 " ('window', 'max_backup_age', 'require_staging', 'four_eyes', 'naming')) AS found",
+			 " ('window', 'max_backup_age', 'require_staging', 'soak', 'four_eyes', 'naming')) AS found",
 			 SPI_OK_SELECT, 0, NULL);
 	found = spi_bool(0, "found", false);
 	record_end(&scope);

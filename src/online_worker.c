@@ -42,6 +42,7 @@
 #include "notices.h"
 #include "online.h"
 #include "online_report.h"
+#include "run_start.h"
 
 extern PGDLLEXPORT void migmgr_online_main(Datum arg);
 
@@ -292,6 +293,7 @@ run_online(void)
 	run->verify = work->request.verify == NULL ? NULL :
 		script_parse(work->request.verify, psprintf("the verify SQL of %s", run->what));
 	done = online_done(work->request.version);
+	(void) run_start_tell(run);
 	PopActiveSnapshot();
 	CommitTransactionCommand();
 

@@ -36,6 +36,7 @@
 #include "notices.h"
 #include "progress.h"
 #include "run.h"
+#include "run_start.h"
 #include "spi_util.h"
 #include "subxact.h"
 #include "tell.h"
@@ -68,7 +69,7 @@ void
 run_init(void)
 {
 	notices_init();
-	run_state_init();
+	run_start_init();
 }
 
 /*
@@ -99,6 +100,11 @@ run_tries(const RunRequest *request, ErrorData **error)
 		run->touched = version_objects(request->undoes, true);
 	}
 
+	if (run_start_tell(run))
+	{
+		run_next_transaction();
+		run_snapshot();
+	}
 	run->started = GetCurrentTimestamp();
 	INSTR_TIME_SET_CURRENT(start);
 	for (;;)
@@ -121,6 +127,8 @@ run_tries(const RunRequest *request, ErrorData **error)
 			break;
 		if (request->commits)
 			run_next_transaction();
+		else
+			run_start_send(run);
 		cancelled = subxact_run(wait_before_retry, run);
 		if (request->commits)
 			run_snapshot();
@@ -283,6 +291,7 @@ run_watched(Run *run)
 	violations = run_judge(run, run->script);
 	if (violations != NIL)
 		policy_refuse(violations);
+	run_start_send(run);
 	run_fenced(run);
 }
 
@@ -623,6 +632,7 @@ run_tell(const Run *run)
 	const RunRequest *request = run->request;
 	StringInfoData json;
 
+	start_sent();
 	initStringInfo(&json);
 	appendStringInfoString(&json, "{\"name\": ");
 	escape_json(&json, request->name);
@@ -688,6 +698,7 @@ run_failed(Run *run, ErrorData *error)
 	const RunRequest *request = run->request;
 	Attempt		attempt = {0};
 
+	start_sent();
 	run_explain(run, error);
 	attempt.action = request->repeatable ? "repeat" : request->action == RUN_APPLY ? "apply" : "rollback";
 	attempt.version = request->version;

@@ -14,6 +14,7 @@
  *	  run_counts.c          rows of the tables it touched
  *	  run_state.c           the objects it touched, as it leaves them
  *	  evidence.c            what a failed run leaves behind
+ *	  run_start.c           who listens is told that a run begins
  */
 #ifndef MIGMGR_RUN_H
 #define MIGMGR_RUN_H
@@ -155,6 +156,8 @@ typedef struct Run
 	struct Archive *archive;	/* data kept, or brought back */
 	struct Inverse *inverse;	/* apply: what is known of the way back */
 	bool		proving;		/* the way back is being tried */
+	bool		lasting;		/* a statement may take its time */
+	bool		start_told;
 } Run;
 
 #define RUN_COLUMNS 9
@@ -298,7 +301,6 @@ extern Datum run_text_array(const List *texts);
 extern void run_counts(Run *run);
 
 /* run_state.c */
-extern void run_state_init(void);
 extern char *run_state(const Run *run);
 
 /* evidence.c */
@@ -317,5 +319,12 @@ typedef struct Attempt
 extern void attempt_write(const Attempt *attempt);
 extern void attempt_commit(const Attempt *attempt);
 extern bool attempt_send(const Attempt *attempt);
+
+/*
+ * Has a worker tell that a run of this version has begun; the second waits, a
+ * bounded time, until that is out, and is called before the end is told.
+ */
+extern void start_send(const char *version, const char *detail);
+extern void start_sent(void);
 
 #endif							/* MIGMGR_RUN_H */

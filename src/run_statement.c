@@ -36,6 +36,7 @@
 #include "overlay.h"
 #include "progress.h"
 #include "run.h"
+#include "run_start.h"
 #include "subxact.h"
 
 #define TELL_AFTER_MS 1000		/* then somebody begins to wonder */
@@ -102,6 +103,7 @@ judge_next(ScriptStatement *statement, void *arg)
 		run->first = verdict;
 	if (run->request->rehearse)
 		rehearse_check_size(run, verdict);
+	run_start_judged(run, statement->raw->stmt, verdict);
 	if (guard_deferred(verdict))
 	{
 		judging->deferred = lappend(judging->deferred, verdict);

@@ -3,8 +3,8 @@
  *	  What happens is told to who listens on channel migmgr.
  *
  * One small JSON object an event, the same members first in all of them.  A
- * notification goes out with the commit, so what was undone was never told;
- * and so nothing is told of what has only begun.
+ * notification goes out with the commit, so what was undone was never told.
+ * That something begins is told by another transaction: see run_start.c.
  */
 #include "postgres.h"
 

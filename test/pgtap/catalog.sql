@@ -57,6 +57,7 @@ INSERT INTO unpinned VALUES
   ('migmgr.heartbeat_many(regclass,bigint[])'),
   ('migmgr.sweep(regclass,timestamp with time zone,boolean)'),
   ('migmgr.run_sweeps(integer)'),
+  ('migmgr_internal.running_jobs()'),
   ('migmgr.dlq_add(text,text,text,text,jsonb,text,regclass,text,integer,jsonb,regclass)'),
   ('migmgr.dlq_retry(uuid,boolean,boolean,regclass)'),
   ('migmgr.dlq_retry_all(text,text,regclass,regclass,integer,boolean,boolean,timestamp with time zone)'),
@@ -75,7 +76,6 @@ INSERT INTO unpinned VALUES
   ('migmgr_internal.field(text)'),
   ('migmgr_internal.describe(oid[],oid[])'),
   ('migmgr_internal.tail(oid,jsonb,text)'),
-  ('migmgr_internal.sequence_options(oid,bigint,bigint,bigint,bigint,bigint,boolean)'),
   ('migmgr_internal.ledger_hash(text,bigint,timestamp with time zone,text,text,text,text,text,text,text,text,text)'),
   ('migmgr_internal.version_key(text)'),
   ('migmgr_internal.compare_versions(text,text)');
@@ -99,7 +99,7 @@ INSERT INTO definer VALUES
   ('migmgr.approve(text,text,text,text,text,text,interval)'), ('migmgr.reject(text,text,text,text)'),
   ('migmgr.record_backup(text,timestamp with time zone,bigint,text,boolean)'), ('migmgr.receipt(text)'),
   ('migmgr_internal.approval_rows(timestamp with time zone,text)'), ('migmgr_internal.seen_backups()'),
-  ('migmgr_internal.preflight_rows(text,text,jsonb)'), ('migmgr_internal.pending_script(text)'),
+  ('migmgr_internal.preflight_rows(text,text,jsonb,jsonb)'), ('migmgr_internal.pending_script(text)'),
   ('migmgr_internal.seal_record(text,bigint)'), ('migmgr_internal.seal_batch(bigint)'), ('migmgr_internal.status_rows(text)'),
   ('migmgr_internal.guard_login()'), ('migmgr.schema_fingerprint(text[])'), ('migmgr.snapshot(text,text[])'), ('migmgr.diff(text,text)'), ('migmgr.schema_text(text[])'),
   ('migmgr_internal.cron_status()'), ('migmgr_internal.watch_checks(timestamp with time zone)');

@@ -22,7 +22,7 @@ SELECT is_empty('SELECT level FROM migmgr_internal.access() EXCEPT SELECT level 
 -- what views call with the rights of their reader
 SELECT set_eq($$SELECT object FROM migmgr_internal.access() WHERE object LIKE 'migmgr\_internal.%'$$,
   $$VALUES ('migmgr_internal.progress_rows()'),
-  ('migmgr_internal.approval_rows(timestamp with time zone,text)'), ('migmgr_internal.seen_backups()'), ('migmgr_internal.preflight_rows(text,text,jsonb)'), ('migmgr_internal.pending_script(text)'), ('migmgr_internal.status_rows(text)'), ('migmgr_internal.policy_rules()'), ('migmgr_internal.policy_default(text,text)'),
+  ('migmgr_internal.approval_rows(timestamp with time zone,text)'), ('migmgr_internal.seen_backups()'), ('migmgr_internal.preflight_rows(text,text,jsonb,jsonb)'), ('migmgr_internal.running_jobs()'), ('migmgr_internal.pending_script(text)'), ('migmgr_internal.status_rows(text)'), ('migmgr_internal.policy_rules()'), ('migmgr_internal.policy_default(text,text)'),
   ('migmgr_internal.policy_settings()'), ('migmgr_internal.flag_list(bigint)'), ('migmgr_internal.metric_rows()'),
   ('migmgr_internal.object_size(text,text)'),
   ('migmgr_internal.dlq_statistics(regclass)'), ('migmgr_internal.cron_status()')$$, 'private functions are granted only where a view calls them');

@@ -97,7 +97,7 @@ SELECT public.fingerprint() = :'before' AS nothing_happened;
 SELECT migmgr.set_flag('DLQ_ENABLED', 0, 'off is off, at any time');
 
 -- other times: at once after the apply, seven days between steps
-SELECT c.* FROM unnest('{soon,1 fortnight,"24 hours, 7 days, 8 days",-1 day,"24 hours;"}'::text[]) AS v(value),
+SELECT c.* FROM unnest('{soon,1 fortnight,"24 hours, 7 days, 8 days, 9 days",-1 day,"24 hours;"}'::text[]) AS v(value),
   says(format('SELECT migmgr.set_policy(%L, %L, %L)', 'production', 'soak', v.value)) AS c;
 SELECT state, message FROM says($$SELECT migmgr.set_policy('production', 'soak', '0', for_role => 'postgres')$$);
 SELECT migmgr.set_policy('production', 'soak', '0, 7 days');

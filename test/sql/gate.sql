@@ -253,7 +253,24 @@ SELECT count(*) FROM migmgr.approvals WHERE label = 'staging';
 SELECT migmgr.approve('021', 'staging', :'receipt') IS NOT NULL AS approved;
 SELECT item, status, detail LIKE 'ran in staging database regress_migmgr_staging at %' AS ran FROM migmgr_internal.gate_staging('021', ARRAY[migmgr.checksum('CREATE TABLE z (i int)')], clock_timestamp());
 SELECT state FROM public.caught($$SELECT * FROM migmgr.apply('021', 'z', 'CREATE TABLE z (i int, j int)')$$);
+-- it must have been there for a time; a receipt is asked for then, whatever require_staging says
+SELECT migmgr.set_policy('production', 'require_staging', NULL), migmgr.set_policy('production', 'soak', '24 hours, 7 days, 2 days');
+SELECT n.after, g.status, g.detail ~ '^in staging since .*; policy soak asks for 2 days there$' AS detail, g.hint ~ 'Wait until' AS hint
+  FROM (VALUES ('1 day 23:59:00'::interval), ('2 days')) AS n(after),
+  LATERAL migmgr_internal.gate_staging('021', ARRAY[migmgr.checksum('CREATE TABLE z (i int)')], (:'receipt'::jsonb ->> 'applied_at')::timestamptz + n.after) AS g
+ WHERE g.item = 'soak' ORDER BY n.after;
+SELECT public.fingerprint() AS before \gset
+SELECT state, regexp_replace(message, 'since .*;', 'since TIME;') AS message FROM public.caught($$SELECT * FROM migmgr.apply('021', 'z', 'CREATE TABLE z (i int)')$$);
+SELECT item, status, detail FROM migmgr_internal.gate_staging('022', ARRAY[migmgr.checksum('CREATE TABLE y (i int)')], clock_timestamp());
+SELECT name, status FROM migmgr.preflight('021') WHERE name IN ('staging', 'soak') ORDER BY name;
+SELECT state, message FROM public.caught($$SELECT migmgr.set_policy('production', 'soak', '1 day, 1 day, 1 day, 1 day')$$);
+SELECT public.fingerprint() = :'before' AS unchanged;
+SELECT migmgr.waive('soak', 'a hotfix', version => '021') IS NOT NULL AS waived;
+SET client_min_messages = error;
 SELECT version, status FROM migmgr.apply('021', 'z', 'CREATE TABLE z (i int)');
+SET client_min_messages = warning;
+SELECT version, used_at IS NOT NULL AS used FROM migmgr.waivers WHERE what = 'soak';
+SELECT migmgr.set_policy('production', 'soak', NULL);
 
 -- a copy starts anew: approvals and backups were the original's
 \connect postgres

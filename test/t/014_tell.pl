@@ -29,7 +29,7 @@ sub line
 
 	is($rest{database}, 'shop', "$rest{event}: which database");
 	is($rest{environment}, 'production', "$rest{event}: which environment");
-	return join ' ', map { "$_=" . delete $rest{$_} } grep { exists $rest{$_} } qw(event version what mode flag percent name class action sqlstate letters);
+	return join ' ', map { "$_=" . delete $rest{$_} } grep { exists $rest{$_} } qw(event version what mode flag percent action name class sqlstate letters);
 }
 
 my @events = told(<<'SQL');
@@ -77,6 +77,64 @@ SQL
 is_deeply([ map { line($_) } @events ], ['event=failed version=002 action=apply sqlstate=42704'], 'a failed apply');
 like($events[0]{message}, qr/type "nonsense" does not exist/, 'with its message');
 
+# the start, which others hear while the migration goes on: it waits for a lock
+# that we hold, and only then the end comes
+sub held
+{
+	my ($session_sql, $expected, $name) = @_;
+	my ($holder, $listener, $session) = map { $node->background_psql('shop', on_error_stop => 0) } 1 .. 3;
+	my $out = '';
+
+	$holder->query_safe('SELECT pg_advisory_lock(42)');
+	$listener->query_safe('LISTEN migmgr');
+	$session->query_until(qr/sent/, "\\echo sent\n$session_sql;\n");
+	for (1 .. 200)
+	{
+		$out .= $listener->query('SELECT pg_sleep(0.02)');
+		last if $out =~ /payload/;
+	}
+	my @events = map { line(decode_json($_)) } $out =~ /with payload "(\{.*?\})" received/g;
+	is_deeply(\@events, [ $expected->[0] ], "$name: the start is told while it goes on");
+	wait_until($node, 'shop', q(SELECT count(*) = 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted));
+
+	$holder->query_safe('SELECT pg_advisory_unlock(42)');
+	$out = '';
+	for (1 .. 200)
+	{
+		$out .= $listener->query('SELECT pg_sleep(0.02)');
+		last if $out =~ /payload/;
+	}
+	@events = map { line(decode_json($_)) } $out =~ /with payload "(\{.*?\})" received/g;
+	shift @$expected;
+	is_deeply(\@events, $expected, "$name: and then the end");
+	$_->quit for $session, $listener, $holder;
+}
+
+my $wait = 'SELECT pg_advisory_xact_lock(42)';
+held("SELECT FROM migmgr.apply('001.1', 'held', '$wait; CREATE TABLE h (a integer)')",
+	[ 'event=started version=001.1 action=apply name=held', 'event=applied version=001.1 name=held class=additive' ], 'apply()');
+held("CALL migmgr.run('001.2_held.sql', '$wait;')",
+	[ 'event=started version=001.2 action=apply name=held', 'event=applied version=001.2 name=held class=none' ], 'CALL run()');
+held("SELECT FROM migmgr.submit('001.3_held.sql', 'CREATE INDEX CONCURRENTLY h_a ON h (a); $wait;', start => true)",
+	[ 'event=started version=001.3 action=apply name=held', 'event=applied version=001.3 name=held class=additive' ], 'a worker');
+
+# as policy says: always, or never
+@events = told(<<'SQL');
+SELECT migmgr.set_policy('production', 'tell_start', 'on');
+SELECT FROM migmgr.apply('001.35', 'short', 'CREATE TABLE s (a integer)');
+SELECT FROM migmgr.rollback('001.35', 'back');
+SELECT migmgr.set_policy('production', 'tell_start', 'off');
+CALL migmgr.run('001.4_quiet.sql', 'SELECT 1;');
+SELECT migmgr.set_policy('production', 'tell_start', NULL);
+SELECT FROM migmgr.apply('001.5', 'fails', 'SELECT 1/0');
+SELECT FROM migmgr.apply('001.5', 'quick', 'CREATE TABLE quick (a integer)', options => '{"skip_failed": true}');
+SQL
+is_deeply([ map { line($_) } grep { $_->{event} ne 'failed' } @events ], [
+	'event=started version=001.35 action=apply name=short', 'event=applied version=001.35 name=short class=additive',
+	'event=started version=001.35 action=rollback name=short', 'event=rolled back version=001.35 name=short class=destructive',
+	'event=applied version=001.4 name=quiet class=none', 'event=started version=001.5 action=apply name=fails',
+	'event=applied version=001.5 name=quick class=additive' ], 'policy tell_start');
+
 # dead letters: at 10, at 100, not each
 $node->safe_psql('shop', <<'SQL');
 CREATE TABLE jobs (id bigint PRIMARY KEY, status text NOT NULL, last_heartbeat_at timestamptz, started_at timestamptz);
@@ -110,7 +168,7 @@ is($events[0]{call}, q(SELECT * FROM migmgr.rollback('003', 'check empty fails')
 CALL migmgr.run('003.1_index.sql', E'-- migmgr:flag indexed\nCREATE INDEX CONCURRENTLY jobs_status ON jobs (status);\n');
 SELECT 1;
 SQL
-is_deeply([ map { line($_) } @events ], [ 'event=applied version=003.1 name=index class=additive', 'event=flag version=003.1 flag=indexed percent=0' ],
+is_deeply([ map { line($_) } @events ], [ 'event=started version=003.1 action=apply name=index', 'event=applied version=003.1 name=index class=additive', 'event=flag version=003.1 flag=indexed percent=0' ],
 	'an online migration');
 
 # drift: when there was DDL by hand since the last look, and not again

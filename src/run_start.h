@@ -1,0 +1,24 @@
+/*
+ * run_start.h
+ *	  Who listens is told that a migration begins.
+ */
+#ifndef MIGMGR_RUN_START_H
+#define MIGMGR_RUN_START_H
+
+#include "run.h"
+
+extern void run_start_init(void);
+
+/* takes note of a statement that may take its time */
+extern void run_start_judged(Run *run, const Node *statement, const Verdict *verdict);
+
+/*
+ * For a function, before the script runs and when it has to wait: a worker
+ * tells, once, where policy wants it.  It costs a process, and no time here.
+ */
+extern void run_start_send(Run *run);
+
+/* For a run that commits: tells with the next commit.  False: not wanted. */
+extern bool run_start_tell(Run *run);
+
+#endif							/* MIGMGR_RUN_START_H */
