@@ -35,7 +35,7 @@ CREATE FUNCTION migmgr_internal.policy_settings()
      '0', '0', '24 hours, 7 days'),
     (21, 'observe', '^(0|\d+ (minutes?|hours?|days?))$',
      'how long a version is observed after its apply, such as "7 days"', '24 hours', '72 hours', '7 days'),
-    (22, 'record_state', '^(on|off)$', 'whether each run records how it leaves the objects it touched, for drift(): on or off', 'off', 'off', 'off'),
+    (22, 'record_state', '^(on|off)$', 'whether it is recorded how each run leaves the objects it touched, for drift(): on or off', 'on', 'on', 'on'),
     (23, 'tell_start', '^(on|auto|off)$',
      'whether listeners are told that a migration begins: on, off, or auto (what runs by a procedure or a worker, or may take its time)', 'off', 'auto', 'auto'),
     (24, 'preflight', '^(on|off)$', 'whether apply warns of what preflight() would, sessions and server too: on or off', 'off', 'off', 'off'),

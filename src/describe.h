@@ -31,7 +31,7 @@ typedef enum DescribeReader
 	READ_NAMESPACE,				/* oid */
 	READ_PROC,					/* oid */
 	READ_TYPE,					/* oid */
-	READ_ATTRIBUTE,				/* attrelid (no system columns), attnum */
+	READ_ATTRIBUTE,				/* attrelid, attnum */
 	READ_AGGREGATE,				/* aggfnoid */
 	READ_AMOP_OID,				/* oid */
 	READ_AMPROC_OID,			/* oid */
@@ -77,6 +77,7 @@ typedef struct DescribeRow
 	const char *parent;			/* 'kind identity', or NULL */
 	StringInfoData definition;
 	ObjectAddress address;
+	ObjectAddress part;			/* what it is made of that has dependencies of its own; may be none */
 	bool		with_facts;		/* false: nobody asks for facts and needs */
 	bool		has_raw;		/* the fact raw, be it empty; true at first */
 	DescribeFacts facts;
@@ -99,6 +100,7 @@ typedef struct Describer
 	MemoryContext context;		/* of the call */
 	MemoryContext scratch;		/* of a whole; the current one while it is described */
 	List	   *rows;			/* of the whole: DescribeRow *, in scratch */
+	struct KnownNeeds *needs;	/* of the whole, in scratch */
 	void		(*sink) (struct Describer *d);	/* takes d->rows */
 	void	   *sink_state;
 	int			guc_level;
@@ -126,6 +128,7 @@ typedef struct DescribedRelation
 	int			natts;
 	HeapTuple  *columns;		/* of pg_attribute, by attnum - 1; may be NULL */
 	const char **names;			/* of columns, quoted; NULL: dropped */
+	const char **comments;		/* by attnum, the first that on itself; NULL: there is none */
 	List	   *constraints;	/* HeapTuple of pg_constraint */
 	List	   *indexes;		/* HeapTuple of pg_index */
 } DescribedRelation;
@@ -206,24 +209,26 @@ extern bool read_any(Describer *d, DescribeReader which, Oid owner);
 extern Relation read_relation(Describer *d, DescribeReader which);
 extern HeapTuple read_oid(Describer *d, DescribeReader which, Oid oid);
 extern void read_seek(Describer *d, DescribeReader which, int nkeys,...);
+extern void read_seek_from(Describer *d, DescribeReader which, int nkeys,...);
 extern HeapTuple read_next(Describer *d, DescribeReader which);
 extern Datum read_column(Describer *d, DescribeReader which, HeapTuple row, AttrNumber attnum, bool *isnull);
 extern char *read_text(Describer *d, DescribeReader which, HeapTuple row, AttrNumber attnum);
 extern void read_end(Describer *d);
 
 /*
- * describe_expression.c: the text of a stored expression of a relation, as
- * pg_get_expr() writes it, or as it stands in an index: then NULL, if only the
- * server can tell
+ * describe_expression.c: the text of a stored expression of a relation as the
+ * server writes it; of the second NULL, if only the server can tell
  */
 extern const char *relation_expression(Describer *d, const DescribedRelation *rel, const char *tree);
-extern const char *index_expression(Describer *d, const DescribedRelation *rel, const char *tree);
+extern const char *known_expression(Describer *d, const DescribedRelation *rel, const char *tree);
+extern void trim_expressions(Describer *d);
 
 /* one whole each, from its catalog's row */
 extern void describe_relation(Describer *d, HeapTuple tuple);
 extern bool is_described_relation(Describer *d, Form_pg_class class);
 extern void describe_schema(Describer *d, HeapTuple tuple);
 extern void describe_type(Describer *d, HeapTuple tuple);
+extern void describe_composite_type(Describer *d, Oid type);
 extern void describe_function(Describer *d, HeapTuple tuple);
 extern void describe_extension(Describer *d, HeapTuple tuple);
 
@@ -242,7 +247,7 @@ extern void describe_rules(Describer *d, const DescribedRelation *rel);
 extern void describe_statistics(Describer *d, const DescribedRelation *rel);
 
 /* describe_needs.c: array of text, or NULL */
-extern ArrayType *describe_needs(Describer *d, const ObjectAddress *address);
+extern ArrayType *describe_needs(Describer *d, const DescribeRow *row);
 
 /*
  * describe_whole.c: describes the whole objects that addresses are or are part

@@ -50,35 +50,28 @@ typedef struct MemoEntry
 	const char *text;			/* NULL: only the server can tell */
 } MemoEntry;
 
-static const char *memo_text(Describer *d, const DescribedRelation *rel, const char *tree, bool in_index);
 static void memo_begin(Describer *d);
-static bool memo_key(StringInfo key, const DescribedRelation *rel, const char *tree, bool in_index);
+static bool memo_key(StringInfo key, const DescribedRelation *rel, const char *tree);
 static uint32 hash_key(const void *key, Size size);
 static int	compare_key(const void *a, const void *b, Size size);
 static char *write_expression(const DescribedRelation *rel, Node *node);
 static bool is_laid_out(Node *node, void *context);
 
-/* An expression as pg_get_expr() and pg_get_constraintdef() write it. */
+/* An expression of a relation as the server writes it. */
 const char *
 relation_expression(Describer *d, const DescribedRelation *rel, const char *tree)
 {
-	const char *text = memo_text(d, rel, tree, false);
+	const char *text = known_expression(d, rel, tree);
 
-	if (text != NULL)
-		return text;
-	return expression_text(tree, rel->oid);
+	return text != NULL ? text : expression_text(tree, rel->oid);
 }
 
-/* An expression as pg_get_indexdef() writes it, or NULL. */
+/*
+ * The same without opening the relation: the kept text, made now if there is
+ * none.  NULL: only the server can tell.
+ */
 const char *
-index_expression(Describer *d, const DescribedRelation *rel, const char *tree)
-{
-	return memo_text(d, rel, tree, true);
-}
-
-/* The kept text, made now if there is none; NULL: ask the server. */
-static const char *
-memo_text(Describer *d, const DescribedRelation *rel, const char *tree, bool in_index)
+known_expression(Describer *d, const DescribedRelation *rel, const char *tree)
 {
 	ExpressionMemo *memo;
 	MemoKey		key;
@@ -86,15 +79,10 @@ memo_text(Describer *d, const DescribedRelation *rel, const char *tree, bool in_
 	Node	   *node;
 	char	   *text = NULL;
 
-	if (d->expressions != NULL && d->expressions->size > MEMO_LIMIT)
-	{
-		MemoryContextDelete(d->expressions->context);
-		d->expressions = NULL;
-	}
 	if (d->expressions == NULL)
 		memo_begin(d);
 	memo = d->expressions;
-	if (!memo_key(&memo->key, rel, tree, in_index))
+	if (!memo_key(&memo->key, rel, tree))
 		return NULL;
 	key.data = memo->key.data;
 	key.len = memo->key.len;
@@ -103,14 +91,24 @@ memo_text(Describer *d, const DescribedRelation *rel, const char *tree, bool in_
 		return entry->text;
 
 	node = stringToNode(tree);
-	/* in an index nothing is laid out in lines */
-	if (in_index || !is_laid_out(node, NULL))
+	if (!is_laid_out(node, NULL))
 		text = MemoryContextStrdup(memo->context, write_expression(rel, node));
 	key.data = memcpy(MemoryContextAlloc(memo->context, key.len), key.data, key.len);
 	entry = hash_search(memo->texts, &key, HASH_ENTER, NULL);
 	entry->text = text;
 	memo->size += sizeof(MemoEntry) + key.len + (text == NULL ? 0 : strlen(text));
 	return text;
+}
+
+/* Between two wholes, since the rows of one mention what is kept: is it too much? */
+void
+trim_expressions(Describer *d)
+{
+	if (d->expressions != NULL && d->expressions->size > MEMO_LIMIT)
+	{
+		MemoryContextDelete(d->expressions->context);
+		d->expressions = NULL;
+	}
 }
 
 static void
@@ -139,13 +137,12 @@ memo_begin(Describer *d)
  * of the relation is mentioned: it as a whole, its system columns, a query.
  */
 static bool
-memo_key(StringInfo key, const DescribedRelation *rel, const char *tree, bool in_index)
+memo_key(StringInfo key, const DescribedRelation *rel, const char *tree)
 {
 	const char *done = tree;
 	const char *at = tree;
 
 	resetStringInfo(key);
-	appendStringInfoChar(key, in_index ? 'i' : 'e');
 	while ((at = strchr(at, ':')) != NULL)
 	{
 		int			skip = 0;
@@ -217,7 +214,7 @@ write_expression(const DescribedRelation *rel, Node *node)
 							  false, false);
 }
 
-/* Does pg_get_expr() lay out anything in lines, which deparse_expression() does not? */
+/* Does the server lay out anything in lines, which deparse_expression() does not? */
 static bool
 is_laid_out(Node *node, void *context)
 {

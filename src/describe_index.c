@@ -57,6 +57,7 @@ static const char *index_text(Describer *d, const DescribedRelation *rel, const 
 static bool append_key(Describer *d, StringInfo out, const DescribedRelation *rel, const TableIndex *index, int i);
 static const DescribedClass *class_of(Describer *d, Oid opclass, Oid type);
 static void find_class(Describer *d, DescribedClass *class);
+static bool is_default_class(Form_pg_opclass form, Oid type);
 static const char *index_parent(Describer *d, DescribeRow *row, Oid indexid);
 static char *describe_targets(Describer *d, DescribeRow *row, Oid indexid);
 
@@ -150,7 +151,7 @@ index_text(Describer *d, const DescribedRelation *rel, const TableIndex *index)
 
 	if (tree != NULL && written)
 	{
-		condition = index_expression(d, rel, tree);
+		condition = known_expression(d, rel, tree);
 		written = condition != NULL;
 	}
 	initStringInfo(&out);
@@ -255,11 +256,20 @@ find_class(Describer *d, DescribedClass *class)
 		class->has_options = routine->amoptsprocnum != 0 &&
 			OidIsValid(get_opfamily_proc(form->opcfamily, form->opcintype, form->opcintype, routine->amoptsprocnum));
 		class->ordered = routine->amcanorder;
-		class->text = GetDefaultOpClass(class->key.type, form->opcmethod) == class->key.opclass ? ""
+		class->text = is_default_class(form, class->key.type) ? ""
 			: MemoryContextStrdup(d->context, psprintf(" %s", generate_opclass_name(class->key.opclass)));
 		class->method = MemoryContextStrdup(d->context, quote_identifier(method));
 	}
 	ReleaseSysCache(row);
+}
+
+/* Is it the one for a type that nobody has to name? */
+static bool
+is_default_class(Form_pg_opclass form, Oid type)
+{
+	/* the server looks through all of them; but one made for the type has no other beside it */
+	return (form->opcdefault && form->opcintype == getBaseType(type)) ||
+		GetDefaultOpClass(type, form->opcmethod) == form->oid;
 }
 
 /* The index of the partitioned table that this one is attached to, or NULL. */
@@ -291,7 +301,7 @@ describe_targets(Describer *d, DescribeRow *row, Oid indexid)
 
 	initStringInfo(&text);
 	object.val.object.pairs = palloc0(INDEX_MAX_KEYS * sizeof(JsonbPair));
-	read_seek(d, READ_ATTRIBUTE, 1, ObjectIdGetDatum(indexid));
+	read_seek_from(d, READ_ATTRIBUTE, 2, ObjectIdGetDatum(indexid), Int16GetDatum(1));
 	while ((tuple = read_next(d, READ_ATTRIBUTE)) != NULL)
 	{
 		bool		isnull;

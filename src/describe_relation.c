@@ -10,6 +10,7 @@
 #include "catalog/pg_attribute.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_constraint.h"
+#include "catalog/pg_description.h"
 #include "catalog/pg_foreign_server.h"
 #include "catalog/pg_foreign_table.h"
 #include "catalog/pg_index.h"
@@ -32,6 +33,7 @@ typedef struct Parents
 } Parents;
 
 static void read_parts(Describer *d, DescribedRelation *rel);
+static const char **read_comments(Describer *d, const DescribedRelation *rel);
 static void describe_table(Describer *d, const DescribedRelation *rel);
 static void describe_origin(Describer *d, DescribeRow *row, const DescribedRelation *rel);
 static Parents parents_of(Describer *d, Oid relid);
@@ -70,6 +72,8 @@ describe_relation(Describer *d, HeapTuple tuple)
 	read_parts(d, &rel);
 	if (rel.relkind != RELKIND_COMPOSITE_TYPE)
 		describe_table(d, &rel);
+	else if (d->everything)
+		describe_composite_type(d, class->reltype);
 	describe_columns(d, &rel);
 	describe_constraints(d, &rel);
 	describe_indexes(d, &rel);
@@ -123,9 +127,10 @@ read_parts(Describer *d, DescribedRelation *rel)
 	HeapTuple	row;
 
 	rel->natts = class->relnatts;
+	rel->comments = read_comments(d, rel);
 	rel->columns = palloc0(Max(1, rel->natts) * sizeof(HeapTuple));
 	rel->names = palloc0(Max(1, rel->natts) * sizeof(const char *));
-	read_seek(d, READ_ATTRIBUTE, 1, ObjectIdGetDatum(rel->oid));
+	read_seek_from(d, READ_ATTRIBUTE, 2, ObjectIdGetDatum(rel->oid), Int16GetDatum(1));
 	while ((row = read_next(d, READ_ATTRIBUTE)) != NULL)
 	{
 		int			i = ((Form_pg_attribute) GETSTRUCT(row))->attnum - 1;
@@ -145,6 +150,28 @@ read_parts(Describer *d, DescribedRelation *rel)
 		rel->indexes = lappend(rel->indexes, heap_copytuple(row));
 }
 
+/* Comments on a relation and its columns by their numbers; NULL: there is none. */
+static const char **
+read_comments(Describer *d, const DescribedRelation *rel)
+{
+	const char **comments = NULL;
+	HeapTuple	row;
+
+	if (!read_any(d, READ_DESCRIPTION, rel->oid))
+		return NULL;
+	read_seek(d, READ_DESCRIPTION, 2, ObjectIdGetDatum(rel->oid), ObjectIdGetDatum(RelationRelationId));
+	while ((row = read_next(d, READ_DESCRIPTION)) != NULL)
+	{
+		int			i = ((Form_pg_description) GETSTRUCT(row))->objsubid;
+
+		if (comments == NULL)
+			comments = palloc0((rel->natts + 1) * sizeof(const char *));
+		if (i >= 0 && i <= rel->natts)
+			comments[i] = read_text(d, READ_DESCRIPTION, row, Anum_pg_description_description);
+	}
+	return comments;
+}
+
 /* The relation itself, without its parts. */
 static void
 describe_table(Describer *d, const DescribedRelation *rel)
@@ -152,7 +179,7 @@ describe_table(Describer *d, const DescribedRelation *rel)
 	Form_pg_class class = (Form_pg_class) GETSTRUCT(rel->tuple);
 	DescribeRow *row = describe_row(d, rel->kind, rel->identity, NULL, RelationRelationId, rel->oid, 0);
 	StringInfo	out = &row->definition;
-	const char *comment = comment_text(d, RelationRelationId, rel->oid, 0);
+	const char *comment = rel->comments == NULL ? NULL : rel->comments[0];
 	bool		isnull;
 	Datum		acl = read_column(d, READ_CLASS, rel->tuple, Anum_pg_class_relacl, &isnull);
 	DescribedGrants *grants = isnull ? NULL : grants_of(d, DatumGetAclP(acl), OBJECT_TABLE, rel->owner);
@@ -374,7 +401,10 @@ describe_query(Describer *d, DescribeRow *row, const DescribedRelation *rel)
 	read_seek(d, READ_REWRITE, 1, ObjectIdGetDatum(rel->oid));
 	while (query != NULL && (rule = read_next(d, READ_REWRITE)) != NULL)
 		if (strcmp(NameStr(((Form_pg_rewrite) GETSTRUCT(rule))->rulename), "_RETURN") == 0)
+		{
 			put_raw_md5(row, "query", read_text(d, READ_REWRITE, rule, Anum_pg_rewrite_ev_action));
+			ObjectAddressSet(row->part, RewriteRelationId, ((Form_pg_rewrite) GETSTRUCT(rule))->oid);
+		}
 }
 
 /* The names and types of what a view shows. */

@@ -14,6 +14,7 @@
 #include "catalog/pg_range.h"
 #include "catalog/pg_type.h"
 #include "utils/builtins.h"
+#include "utils/fmgroids.h"
 #include "utils/fmgrprotos.h"
 #include "utils/lsyscache.h"
 #include "utils/syscache.h"
@@ -31,6 +32,7 @@ typedef struct WholeType
 	List	   *labels;			/* of an enum, quoted */
 } WholeType;
 
+static void describe_one_type(Describer *d, HeapTuple tuple);
 static bool is_of_its_own(Describer *d, Form_pg_type form);
 static void read_default(Describer *d, WholeType *type);
 static void read_labels(Describer *d, WholeType *type, DescribeRow *row);
@@ -43,9 +45,29 @@ static const char *alignment_text(char alignment);
 static void put_type(Describer *d, DescribeRow *row, const WholeType *type, const char *body);
 static void describe_domain_constraints(Describer *d, const WholeType *type);
 
-/* See describe.h. */
+/*
+ * Where everything is described, a composite type comes with its relation: most
+ * row types are those of tables, which need not be looked up then.
+ */
 void
 describe_type(Describer *d, HeapTuple tuple)
+{
+	if (!d->everything || ((Form_pg_type) GETSTRUCT(tuple))->typtype != TYPTYPE_COMPOSITE)
+		describe_one_type(d, tuple);
+}
+
+/* A composite type that a relation of its kind belongs to. */
+void
+describe_composite_type(Describer *d, Oid type)
+{
+	HeapTuple	tuple = read_oid(d, READ_TYPE, type);
+
+	if (tuple != NULL)
+		describe_one_type(d, heap_copytuple(tuple));
+}
+
+static void
+describe_one_type(Describer *d, HeapTuple tuple)
 {
 	WholeType type = {.form = (Form_pg_type) GETSTRUCT(tuple),.tuple = tuple};
 	const char *schema = namespace_text(d, type.form->typnamespace);
@@ -81,23 +103,21 @@ describe_type(Describer *d, HeapTuple tuple)
 	describe_domain_constraints(d, &type);
 }
 
-/* Not the row, the array or the multirange of something else. */
+/*
+ * Not the row, the array or the multirange of something else.  That an array
+ * type is one is seen by its input function, which no other type can have.
+ */
 static bool
 is_of_its_own(Describer *d, Form_pg_type form)
 {
-	HeapTuple	other;
+	HeapTuple	class;
 
-	if (form->typtype == TYPTYPE_MULTIRANGE)
+	if (form->typtype == TYPTYPE_MULTIRANGE || form->typinput == F_ARRAY_IN)
 		return false;
-	if (form->typtype == TYPTYPE_COMPOSITE)
-	{
-		other = read_oid(d, READ_CLASS, form->typrelid);
-		return other != NULL && ((Form_pg_class) GETSTRUCT(other))->relkind == RELKIND_COMPOSITE_TYPE;
-	}
-	if (!OidIsValid(form->typelem))
+	if (form->typtype != TYPTYPE_COMPOSITE)
 		return true;
-	other = read_oid(d, READ_TYPE, form->typelem);
-	return other == NULL || ((Form_pg_type) GETSTRUCT(other))->typarray != form->oid;
+	class = read_oid(d, READ_CLASS, form->typrelid);
+	return class != NULL && ((Form_pg_class) GETSTRUCT(class))->relkind == RELKIND_COMPOSITE_TYPE;
 }
 
 /* That of a domain is an expression, that of another type a value. */

@@ -67,7 +67,6 @@ void
 run_init(void)
 {
 	notices_init();
-	run_state_init();
 	run_start_init();
 }
 

@@ -304,7 +304,6 @@ extern Datum run_text_array(const List *texts);
 extern void run_counts(Run *run);
 
 /* run_state.c */
-extern void run_state_init(void);
 extern char *run_state(const Run *run);
 
 /* evidence.c */
