@@ -333,6 +333,7 @@ give_rows(Describer *d)
 	if (d->rows != NIL)
 		d->sink(d);
 	d->rows = NIL;
+	d->needs = NULL;
 	MemoryContextReset(d->scratch);
 	trim_expressions(d);
 }
@@ -366,7 +367,7 @@ keep_rows(Describer *d)
 	foreach(lc, d->rows)
 	{
 		DescribeRow *row = lfirst(lc);
-		ArrayType  *needs = describe_needs(d, &row->address);
+		ArrayType  *needs = describe_needs(d, row);
 		Datum		values[9] = {0};
 		bool		nulls[9] = {false};
 

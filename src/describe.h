@@ -31,7 +31,7 @@ typedef enum DescribeReader
 	READ_NAMESPACE,				/* oid */
 	READ_PROC,					/* oid */
 	READ_TYPE,					/* oid */
-	READ_ATTRIBUTE,				/* attrelid (no system columns), attnum */
+	READ_ATTRIBUTE,				/* attrelid, attnum */
 	READ_AGGREGATE,				/* aggfnoid */
 	READ_AMOP_OID,				/* oid */
 	READ_AMPROC_OID,			/* oid */
@@ -77,6 +77,7 @@ typedef struct DescribeRow
 	const char *parent;			/* 'kind identity', or NULL */
 	StringInfoData definition;
 	ObjectAddress address;
+	ObjectAddress part;			/* what it is made of that has dependencies of its own; may be none */
 	bool		with_facts;		/* false: nobody asks for facts and needs */
 	bool		has_raw;		/* the fact raw, be it empty; true at first */
 	DescribeFacts facts;
@@ -99,6 +100,7 @@ typedef struct Describer
 	MemoryContext context;		/* of the call */
 	MemoryContext scratch;		/* of a whole; the current one while it is described */
 	List	   *rows;			/* of the whole: DescribeRow *, in scratch */
+	struct KnownNeeds *needs;	/* of the whole, in scratch */
 	void		(*sink) (struct Describer *d);	/* takes d->rows */
 	void	   *sink_state;
 	int			guc_level;
@@ -207,6 +209,7 @@ extern bool read_any(Describer *d, DescribeReader which, Oid owner);
 extern Relation read_relation(Describer *d, DescribeReader which);
 extern HeapTuple read_oid(Describer *d, DescribeReader which, Oid oid);
 extern void read_seek(Describer *d, DescribeReader which, int nkeys,...);
+extern void read_seek_from(Describer *d, DescribeReader which, int nkeys,...);
 extern HeapTuple read_next(Describer *d, DescribeReader which);
 extern Datum read_column(Describer *d, DescribeReader which, HeapTuple row, AttrNumber attnum, bool *isnull);
 extern char *read_text(Describer *d, DescribeReader which, HeapTuple row, AttrNumber attnum);
@@ -244,7 +247,7 @@ extern void describe_rules(Describer *d, const DescribedRelation *rel);
 extern void describe_statistics(Describer *d, const DescribedRelation *rel);
 
 /* describe_needs.c: array of text, or NULL */
-extern ArrayType *describe_needs(Describer *d, const ObjectAddress *address);
+extern ArrayType *describe_needs(Describer *d, const DescribeRow *row);
 
 /*
  * describe_whole.c: describes the whole objects that addresses are or are part

@@ -31,6 +31,7 @@ typedef struct Column
 	const ColumnType *type;
 	const char *collation;		/* ' COLLATE ...', or NULL */
 	const char *tree;			/* of its default or how it is generated, or NULL */
+	Oid			default_oid;	/* of this */
 	List	   *options;
 	List	   *fdw_options;
 	int			target;			/* of statistics; -1: the usual one */
@@ -38,7 +39,14 @@ typedef struct Column
 	const char *comment;
 } Column;
 
-static const char **read_defaults(Describer *d, const DescribedRelation *rel);
+/* a stored default */
+typedef struct ColumnDefault
+{
+	Oid			oid;
+	const char *tree;
+} ColumnDefault;
+
+static ColumnDefault *read_defaults(Describer *d, const DescribedRelation *rel);
 static bool read_column_parts(Describer *d, const DescribedRelation *rel, Column *column);
 static bool is_told(const DescribedRelation *rel, const Column *column);
 static void describe_column(Describer *d, const DescribedRelation *rel, const Column *column);
@@ -56,7 +64,7 @@ static const char *kind_of_column(char relkind);
 void
 describe_columns(Describer *d, const DescribedRelation *rel)
 {
-	const char **trees = read_defaults(d, rel);
+	ColumnDefault *defaults = read_defaults(d, rel);
 
 	for (int i = 0; i < rel->natts; i++)
 	{
@@ -67,23 +75,27 @@ describe_columns(Describer *d, const DescribedRelation *rel)
 		column.tuple = rel->columns[i];
 		column.form = (Form_pg_attribute) GETSTRUCT(column.tuple);
 		column.name = rel->names[i];
-		column.tree = trees == NULL ? NULL : trees[i];
+		if (defaults != NULL)
+		{
+			column.tree = defaults[i].tree;
+			column.default_oid = defaults[i].oid;
+		}
 		if (read_column_parts(d, rel, &column) && is_told(rel, &column))
 			describe_column(d, rel, &column);
 	}
 }
 
-/* Trees of the defaults of a relation, by attnum - 1; NULL: there is none. */
-static const char **
+/* The defaults of a relation, by attnum - 1; NULL: there is none. */
+static ColumnDefault *
 read_defaults(Describer *d, const DescribedRelation *rel)
 {
-	const char **trees = NULL;
+	ColumnDefault *defaults = NULL;
 	HeapTuple	row;
 
-	for (int i = 0; i < rel->natts && trees == NULL; i++)
+	for (int i = 0; i < rel->natts && defaults == NULL; i++)
 		if (rel->columns[i] != NULL && ((Form_pg_attribute) GETSTRUCT(rel->columns[i]))->atthasdef)
-			trees = palloc0(rel->natts * sizeof(const char *));
-	if (trees == NULL)
+			defaults = palloc0(rel->natts * sizeof(ColumnDefault));
+	if (defaults == NULL)
 		return NULL;
 	read_seek(d, READ_ATTRDEF, 1, ObjectIdGetDatum(rel->oid));
 	while ((row = read_next(d, READ_ATTRDEF)) != NULL)
@@ -91,9 +103,12 @@ read_defaults(Describer *d, const DescribedRelation *rel)
 		int			i = ((Form_pg_attrdef) GETSTRUCT(row))->adnum - 1;
 
 		if (i < rel->natts && rel->columns[i] != NULL && ((Form_pg_attribute) GETSTRUCT(rel->columns[i]))->atthasdef)
-			trees[i] = read_text(d, READ_ATTRDEF, row, Anum_pg_attrdef_adbin);
+		{
+			defaults[i].oid = ((Form_pg_attrdef) GETSTRUCT(row))->oid;
+			defaults[i].tree = read_text(d, READ_ATTRDEF, row, Anum_pg_attrdef_adbin);
+		}
 	}
-	return trees;
+	return defaults;
 }
 
 /* False when its type is gone. */
@@ -160,6 +175,7 @@ describe_column(Describer *d, const DescribedRelation *rel, const Column *column
 	DescribeRow *row = describe_row(d, kind_of_column(rel->relkind), psprintf("%s.%s", rel->identity, column->name),
 									rel->self, RelationRelationId, rel->oid, form->attnum);
 
+	ObjectAddressSet(row->part, AttrDefaultRelationId, column->default_oid);
 	describe_type_of(row, column);
 	describe_default(d, row, rel, column);
 	if (form->attidentity != '\0')

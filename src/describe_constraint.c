@@ -69,6 +69,7 @@ describe_constraint(Describer *d, const DescribedRelation *rel, HeapTuple tuple)
 	{
 		HeapTuple	class = read_oid(d, READ_CLASS, form->conindid);
 
+		ObjectAddressSet(row->part, RelationRelationId, form->conindid);
 		if (class != NULL)
 			describe_its_index(d, row, rel, class, &index_comment);
 	}

@@ -301,7 +301,7 @@ describe_targets(Describer *d, DescribeRow *row, Oid indexid)
 
 	initStringInfo(&text);
 	object.val.object.pairs = palloc0(INDEX_MAX_KEYS * sizeof(JsonbPair));
-	read_seek(d, READ_ATTRIBUTE, 1, ObjectIdGetDatum(indexid));
+	read_seek_from(d, READ_ATTRIBUTE, 2, ObjectIdGetDatum(indexid), Int16GetDatum(1));
 	while ((tuple = read_next(d, READ_ATTRIBUTE)) != NULL)
 	{
 		bool		isnull;

@@ -16,15 +16,10 @@
 #include "access/htup_details.h"
 #include "access/transam.h"
 #include "catalog/dependency.h"
-#include "catalog/pg_attrdef.h"
 #include "catalog/pg_class.h"
-#include "catalog/pg_constraint.h"
 #include "catalog/pg_depend.h"
-#include "catalog/pg_rewrite.h"
 #include "catalog/pg_type.h"
-#include "rewrite/rewriteSupport.h"
 #include "utils/builtins.h"
-#include "utils/snapmgr.h"
 
 #include "describe.h"
 
@@ -33,7 +28,23 @@ typedef struct Reference
 {
 	ObjectAddress to;
 	char		type;
+	int32		subid;			/* of what depends */
 } Reference;
+
+/* an object whose dependencies were read, with those of all its columns */
+typedef struct KnownObject
+{
+	Oid			classid;
+	Oid			objid;
+	List	   *references;		/* of Reference * */
+	char		relkind;		/* '\0': not asked for yet */
+} KnownObject;
+
+/* those of a whole */
+typedef struct KnownNeeds
+{
+	List	   *objects;		/* of KnownObject * */
+} KnownNeeds;
 
 /* what is needed, as it is told */
 typedef struct Need
@@ -42,93 +53,104 @@ typedef struct Need
 	char	   *identity;
 } Need;
 
+static KnownObject *known_object(Describer *d, Oid classid, Oid objid);
+static List *read_references(Describer *d, Oid classid, Oid objid);
 static List *references(Describer *d, const ObjectAddress *object, const char *types);
-static ObjectAddress part_of(Describer *d, const ObjectAddress *object);
 static char relation_kind(Describer *d, Oid relid);
 static bool is_owned_sequence(Describer *d, const ObjectAddress *object, const Reference *reference);
 static void add_part_needs(Describer *d, const ObjectAddress *part, List **needed);
-static void add_needed(Describer *d, ObjectAddress *object, const ObjectAddress *named, List **needed);
+static void add_needed(Describer *d, const ObjectAddress *address, const ObjectAddress *named, List **needed);
 static ArrayType *told(const ObjectAddress *self, List *needed);
 static int	compare_needs(const void *a, const void *b);
 
 /* What must be there for an object, an array of text in byte order, or NULL. */
 ArrayType *
-describe_needs(Describer *d, const ObjectAddress *object)
+describe_needs(Describer *d, const DescribeRow *row)
 {
-	ObjectAddress part = part_of(d, object);
 	List	   *needed = NIL;
 
-	add_part_needs(d, object, &needed);
-	if (OidIsValid(part.objectId))
-		add_part_needs(d, &part, &needed);
-	return needed == NIL ? NULL : told(object, needed);
+	add_part_needs(d, &row->address, &needed);
+	if (OidIsValid(row->part.objectId))
+		add_part_needs(d, &row->part, &needed);
+	return needed == NIL ? NULL : told(&row->address, needed);
+}
+
+/*
+ * An object with its dependencies.  What a table and its columns, constraints
+ * and indexes need is mostly each other, and the same schema and types.
+ */
+static KnownObject *
+known_object(Describer *d, Oid classid, Oid objid)
+{
+	KnownObject *object;
+	ListCell   *lc;
+
+	if (d->needs == NULL)
+		d->needs = palloc0(sizeof(KnownNeeds));
+	foreach(lc, d->needs->objects)
+	{
+		object = lfirst(lc);
+		if (object->objid == objid && object->classid == classid)
+			return object;
+	}
+	object = palloc0(sizeof(KnownObject));
+	object->classid = classid;
+	object->objid = objid;
+	object->references = read_references(d, classid, objid);
+	d->needs->objects = lappend(d->needs->objects, object);
+	return object;
+}
+
+static List *
+read_references(Describer *d, Oid classid, Oid objid)
+{
+	HeapTuple	tuple;
+	List	   *result = NIL;
+
+	read_seek_from(d, READ_DEPEND, 3, ObjectIdGetDatum(classid), ObjectIdGetDatum(objid), Int32GetDatum(0));
+	while ((tuple = read_next(d, READ_DEPEND)) != NULL)
+	{
+		Form_pg_depend form = (Form_pg_depend) GETSTRUCT(tuple);
+		Reference  *reference = palloc(sizeof(Reference));
+
+		ObjectAddressSubSet(reference->to, form->refclassid, form->refobjid, form->refobjsubid);
+		reference->type = form->deptype;
+		reference->subid = form->objsubid;
+		result = lappend(result, reference);
+	}
+	return result;
 }
 
 /* Dependencies of an object, those of the given types. */
 static List *
 references(Describer *d, const ObjectAddress *object, const char *types)
 {
-	HeapTuple	tuple;
 	List	   *result = NIL;
+	ListCell   *lc;
 
-	read_seek(d, READ_DEPEND, 3, ObjectIdGetDatum(object->classId), ObjectIdGetDatum(object->objectId),
-			  Int32GetDatum(object->objectSubId));
-	while ((tuple = read_next(d, READ_DEPEND)) != NULL)
+	foreach(lc, known_object(d, object->classId, object->objectId)->references)
 	{
-		Form_pg_depend form = (Form_pg_depend) GETSTRUCT(tuple);
-		Reference  *reference;
+		Reference  *reference = lfirst(lc);
 
-		if (strchr(types, form->deptype) == NULL)
-			continue;
-		reference = palloc(sizeof(Reference));
-		ObjectAddressSubSet(reference->to, form->refclassid, form->refobjid, form->refobjsubid);
-		reference->type = form->deptype;
-		result = lappend(result, reference);
+		if (reference->subid == object->objectSubId && strchr(types, reference->type) != NULL)
+			result = lappend(result, reference);
 	}
 	return result;
 }
 
-/* What is described with an object and has dependencies of its own. */
-static ObjectAddress
-part_of(Describer *d, const ObjectAddress *object)
-{
-	ObjectAddress part = InvalidObjectAddress;
-	HeapTuple	tuple;
-
-	if (object->classId == RelationRelationId && object->objectSubId > 0)
-	{
-		read_seek(d, READ_ATTRDEF, 2, ObjectIdGetDatum(object->objectId), Int16GetDatum(object->objectSubId));
-		tuple = read_next(d, READ_ATTRDEF);
-		if (tuple != NULL)
-			ObjectAddressSet(part, AttrDefaultRelationId, ((Form_pg_attrdef) GETSTRUCT(tuple))->oid);
-	}
-	else if (object->classId == RelationRelationId)
-	{
-		read_seek(d, READ_REWRITE, 1, ObjectIdGetDatum(object->objectId));
-		while ((tuple = read_next(d, READ_REWRITE)) != NULL)
-			if (strcmp(NameStr(((Form_pg_rewrite) GETSTRUCT(tuple))->rulename), ViewSelectRuleName) == 0)
-				ObjectAddressSet(part, RewriteRelationId, ((Form_pg_rewrite) GETSTRUCT(tuple))->oid);
-	}
-	else if (object->classId == ConstraintRelationId)
-	{
-		Form_pg_constraint form;
-
-		tuple = read_oid(d, READ_CONSTRAINT_OID, object->objectId);
-		form = tuple == NULL ? NULL : (Form_pg_constraint) GETSTRUCT(tuple);
-		if (form != NULL && (form->contype == CONSTRAINT_PRIMARY || form->contype == CONSTRAINT_UNIQUE ||
-							 form->contype == CONSTRAINT_EXCLUSION))
-			ObjectAddressSet(part, RelationRelationId, form->conindid);
-	}
-	return part;
-}
-
-/* The kind of a relation, or '\0'. */
+/* The kind of a relation; '?' when it is gone. */
 static char
 relation_kind(Describer *d, Oid relid)
 {
-	HeapTuple	tuple = read_oid(d, READ_CLASS, relid);
+	KnownObject *relation = known_object(d, RelationRelationId, relid);
 
-	return tuple == NULL ? '\0' : ((Form_pg_class) GETSTRUCT(tuple))->relkind;
+	if (relation->relkind == '\0')
+	{
+		HeapTuple	tuple = read_oid(d, READ_CLASS, relid);
+
+		relation->relkind = tuple == NULL ? '?' : ((Form_pg_class) GETSTRUCT(tuple))->relkind;
+	}
+	return relation->relkind;
 }
 
 /* Is the reference that of a sequence to the column that owns it? */
@@ -182,27 +204,25 @@ add_part_needs(Describer *d, const ObjectAddress *part, List **needed)
  * stands for the view.
  */
 static void
-add_needed(Describer *d, ObjectAddress *object, const ObjectAddress *named, List **needed)
+add_needed(Describer *d, const ObjectAddress *address, const ObjectAddress *named, List **needed)
 {
 	static const char extension[] = {DEPENDENCY_EXTENSION, '\0'};
+	ObjectAddress *object = palloc(sizeof(ObjectAddress));
 	ObjectAddress whole;
 	List	   *extensions;
 	ListCell   *lc;
 
+	*object = *address;
 	ObjectAddressSet(whole, object->classId, object->objectId);
 	extensions = references(d, &whole, extension);
 	if (extensions != NIL)
 	{
-		object = &((Reference *) linitial(extensions))->to;
+		*object = ((Reference *) linitial(extensions))->to;
 		object->objectSubId = 0;
 	}
-	else if (named->classId == RelationRelationId && named->objectSubId > 0)
-	{
-		char		relkind = relation_kind(d, named->objectId);
-
-		if (relkind == RELKIND_VIEW || relkind == RELKIND_MATVIEW)
-			object->objectSubId = 0;
-	}
+	else if (named->classId == RelationRelationId && named->objectSubId > 0 &&
+			 strchr((const char[]) {RELKIND_VIEW, RELKIND_MATVIEW, '\0'}, relation_kind(d, named->objectId)) != NULL)
+		object->objectSubId = 0;
 	foreach(lc, *needed)
 	{
 		ObjectAddress *other = lfirst(lc);

@@ -70,15 +70,13 @@ static const struct
 	Oid			catalog;
 	Oid			index;
 	bool		sparse;			/* few owners have rows */
-	bool		positive;		/* of an owner, only those with a number above
-								 * zero */
 }			reader_rules[DESCRIBE_READERS] =
 {
 	[READ_CLASS] = {RelationRelationId, ClassOidIndexId},
 	[READ_NAMESPACE] = {NamespaceRelationId, NamespaceOidIndexId},
 	[READ_PROC] = {ProcedureRelationId, ProcedureOidIndexId},
 	[READ_TYPE] = {TypeRelationId, TypeOidIndexId},
-	[READ_ATTRIBUTE] = {AttributeRelationId, AttributeRelidNumIndexId,.positive = true},
+	[READ_ATTRIBUTE] = {AttributeRelationId, AttributeRelidNumIndexId},
 	[READ_AGGREGATE] = {AggregateRelationId, AggregateFnoidIndexId},
 	[READ_AMOP_OID] = {AccessMethodOperatorRelationId, AccessMethodOperatorOidIndexId},
 	[READ_AMPROC_OID] = {AccessMethodProcedureRelationId, AccessMethodProcedureOidIndexId},
@@ -109,6 +107,7 @@ static const struct
 
 static Reader *reader(Describer *d, DescribeReader which);
 static void begin_scan(Describer *d, Reader *r, int nkeys);
+static void seek(Describer *d, Reader *r, int nkeys, bool from, va_list values);
 static void find_owners(Describer *d, Reader *r);
 static int	compare_oid(const void *a, const void *b);
 
@@ -150,27 +149,43 @@ begin_scan(Describer *d, Reader *r, int nkeys)
 void
 read_seek(Describer *d, DescribeReader which, int nkeys,...)
 {
-	Reader	   *r = reader(d, which);
-	bool		positive = nkeys == 1 && reader_rules[which].positive;
 	va_list		values;
+
+	va_start(values, nkeys);
+	seek(d, reader(d, which), nkeys, false, values);
+	va_end(values);
+}
+
+/* The same, the last of these columns from the value on. */
+void
+read_seek_from(Describer *d, DescribeReader which, int nkeys,...)
+{
+	va_list		values;
+
+	va_start(values, nkeys);
+	seek(d, reader(d, which), nkeys, true, values);
+	va_end(values);
+}
+
+static void
+seek(Describer *d, Reader *r, int nkeys, bool from, va_list values)
+{
 	MemoryContext old;
 
-	if (r->scan == NULL || r->nkeys != nkeys + positive)
-		begin_scan(d, r, nkeys + positive);
-	va_start(values, nkeys);
+	if (r->scan == NULL || r->nkeys != nkeys)
+		begin_scan(d, r, nkeys);
 	for (int i = 0; i < nkeys; i++)
 	{
 		Oid			type = r->index->rd_opcintype[i];
+		bool		or_more = from && i == nkeys - 1;
 
-		ScanKeyInit(&r->keys[i], i + 1, BTEqualStrategyNumber,
-					type == OIDOID ? F_OIDEQ : type == INT2OID ? F_INT2EQ : F_INT4EQ,
+		ScanKeyInit(&r->keys[i], i + 1, or_more ? BTGreaterEqualStrategyNumber : BTEqualStrategyNumber,
+					type == OIDOID ? (or_more ? F_OIDGE : F_OIDEQ) :
+					type == INT2OID ? (or_more ? F_INT2GE : F_INT2EQ) : (or_more ? F_INT4GE : F_INT4EQ),
 					va_arg(values, Datum));
 	}
-	va_end(values);
-	if (positive)
-		ScanKeyInit(&r->keys[1], 2, BTGreaterStrategyNumber, F_INT2GT, Int16GetDatum(0));
 	old = MemoryContextSwitchTo(d->context);
-	index_rescan(r->scan, r->keys, r->nkeys, NULL, 0);
+	index_rescan(r->scan, r->keys, nkeys, NULL, 0);
 	MemoryContextSwitchTo(old);
 }
 

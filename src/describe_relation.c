@@ -131,7 +131,7 @@ read_parts(Describer *d, DescribedRelation *rel)
 	rel->comments = read_comments(d, rel);
 	rel->columns = palloc0(Max(1, rel->natts) * sizeof(HeapTuple));
 	rel->names = palloc0(Max(1, rel->natts) * sizeof(const char *));
-	read_seek(d, READ_ATTRIBUTE, 1, ObjectIdGetDatum(rel->oid));
+	read_seek_from(d, READ_ATTRIBUTE, 2, ObjectIdGetDatum(rel->oid), Int16GetDatum(1));
 	while ((row = read_next(d, READ_ATTRIBUTE)) != NULL)
 	{
 		int			i = ((Form_pg_attribute) GETSTRUCT(row))->attnum - 1;
@@ -402,7 +402,10 @@ describe_query(Describer *d, DescribeRow *row, const DescribedRelation *rel)
 	read_seek(d, READ_REWRITE, 1, ObjectIdGetDatum(rel->oid));
 	while (query != NULL && (rule = read_next(d, READ_REWRITE)) != NULL)
 		if (strcmp(NameStr(((Form_pg_rewrite) GETSTRUCT(rule))->rulename), "_RETURN") == 0)
+		{
 			put_raw_md5(row, "query", read_text(d, READ_REWRITE, rule, Anum_pg_rewrite_ev_action));
+			ObjectAddressSet(row->part, RewriteRelationId, ((Form_pg_rewrite) GETSTRUCT(rule))->oid);
+		}
 }
 
 /* The names and types of what a view shows. */
