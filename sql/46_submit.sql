@@ -47,10 +47,11 @@ CREATE VIEW migmgr.pending WITH (security_invoker = false) AS
          s.role || CASE WHEN s.session_role <> s.role THEN ' (logged in as ' || s.session_role || ')' ELSE '' END AS submitted_by,
          (s.detail ->> 'statements')::integer AS statements, COALESCE(o.done, 0) AS done,
          (s.detail ->> 'online')::boolean AS online, s.checksum, s.detail ->> 'file' AS file,
-         s.detail ->> 'note' AS note, o.message, s.seq AS ticket
+         s.detail ->> 'note' AS note, o.message, s.seq AS ticket, k.text AS sql
     FROM (SELECT DISTINCT ON (l.version) l.seq, l.event, l.version, l.name, l.at, l.role, l.session_role, l.checksum, l.detail::jsonb AS detail
             FROM migmgr.ledger AS l WHERE l.event IN ('submitted', 'withdrawn') ORDER BY l.version, l.seq DESC) AS s
     LEFT JOIN migmgr_internal.online_state AS o ON o.version = s.version
+    LEFT JOIN migmgr_internal.script AS k ON k.checksum = s.checksum
    WHERE s.event = 'submitted'
      AND NOT EXISTS (SELECT FROM migmgr.ledger AS a WHERE a.version = s.version AND a.seq > s.seq
                         AND a.event IN ('applied', 'baseline', 'captured', 'imported', 'marked applied', 'renamed', 'superseded'))
@@ -58,6 +59,7 @@ CREATE VIEW migmgr.pending WITH (security_invoker = false) AS
 COMMENT ON VIEW migmgr.pending IS 'what was submitted and is not applied, in the order of versions';
 COMMENT ON COLUMN migmgr.pending.status IS 'submitted, or of one that runs online: queued, running, partly applied';
 COMMENT ON COLUMN migmgr.pending.checksum IS 'of the text that will be applied, in canonical form';
+COMMENT ON COLUMN migmgr.pending.sql IS 'the text to review: all of the file, down and verify sections too';
 COMMENT ON COLUMN migmgr.pending.done IS 'statements of an online migration that are done';
 COMMENT ON COLUMN migmgr.pending.message IS 'what stopped it last';
 

@@ -787,6 +787,17 @@ $$;
 REVOKE ALL ON FUNCTION migmgr_internal.undo_pairs(jsonb, jsonb, boolean) FROM PUBLIC;
 COMMENT ON FUNCTION migmgr_internal.undo_pairs(jsonb, jsonb, boolean) IS 'undo(): what was before beside what is after, by OID or by name';
 
+-- Has an enum got a value, and kept the names of those that it had?
+CREATE FUNCTION migmgr_internal.undo_has_new_value(p migmgr_internal.undo_pair) RETURNS boolean
+  LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+  AS $$
+  SELECT p.kind = 'type' AND p.same AND p.b -> 'facts' ->> 'type' = 'e' AND 'labels' = ANY (p.changed)
+         AND EXISTS (SELECT FROM jsonb_object_keys(p.a -> 'facts' -> 'raw' -> 'labels') AS l WHERE NOT p.b -> 'facts' -> 'raw' -> 'labels' ? l)
+         AND p.a -> 'facts' -> 'raw' -> 'labels' @> (p.b -> 'facts' -> 'raw' -> 'labels')
+$$;
+REVOKE ALL ON FUNCTION migmgr_internal.undo_has_new_value(migmgr_internal.undo_pair) FROM PUBLIC;
+COMMENT ON FUNCTION migmgr_internal.undo_has_new_value(migmgr_internal.undo_pair) IS 'undo(): is this an enum that got a value';
+
 -- What must be dropped and made again because of something that is, or whose
 -- type changes; what is dropped last, and what goes under another name till then.
 CREATE FUNCTION migmgr_internal.undo_closure(INOUT pairs migmgr_internal.undo_pair[])
@@ -799,7 +810,10 @@ DECLARE
 BEGIN
   -- a type that was made anew: columns go back to the old one
   FOR i IN 1 .. coalesce(cardinality(pairs), 0) LOOP
-    IF pairs[i].kind = 'type' AND NOT pairs[i].same AND pairs[i].changed && '{labels,body,type}'::text[] THEN
+    IF migmgr_internal.undo_has_new_value(pairs[i]) THEN
+      -- a value cannot be removed: the type is made again without it
+      pairs[i].swap := 'migmgr_undo_' || i;
+    ELSIF pairs[i].kind = 'type' AND NOT pairs[i].same AND pairs[i].changed && '{labels,body,type}'::text[] THEN
       -- the functions of a range type keep their names, so the two cannot be there together
       IF pairs[i].b -> 'facts' ->> 'type' <> 'r' THEN
         pairs[i].swap := 'migmgr_undo_' || i;
@@ -808,7 +822,18 @@ BEGIN
       END IF;
     END IF;
   END LOOP;
-  SELECT jsonb_object_agg(p.before_key, 1) INTO cause FROM unnest(pairs) AS p WHERE p.swap IS NOT NULL;
+  -- so do domains over it, and composite types with it
+  LOOP
+    SELECT jsonb_object_agg(p.before_key, 1) INTO cause FROM unnest(pairs) AS p WHERE p.swap IS NOT NULL;
+    SELECT array_agg(p.id) INTO more FROM unnest(pairs) AS p
+     WHERE p.kind = 'type' AND p.same AND p.swap IS NULL AND p.b -> 'facts' ->> 'type' IN ('c', 'd')
+       AND EXISTS (SELECT FROM unnest(pairs) AS x, jsonb_array_elements_text(nullif(x.b -> 'needs', 'null')) AS n
+                    WHERE (x.id = p.id OR x.b ->> 'parent' = p.before_key) AND cause ? n);
+    EXIT WHEN more IS NULL;
+    FOREACH i IN ARRAY more LOOP
+      pairs[i].swap := 'migmgr_undo_' || i;
+    END LOOP;
+  END LOOP;
   IF cause IS NOT NULL THEN
     FOR i IN 1 .. cardinality(pairs) LOOP
       IF pairs[i].b IS NOT NULL AND pairs[i].a IS NOT NULL AND pairs[i].swap IS NULL
@@ -819,6 +844,23 @@ BEGIN
             pairs[i].changed := pairs[i].changed || '{default}'::text[];
           END IF;
         ELSIF pairs[i].kind <> 'table' THEN
+          pairs[i].recreate := true;
+        END IF;
+      END IF;
+    END LOOP;
+  END IF;
+  -- what says the same, but means something else of that name
+  SELECT jsonb_object_agg(y.after_key, 1) INTO cause FROM unnest(pairs) AS y JOIN unnest(pairs) AS x ON x.before_key = y.after_key WHERE x.id <> y.id;
+  IF cause IS NOT NULL THEN
+    FOR i IN 1 .. cardinality(pairs) LOOP
+      IF pairs[i].b IS NOT NULL AND pairs[i].a IS NOT NULL AND pairs[i].swap IS NULL AND NOT pairs[i].recreate
+         AND EXISTS (SELECT FROM jsonb_array_elements_text(nullif(pairs[i].b -> 'needs', 'null')) AS n WHERE cause ? n AND pairs[i].a -> 'needs' ? n) THEN
+        IF pairs[i].kind IN ('table column', 'foreign table column', 'composite type column') THEN
+          pairs[i].changed := pairs[i].changed || '{type}'::text[];
+          IF pairs[i].b -> 'facts' ? 'default' THEN
+            pairs[i].changed := pairs[i].changed || '{default}'::text[];
+          END IF;
+        ELSIF NOT pairs[i].same AND pairs[i].kind NOT IN ('table', 'foreign table', 'sequence', 'type', 'schema') THEN
           pairs[i].recreate := true;
         END IF;
       END IF;
@@ -950,7 +992,7 @@ BEGIN
       END IF;
       IF p.kind = 'type' AND p.swap IS NOT NULL THEN
         step.phase := 4;
-        step.needs := NULL;
+        step.needs := migmgr_internal.undo_needs(p.a);
         step.sql := format('DROP %s', migmgr_internal.undo_subject(p.kind, (f ->> 'schema') || '.' || p.swap, NULL, f));
         RETURN NEXT step;
       END IF;
@@ -1091,7 +1133,8 @@ DECLARE
   columns jsonb;
   owner jsonb;
   step migmgr_internal.undo_step;
-  made jsonb := (SELECT coalesce(jsonb_object_agg(x.before_key, x.kind), '{}') FROM unnest(pairs) AS x WHERE x.b IS NOT NULL AND (x.a IS NULL OR x.recreate OR x.kind = 'type' AND x.swap IS NOT NULL));
+  made jsonb := (SELECT coalesce(jsonb_object_agg(x.before_key, x.kind), '{}') FROM unnest(pairs) AS x WHERE x.b IS NOT NULL AND (x.a IS NULL OR x.recreate OR x.kind = 'type' AND x.swap IS NOT NULL
+    OR x.kind = 'composite type column' AND EXISTS (SELECT FROM unnest(pairs) AS t WHERE t.before_key = x.b ->> 'parent' AND t.swap IS NOT NULL)));
   parent text;
 BEGIN
   FOREACH p IN ARRAY pairs LOOP
@@ -1203,6 +1246,7 @@ BEGIN
     SELECT c.classid, c.objid, c.objsubid FROM cause AS c
     UNION ALL SELECT 'pg_type'::regclass, t.oid, 0 FROM cause AS c JOIN pg_class AS r ON r.oid = c.objid JOIN pg_type AS t ON t.oid = r.reltype OR t.typelem = r.reltype
                WHERE c.classid = 'pg_class'::regclass AND c.objsubid = 0
+    UNION ALL SELECT 'pg_type'::regclass, t.typarray, 0 FROM cause AS c JOIN pg_type AS t ON t.oid = c.objid AND t.typarray <> 0 WHERE c.classid = 'pg_type'::regclass
     UNION ALL SELECT 'pg_class'::regclass, k.conindid, 0 FROM cause AS c JOIN pg_constraint AS k ON k.oid = c.objid WHERE c.classid = 'pg_constraint'::regclass AND k.contype IN ('p', 'u', 'x')
   ), found AS (
     SELECT DISTINCT d.classid, d.objid FROM spot AS s

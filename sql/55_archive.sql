@@ -458,14 +458,17 @@ COMMENT ON FUNCTION migmgr_internal.archive_users(bigint) IS 'objects outside th
 
 -- How the data of a version comes back: one row per table or column that is
 -- there again.  before and after are migmgr's; fill runs as the owner of the
--- table, because it evaluates that owner's constraints and expressions.
-CREATE FUNCTION migmgr_internal.archive_plan(version text)
+-- table, because it evaluates that owner's constraints and expressions.  What a
+-- script puts into a table each time is in the archive already, as it was last;
+-- so if the script is the same, that goes, unless other tables refer to it.
+CREATE FUNCTION migmgr_internal.archive_plan(version text, checksum text)
   RETURNS TABLE (archive bigint, n integer, kind text, identity text, relid oid, attnum integer, expected bigint,
                  source text, owner oid, before text, fill text, after text)
   LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
   AS $$
   WITH RECURSIVE kept AS (
     SELECT a.*, r.live::oid AS relid, r.attnum,
+           EXISTS (SELECT FROM migmgr.ledger AS l WHERE l.seq = a.seq AND l.checksum = archive_plan.checksum) AS unchanged,
            format('%I.%I', migmgr_internal.archive_schema(a.seq), a.relation) AS source
       FROM migmgr_internal.archive AS a
       CROSS JOIN LATERAL (
@@ -493,7 +496,10 @@ CREATE FUNCTION migmgr_internal.archive_plan(version text)
   )
   SELECT k.seq, k.n, k.kind, k.identity, k.relid, k.attnum, k.row_count, k.source, c.relowner,
          concat(g.grants, (SELECT string_agg(format('ALTER TABLE %s DISABLE TRIGGER %I;', k.relid::regclass, t.tgname), '') FROM pg_trigger AS t
-                  WHERE t.tgrelid = k.relid AND NOT t.tgisinternal AND t.tgenabled <> 'D')),
+                  WHERE t.tgrelid = k.relid AND NOT t.tgisinternal AND t.tgenabled <> 'D'),
+                CASE WHEN k.kind = 'table' AND k.unchanged AND NOT EXISTS (SELECT FROM pg_constraint AS f WHERE f.confrelid = k.relid AND f.contype = 'f')
+                          AND NOT EXISTS (SELECT FROM pg_rewrite AS w WHERE w.ev_class = k.relid)
+                     THEN format('DELETE FROM ONLY %s;', k.relid::regclass) END),
          CASE k.kind
            WHEN 'table' THEN (SELECT format('INSERT INTO %s (%s) OVERRIDING SYSTEM VALUE SELECT %s FROM %s AS a ON CONFLICT DO NOTHING', k.relid::regclass,
                                 string_agg(quote_ident(p.name), ', ' ORDER BY p.ordinality), string_agg(p.value, ', ' ORDER BY p.ordinality), k.source)
@@ -514,8 +520,8 @@ CREATE FUNCTION migmgr_internal.archive_plan(version text)
       UNION ALL SELECT '', '' FROM pg_roles AS r WHERE r.oid = c.relowner AND r.rolsuper) AS g
    ORDER BY (SELECT max(cardinality(d.seen)) FROM depth AS d WHERE d.relid = k.relid), k.n
 $$;
-REVOKE ALL ON FUNCTION migmgr_internal.archive_plan(text) FROM PUBLIC;
-COMMENT ON FUNCTION migmgr_internal.archive_plan(text) IS 'statements that bring back the data of a version';
+REVOKE ALL ON FUNCTION migmgr_internal.archive_plan(text, text) FROM PUBLIC;
+COMMENT ON FUNCTION migmgr_internal.archive_plan(text, text) IS 'statements that bring back the data of a version';
 
 -- Of a table of an archive, how many of its rows are not in the table that is
 -- there now.

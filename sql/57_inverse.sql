@@ -14,7 +14,10 @@ CREATE FUNCTION migmgr_internal.image_before(
   LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
   AS $$
   SELECT COALESCE(jsonb_agg(e.value), '[]')
-    FROM jsonb_array_elements(taken || CASE WHEN classids = '{}' THEN '[]' ELSE COALESCE(migmgr_internal.image(classids, objids), '[]') END) AS e
+    FROM (-- of two images the first
+          SELECT DISTINCT ON (x.value ->> 'kind', x.value ->> 'classid', x.value ->> 'objid', x.value ->> 'objsubid', CASE x.value ->> 'kind' WHEN 'security label' THEN x.value ->> 'identity' END) x.value
+            FROM jsonb_array_elements(taken || CASE WHEN classids = '{}' THEN '[]' ELSE COALESCE(migmgr_internal.image(classids, objids), '[]') END) WITH ORDINALITY AS x(value, n)
+           ORDER BY x.value ->> 'kind', x.value ->> 'classid', x.value ->> 'objid', x.value ->> 'objsubid', CASE x.value ->> 'kind' WHEN 'security label' THEN x.value ->> 'identity' END, x.n) AS e
    WHERE NOT EXISTS (SELECT FROM unnest(created_classids, created_objids, created_subids) AS c(classid, objid, objsubid)
                       WHERE c.classid = (e.value ->> 'classid')::oid AND c.objid = (e.value ->> 'objid')::oid AND c.objsubid = (e.value ->> 'objsubid')::integer)
 $$;
@@ -205,7 +208,7 @@ BEGIN
       entry.version, entry.version, CASE WHEN lost = '' THEN '' ELSE ', on_data => ''archive''' END),
     CASE WHEN detail ? 'down' THEN E'## The way back, as its author wrote it\n\n'
          WHEN detail ? 'derived' THEN E'## The way back, derived from what it did\n\n' ELSE E'## The way back\n\n' END,
-    CASE WHEN script IS NULL THEN E'There is none: write it as a new migration.\n' ELSE concat(E'```sql\n', rtrim(script, E'\n'), E'\n```\n') END);
+    CASE WHEN script IS NULL THEN E'There is none: write it as a new migration.\n' ELSE concat(E'```sql\n', trim(regexp_replace(script, '^\s*-- migmgr:down[^\n]*\n', ''), E'\n'), E'\n```\n') END);
 END
 $$;
 REVOKE ALL ON FUNCTION migmgr.rollback_guide(text) FROM PUBLIC;

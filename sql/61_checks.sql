@@ -80,7 +80,7 @@ BEGIN
       FROM migmgr_internal.run_checks(run_checks.run_at, true) AS r
   )
   SELECT s.check_name, s.status, s.value, s.expected, s.detail, s.ms
-    FROM (SELECT 0 AS rank, format('%s checks', count(*)) AS check_name,
+    FROM (SELECT 0 AS rank, format('%s check%s', count(*), CASE WHEN count(*) <> 1 THEN 's' END) AS check_name,
                  CASE min(r.rank) WHEN 1 THEN 'failed' WHEN 2 THEN 'table missing' ELSE 'ok' END AS status, NULL::text AS value, NULL::text AS expected,
                  concat_ws(', ', count(*) FILTER (WHERE r.rank = 3) || ' ok', nullif(count(*) FILTER (WHERE r.rank = 1), 0) || ' failed',
                    nullif(count(*) FILTER (WHERE r.rank = 2), 0) || ' without their table') || format(', in %s (%s)', current_database(), migmgr.environment()) AS detail,

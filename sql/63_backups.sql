@@ -31,23 +31,37 @@ REVOKE ALL ON FUNCTION migmgr.record_backup(text, timestamptz, bigint, text, boo
 COMMENT ON FUNCTION migmgr.record_backup(text, timestamptz, bigint, text, boolean)
   IS 'put a backup on record, with the time it was taken and its size; verified: somebody has restored it, or checked it';
 
--- A base backup leaves a history file, until that is archived and recycled;
--- whether the copy arrived anywhere the server does not know.
+CREATE FUNCTION migmgr_internal.archive_tool() RETURNS text
+  LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+  AS $$
+  SELECT CASE WHEN s.value ~ 'pgbackrest' THEN 'pgBackRest' WHEN s.value ~ 'wal-g' THEN 'WAL-G' WHEN s.value ~ 'barman' THEN 'Barman' END
+    FROM (SELECT concat(current_setting('archive_command'), current_setting('archive_library', true)) AS value) AS s
+$$;
+REVOKE ALL ON FUNCTION migmgr_internal.archive_tool() FROM PUBLIC;
+COMMENT ON FUNCTION migmgr_internal.archive_tool() IS 'which tool the WAL goes to, as far as the settings tell';
+
+-- A base backup, by whatever tool, leaves a history file, which stays until the
+-- next one ends; but only while WAL is archived.  It has the label that the
+-- tool gave.  Whether the copy arrived anywhere the server does not know.
 CREATE FUNCTION migmgr_internal.seen_backups()
   RETURNS TABLE(label text, taken_at timestamptz, location text, source text, note text)
   LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
   AS $$
-DECLARE
-  tool text := CASE WHEN current_setting('archive_command') ~ 'pgbackrest' THEN 'pgBackRest' WHEN current_setting('archive_command') ~ 'wal-g' THEN 'WAL-G'
-                    WHEN current_setting('archive_command') ~ 'barman' THEN 'Barman' END;
+#variable_conflict use_column
 BEGIN
   RETURN QUERY
-  SELECT w.name, w.modification, NULL::text, 'base backup'::text,
+  SELECT COALESCE(substring(h.text FROM '(?n)^LABEL: (.*)$'), w.name), w.modification,
+         substring(h.text FROM '(?n)^LABEL: (pgBackRest|Barman|WAL-G|wal-g|pg_basebackup)'), 'base backup'::text,
          'the server ended a base backup then; whether the copy is whole, and where it is, it does not know'::text
-    FROM pg_ls_waldir() AS w WHERE w.name ~ '^[0-9A-F]{24}\.[0-9A-F]{8}\.backup$'
+    FROM pg_ls_waldir() AS w CROSS JOIN LATERAL (SELECT pg_read_file('pg_wal/' || w.name, 0, 10000, true) AS text) AS h
+   WHERE w.name ~ '^[0-9A-F]{24}\.[0-9A-F]{8}\.backup$'
   UNION ALL
-  SELECT a.last_archived_wal, a.last_archived_time, tool, 'WAL archive',
-         CASE WHEN a.last_failed_time > COALESCE(a.last_archived_time, '-infinity') THEN format('failing since %s', to_char(a.last_failed_time, 'YYYY-MM-DD HH24:MI:SS TZ'))
+  SELECT format('process %s', p.pid), NULL, NULL, 'base backup, running',
+         format('%s; %s of %s sent', p.phase, pg_size_pretty(p.backup_streamed), COALESCE(pg_size_pretty(p.backup_total), 'an unknown size'))
+    FROM pg_stat_progress_basebackup AS p
+  UNION ALL
+  SELECT a.last_archived_wal, a.last_archived_time, migmgr_internal.archive_tool(), 'WAL archive',
+         CASE WHEN a.last_failed_time > COALESCE(a.last_archived_time, '-infinity') THEN format('failing since %s, %s failures', to_char(a.last_failed_time, 'YYYY-MM-DD HH24:MI:SS TZ'), a.failed_count)
               ELSE 'the last WAL file archived: no backup by itself, but what restores one to any later time' END
     FROM pg_stat_archiver AS a WHERE a.last_archived_time IS NOT NULL OR a.last_failed_time IS NOT NULL;
 EXCEPTION WHEN insufficient_privilege OR undefined_file THEN
@@ -70,7 +84,7 @@ CREATE VIEW migmgr.backups WITH (security_invoker = false) AS
           SELECT s.label, s.taken_at, NULL, s.source, s.location, NULL, NULL, NULL, s.note FROM migmgr_internal.seen_backups() AS s) AS b
    ORDER BY b.taken_at DESC NULLS LAST;
 COMMENT ON VIEW migmgr.backups IS 'backups on record, and what the server itself has seen of some; the latest first';
-COMMENT ON COLUMN migmgr.backups.source IS 'recorded by record_backup(), base backup (its history file), or WAL archive (pg_stat_archiver)';
+COMMENT ON COLUMN migmgr.backups.source IS 'recorded by record_backup(), base backup (its history file), base backup, running, or WAL archive (pg_stat_archiver)';
 
 -- The digest shows an edit by accident or by hand; there is no secret in it, so
 -- it proves nothing about who made the receipt.

@@ -126,29 +126,44 @@ $$;
 REVOKE ALL ON FUNCTION migmgr_internal.gate_window(timestamptz) FROM PUBLIC;
 COMMENT ON FUNCTION migmgr_internal.gate_window(timestamptz) IS 'is the window open; no row where there is none';
 
+CREATE FUNCTION migmgr_internal.ago(span interval) RETURNS text
+  LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+  AS $$
+  SELECT CASE WHEN span < interval '2 hours' THEN format('%s minutes ago', (EXTRACT(epoch FROM span) / 60)::integer)
+              WHEN span < interval '3 days' THEN format('%s hours ago', (EXTRACT(epoch FROM span) / 3600)::integer)
+              ELSE format('%s days ago', (EXTRACT(epoch FROM span) / 86400)::integer) END
+$$;
+REVOKE ALL ON FUNCTION migmgr_internal.ago(interval) FROM PUBLIC;
+COMMENT ON FUNCTION migmgr_internal.ago(interval) IS 'how long ago, for people';
+
+-- What the server has seen by itself does not count, but is mentioned.
 CREATE FUNCTION migmgr_internal.gate_backup(at timestamptz)
   RETURNS TABLE(item text, status text, detail text, hint text)
   LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
   AS $$
 #variable_conflict use_column
 DECLARE
-  allowed text := migmgr_internal.policy_value('max_backup_age');
+  rule text := migmgr_internal.policy_value('max_backup_age');
+  allowed interval := CASE WHEN rule = 'any' THEN '24 hours' ELSE rule END::interval;
+  last record;
+  seen text;
+  good boolean;
 BEGIN
+  SELECT k.label, k.taken_at, k.size, k.verified INTO last FROM migmgr.backups AS k
+   WHERE k.source = 'recorded' AND k.note IS NULL ORDER BY k.taken_at DESC LIMIT 1;
+  good := COALESCE(last.taken_at >= gate_backup.at - allowed, false);
+  IF NOT good THEN
+    SELECT format('; the server saw a base backup (%s) end %s, which is not on record', s.label, migmgr_internal.ago(gate_backup.at - s.taken_at)) INTO seen
+      FROM migmgr_internal.seen_backups() AS s
+     WHERE s.source = 'base backup' AND s.taken_at > COALESCE(last.taken_at, '-infinity') ORDER BY s.taken_at DESC LIMIT 1;
+  END IF;
   RETURN QUERY
-  SELECT 'backup', CASE WHEN allowed = 'any' THEN CASE WHEN b.taken_at > gate_backup.at - interval '24 hours' THEN 'ok' ELSE 'warning' END
-                        WHEN b.taken_at >= gate_backup.at - allowed::interval THEN 'ok' ELSE 'failed' END,
-         CASE WHEN b.taken_at IS NULL THEN 'no backup is recorded'
-              ELSE format('the last backup "%s" was taken %s ago, %s, %s', b.label,
-                CASE WHEN gate_backup.at - b.taken_at < interval '2 hours' THEN format('%s minutes', (EXTRACT(epoch FROM gate_backup.at - b.taken_at) / 60)::integer)
-                     WHEN gate_backup.at - b.taken_at < interval '3 days' THEN format('%s hours', (EXTRACT(epoch FROM gate_backup.at - b.taken_at) / 3600)::integer)
-                     ELSE format('%s days', (EXTRACT(epoch FROM gate_backup.at - b.taken_at) / 86400)::integer) END, b.size, CASE WHEN b.verified THEN 'verified' ELSE 'not verified' END) END
-         || CASE WHEN allowed = 'any' THEN '' ELSE format('; %s is what policy max_backup_age allows', allowed) END,
-         CASE WHEN b.taken_at >= gate_backup.at - CASE WHEN allowed = 'any' THEN '24 hours' ELSE allowed END::interval THEN NULL
-              ELSE 'Take one, then: SELECT migmgr.record_backup(''label'', taken_at => now(), size_bytes => ..., verified => true);' END
-    FROM (SELECT) AS one
-    LEFT JOIN LATERAL (
-      SELECT k.label, k.taken_at, k.size, k.verified FROM migmgr.backups AS k
-       WHERE k.source = 'recorded' AND k.note IS NULL ORDER BY k.taken_at DESC LIMIT 1) AS b ON true;
+  SELECT 'backup', CASE WHEN good THEN 'ok' WHEN rule = 'any' THEN 'warning' ELSE 'failed' END,
+         concat(CASE WHEN last.taken_at IS NULL THEN 'no backup is recorded'
+                     ELSE format('the last backup "%s" was taken %s, %s, %s', last.label, migmgr_internal.ago(gate_backup.at - last.taken_at), last.size,
+                                 CASE WHEN last.verified THEN 'verified' ELSE 'not verified' END) END,
+                seen, CASE WHEN rule <> 'any' THEN format('; %s is what policy max_backup_age allows', rule) END),
+         CASE WHEN NOT good THEN 'Take one, then: SELECT migmgr.record_backup(''label'', taken_at => now(), size_bytes => ..., verified => true);' END;
 END
 $$;
 REVOKE ALL ON FUNCTION migmgr_internal.gate_backup(timestamptz) FROM PUBLIC;
@@ -334,6 +349,14 @@ CREATE FUNCTION migmgr_internal.preflight_server()
   SELECT 'prepared transactions', 'warning', format('%s, the oldest of %s', count(*), to_char(min(p.prepared), 'YYYY-MM-DD HH24:MI TZ')), 'They hold their locks until COMMIT PREPARED or ROLLBACK PREPARED.'
     FROM pg_prepared_xacts AS p WHERE p.database = current_database() HAVING count(*) > 0
   UNION ALL
+  SELECT 'archive', CASE WHEN a.failing THEN 'warning' WHEN s.mode = 'off' THEN 'skipped' ELSE 'ok' END,
+         CASE WHEN s.mode = 'off' THEN 'WAL is not archived, so the server keeps no trace of base backups either; backups of the disk or of a platform it does not see'
+              WHEN a.failing THEN format('%s fails since %s', a.last_failed_wal, to_char(a.last_failed_time, 'YYYY-MM-DD HH24:MI:SS TZ'))
+              WHEN a.last_archived_time IS NULL THEN 'nothing archived yet' ELSE concat(format('%s archived %s', a.last_archived_wal, migmgr_internal.ago(clock_timestamp() - a.last_archived_time)), ', by ' || migmgr_internal.archive_tool()) END,
+         CASE WHEN a.failing THEN 'Until it works again a backup restores to no later time, and WAL fills the disk: see the server log.' END
+    FROM (SELECT current_setting('archive_mode') AS mode) AS s,
+         (SELECT p.*, p.last_failed_time > COALESCE(p.last_archived_time, '-infinity') AS failing FROM pg_stat_archiver AS p) AS a
+  UNION ALL
   SELECT 'connections', CASE WHEN u.n >= 0.8 * u.of THEN 'warning' ELSE 'ok' END, format('%s of %s used', u.n, u.of), NULL FROM used AS u
   UNION ALL
   SELECT 'replication', CASE WHEN pg_is_in_recovery() THEN 'failed' WHEN r.bytes > 1073741824 OR r.lag > interval '1 minute' OR s.n > 0 THEN 'warning'
@@ -478,7 +501,7 @@ BEGIN
   ), every AS (
     SELECT r.* FROM row AS r
     UNION ALL
-    SELECT 4, 'checks', 'ok', format('%s named checks, none failing', count(*)), NULL FROM migmgr.checks AS c HAVING NOT EXISTS (SELECT FROM row AS r WHERE r.name = 'checks')
+    SELECT 4, 'checks', 'ok', format('%s named check%s, none failing', count(*), CASE WHEN count(*) <> 1 THEN 's' END), NULL FROM migmgr.checks AS c HAVING NOT EXISTS (SELECT FROM row AS r WHERE r.name = 'checks')
     UNION ALL
     SELECT 2, 'approvals', 'skipped', 'none is asked for', NULL
      WHERE preflight_rows.version IS NOT NULL AND NOT EXISTS (SELECT FROM row AS r WHERE r.name IN ('approval', 'approvals'))

@@ -1,98 +1,18 @@
 -- The files of a repository against what is recorded here.
 
--- One line as sha256sum, shasum -a 256 and both with --tag print it; NULL for
--- a line without meaning.
-CREATE FUNCTION migmgr_internal.listing_line(number integer, content text, OUT file text, OUT checksum text)
-  LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp
-  AS $$
-DECLARE
-  part text[];
-BEGIN
-  content := btrim(content, E' \t\r');
-  IF content = '' OR content ~ '^(#|--)' THEN
-    RETURN;
-  END IF;
-
-  part := regexp_match(content, '^\\?([0-9A-Fa-f]+)(?:[ \t]+\*?)(\S.*)$');
-  IF part IS NULL THEN
-    part := (SELECT ARRAY[m[2], m[1]] FROM regexp_match(content, '^\\?SHA256 \((.+)\) = ([0-9A-Fa-f]+)$') AS m);
-  END IF;
-  IF part[1] IS NULL THEN
-    RAISE EXCEPTION USING ERRCODE = 'MG002',
-      MESSAGE = format('line %s of the listing is not a checksum and a file', number),
-      DETAIL = format('It reads "%s".', left(content, 100)),
-      HINT = 'Pass what this prints, or a checksum.txt made with it: sha256sum migrations/*.sql';
-  ELSIF length(part[1]) <> 64 THEN
-    RAISE EXCEPTION USING ERRCODE = 'MG004',
-      MESSAGE = format('line %s of the listing has no sha256 checksum', number),
-      DETAIL = format('A sha256 checksum has 64 hexadecimal digits; "%s" has %s%s.', left(part[1], 100), length(part[1]),
-        CASE length(part[1]) WHEN 32 THEN ', as an md5 has' WHEN 40 THEN ', as a sha1 has' WHEN 128 THEN ', as a sha512 has' ELSE '' END),
-      HINT = 'Pass what this prints, or a checksum.txt made with it: sha256sum migrations/*.sql';
-  END IF;
-
-  checksum := lower(part[1]);
-  file := part[2];
-  -- how sha256sum writes a name with a newline or a backslash in it
-  IF left(content, 1) = '\' THEN
-    file := replace(replace(replace(file, '\\', chr(1)), '\n', E'\n'), chr(1), '\');
-  END IF;
-END
-$$;
-REVOKE ALL ON FUNCTION migmgr_internal.listing_line(integer, text) FROM PUBLIC;
-COMMENT ON FUNCTION migmgr_internal.listing_line(integer, text) IS 'file and checksum of one line of a listing; raises MG002 or MG004 with the number of a bad one';
-
--- A name is taken apart by the function that apply_file() uses; what it would
--- refuse is a problem here.  The text is a stand-in where only sums are known.
+-- A name is taken apart by what apply_file() uses; what it would refuse is a
+-- problem here.
 CREATE FUNCTION migmgr_internal.listed_file(file text, checksum text, sql text DEFAULT NULL) RETURNS jsonb
-  LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
-  AS $$
-DECLARE
-  part record;
-BEGIN
-  SELECT p.version, p.name, p.replaces INTO STRICT part FROM migmgr_internal.file_parts(file, COALESCE(sql, 'SELECT 1;')) AS p;
-  RETURN jsonb_strip_nulls(jsonb_build_object('file', file, 'version', part.version, 'name', part.name, 'checksum', checksum,
-    'replaces', part.replaces, 'shape', migmgr_internal.shape(sql)));
-EXCEPTION WHEN OTHERS THEN
-  RETURN jsonb_build_object('file', file, 'checksum', checksum, 'problem', SQLERRM);
-END
-$$;
+  LANGUAGE c STABLE SET search_path = pg_catalog, pg_temp
+  AS 'MODULE_PATHNAME', 'migmgr_listed_file';
 REVOKE ALL ON FUNCTION migmgr_internal.listed_file(text, text, text) FROM PUBLIC;
 COMMENT ON FUNCTION migmgr_internal.listed_file(text, text, text) IS 'a file of a listing, with the version and name that apply_file() would give it, or the problem it would have';
 
 CREATE FUNCTION migmgr_internal.listed_files(listing text) RETURNS jsonb
-  LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
-  AS $$
-DECLARE
-  item record;
-  found jsonb[] := '{}';
-BEGIN
-  FOR item IN
-    SELECT l.number, i.file, i.checksum, first_value(i.checksum) OVER w AS first_checksum, row_number() OVER w AS place
-      FROM string_to_table(ltrim(COALESCE(listing, ''), chr(65279)), E'\n') WITH ORDINALITY AS l(content, number)
-     CROSS JOIN LATERAL migmgr_internal.listing_line(l.number::integer, l.content) AS i
-     WHERE i.file IS NOT NULL
-    WINDOW w AS (PARTITION BY i.file ORDER BY l.number)
-     ORDER BY l.number
-  LOOP
-    IF item.checksum <> item.first_checksum THEN
-      RAISE EXCEPTION USING ERRCODE = 'MG002',
-        MESSAGE = format('line %s of the listing gives file "%s" a second checksum', item.number, item.file),
-        HINT = 'Make the listing anew: sha256sum migrations/*.sql';
-    END IF;
-    CONTINUE WHEN item.place > 1;
-    found := array_append(found, migmgr_internal.listed_file(item.file, item.checksum));
-  END LOOP;
-  IF found = '{}' THEN
-    RAISE EXCEPTION USING ERRCODE = 'MG002',
-      MESSAGE = 'the listing is empty',
-      DETAIL = 'It has no line with a checksum and a file.',
-      HINT = 'In psql: \set listing `cat migrations/checksum.txt` and then SELECT * FROM migmgr.compare_files(:''listing'');';
-  END IF;
-  RETURN to_jsonb(found);
-END
-$$;
+  LANGUAGE c STABLE SET search_path = pg_catalog, pg_temp
+  AS 'MODULE_PATHNAME', 'migmgr_listed_files';
 REVOKE ALL ON FUNCTION migmgr_internal.listed_files(text) FROM PUBLIC;
-COMMENT ON FUNCTION migmgr_internal.listed_files(text) IS 'an array of the files of a listing of checksums';
+COMMENT ON FUNCTION migmgr_internal.listed_files(text) IS 'an array of the files of a listing of checksums; raises MG002 or MG004 with the number of a bad line';
 
 CREATE FUNCTION migmgr_internal.listed_texts(texts jsonb) RETURNS jsonb
   LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
@@ -308,7 +228,7 @@ COMMENT ON FUNCTION migmgr_internal.compare_listed(jsonb) IS 'files against hist
 
 -- Remembered is the listing, and what of it is in dispute now; apply reads
 -- both.
-CREATE FUNCTION migmgr_internal.remember_files(listed jsonb) RETURNS text
+CREATE FUNCTION migmgr_internal.remember_files(listed jsonb, compared jsonb) RETURNS text
   LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
   AS $$
 DECLARE
@@ -322,7 +242,7 @@ BEGIN
    WHERE l.version IS NOT NULL AND l.files = 1;
   SELECT jsonb_agg(jsonb_strip_nulls(jsonb_build_object('version', r.version, 'kind', r.status, 'checksum', r.checksum))
                    ORDER BY migmgr_internal.version_key(r.version) COLLATE "C") INTO disputes
-    FROM migmgr_internal.compare_listed(listed) AS r WHERE r.status IN ('changed', 'missing file');
+    FROM jsonb_to_recordset(compared) AS r(version text, status text, checksum text) WHERE r.status IN ('changed', 'missing file');
   SELECT l.detail::jsonb INTO before FROM migmgr.ledger AS l WHERE l.event = 'files' ORDER BY l.seq DESC LIMIT 1;
   IF before -> 'files' = files AND before -> 'disputes' IS NOT DISTINCT FROM disputes THEN
     RETURN ', remembered already';
@@ -331,8 +251,8 @@ BEGIN
   RETURN format(', remembered: apply in database %I refuses other checksums', current_database());
 END
 $$;
-REVOKE ALL ON FUNCTION migmgr_internal.remember_files(jsonb) FROM PUBLIC;
-COMMENT ON FUNCTION migmgr_internal.remember_files(jsonb) IS 'keep a listing in the ledger unless it is the one kept last; says which';
+REVOKE ALL ON FUNCTION migmgr_internal.remember_files(jsonb, jsonb) FROM PUBLIC;
+COMMENT ON FUNCTION migmgr_internal.remember_files(jsonb, jsonb) IS 'keep a listing, and what compare_listed() says of it, in the ledger unless it is the one kept last; says which';
 
 -- What a person reads: what is missing in one row where there is much of it,
 -- because every version of it can be settled in one way.
@@ -342,13 +262,14 @@ CREATE FUNCTION migmgr_internal.compare_rows(listed jsonb, remember boolean)
   AS $$
 #variable_conflict use_column
 DECLARE
-  remembered text := CASE WHEN remember THEN migmgr_internal.remember_files(listed) END;
+  compared jsonb := (SELECT jsonb_agg(to_jsonb(r)) FROM migmgr_internal.compare_listed(listed) AS r);
+  remembered text := CASE WHEN remember THEN migmgr_internal.remember_files(listed, compared) END;
 BEGIN
   RETURN QUERY
   WITH row AS MATERIALIZED (
     SELECT r.*, CASE WHEN r.status LIKE 'same content%' THEN 'same content' ELSE r.status END AS kind,
            migmgr_internal.version_key(r.version) COLLATE "C" AS key
-      FROM migmgr_internal.compare_listed(listed) AS r
+      FROM jsonb_to_recordset(compared) AS r(rank integer, file text, version text, status text, detail text, hint text, checksum text, undated boolean)
   ), tally AS (
     SELECT r.kind, min(r.rank) AS rank, count(*) AS n, (array_agg(r.version ORDER BY r.key))[1] AS first, (array_agg(r.version ORDER BY r.key DESC))[1] AS last
       FROM row AS r GROUP BY r.kind

@@ -244,12 +244,13 @@ bring_back_plan(const Run *run, Archive *archive)
 	MemoryContext context = CurrentMemoryContext;
 	RecordScope scope;
 	List	   *steps = NIL;
+	const char *args[2] = {run->request->version, run->request->checksum};
 
 	SPI_connect();
 	record_begin(&scope);
 	spi_exec("SELECT p.archive, p.n, p.kind, p.identity, p.relid, p.attnum, p.owner, p.before, p.fill, p.after"
-			 " FROM migmgr_internal.archive_plan($1) AS p",
-			 SPI_OK_SELECT, 1, &run->request->version);
+			 " FROM migmgr_internal.archive_plan($1, $2) AS p",
+			 SPI_OK_SELECT, 2, args);
 	for (uint64 i = 0; i < SPI_processed; i++)
 	{
 		MemoryContext old = MemoryContextSwitchTo(context);

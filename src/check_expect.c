@@ -218,7 +218,9 @@ judge_value(CheckResult *result, const CheckRows *rows)
 	if (result->detail != NULL)
 		return;
 
-	result->value = pstrdup(type_text(rows->type, rows->value));
+	/* 0.03, where the division says 0.03000000000000000000 */
+	result->value = pstrdup(type_text(rows->type, rows->type != NUMERICOID ? rows->value :
+									  DirectFunctionCall1(numeric_trim_scale, rows->value)));
 	low = range_low(expect, &high);
 	if (low != NULL)
 		good = compare(result, rows, low, &sign) && sign >= 0 &&

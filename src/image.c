@@ -235,8 +235,8 @@ image_replaced(Oid classid, Oid objid)
 }
 
 /*
- * The object that this one is described with: the relation of an index or a
- * trigger, the publication of a member.
+ * The object that this one is described with: the relation of an index, a
+ * trigger or the numbers of an identity column, the publication of a member.
  */
 static ObjectAddress
 whole_of(Oid classid, Oid objid, bool self)
@@ -244,6 +244,7 @@ whole_of(Oid classid, Oid objid, bool self)
 	ObjectAddress whole;
 	HeapTuple	row;
 	Oid			other = InvalidOid;
+	int32		column;
 
 	ObjectAddressSet(whole, classid, objid);
 	if (classid == RelationRelationId)
@@ -254,6 +255,8 @@ whole_of(Oid classid, Oid objid, bool self)
 			other = fact_index_table(objid);
 		else if (relkind == RELKIND_COMPOSITE_TYPE)
 			ObjectAddressSet(whole, TypeRelationId, get_rel_type_id(objid));
+		else if (relkind == RELKIND_SEQUENCE && !sequenceIsOwned(objid, DEPENDENCY_INTERNAL, &other, &column))
+			other = InvalidOid;
 	}
 	else if (classid == TriggerRelationId || classid == RewriteRelationId || classid == PolicyRelationId ||
 			 classid == ConstraintRelationId || classid == AttrDefaultRelationId)

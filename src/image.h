@@ -23,6 +23,9 @@ extern void image_altered(Oid classid, Oid objid, int32 subid);
 /* Inside the room: what image_see.c finds. */
 extern void image_see(Node *parsetree);
 extern void image_want(Oid classid, Oid objid);
+extern void image_want_renamed(ObjectAddress address);
+extern void image_want_mentions(Oid classid, Oid objid, int32 subid);
+extern void image_want_column_mentions(Oid relid, const char *column);
 extern void image_want_by_query(const char *sql, const char *arg);
 extern void image_miss(const char *what);
 

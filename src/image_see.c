@@ -320,6 +320,9 @@ see_alter_table(Node *node)
 		only_adds &= adds(cmd) || drops_made(relid, cmd);
 		harmless &= adds(cmd) || needs_nothing(cmd->subtype);
 		below |= stmt->relation->inh && recurses(cmd->subtype);
+		/* foreign keys and the like are made again, on other tables too */
+		if (cmd->subtype == AT_AlterColumnType)
+			image_want_column_mentions(relid, cmd->name);
 		if (cmd->def != NULL && IsA(cmd->def, PartitionCmd))
 			want_relation(castNode(PartitionCmd, cmd->def)->name, AccessExclusiveLock, true);
 	}
@@ -339,14 +342,16 @@ static void
 see_rename(Node *node)
 {
 	RenameStmt *stmt = castNode(RenameStmt, node);
+	ObjectAddress address;
 	Oid			relid;
 
 	if (stmt->relation == NULL)
 	{
 		if (stmt->renameType == OBJECT_SCHEMA)
-			image_want(NamespaceRelationId, get_namespace_oid(stmt->subname, true));
+			ObjectAddressSet(address, NamespaceRelationId, get_namespace_oid(stmt->subname, true));
 		else
-			want_address(fact_address(stmt->renameType, stmt->object, NULL));
+			address = fact_address(stmt->renameType, stmt->object, NULL);
+		image_want_renamed(address);
 		return;
 	}
 	relid = lock_relation(stmt->relation, AccessExclusiveLock, true);
@@ -356,17 +361,24 @@ see_rename(Node *node)
 	if (stmt->renameType == OBJECT_COLUMN || stmt->renameType == OBJECT_TABCONSTRAINT ||
 		stmt->renameType == OBJECT_TRIGGER)
 		want_below(relid, AccessExclusiveLock);
+	if (stmt->renameType == OBJECT_COLUMN || stmt->renameType == OBJECT_ATTRIBUTE)
+		image_want_column_mentions(relid, stmt->subname);
+	else if (stmt->renameType != OBJECT_TABCONSTRAINT && stmt->renameType != OBJECT_TRIGGER &&
+			 stmt->renameType != OBJECT_POLICY && stmt->renameType != OBJECT_RULE)
+		image_want_mentions(RelationRelationId, relid, 0);
 }
 
 static void
 see_schema(Node *node)
 {
 	AlterObjectSchemaStmt *stmt = castNode(AlterObjectSchemaStmt, node);
+	ObjectAddress address;
 
 	if (stmt->relation != NULL)
-		want_relation(stmt->relation, AccessExclusiveLock, true);
+		ObjectAddressSet(address, RelationRelationId, lock_relation(stmt->relation, AccessExclusiveLock, true));
 	else
-		want_address(fact_address(stmt->objectType, stmt->object, NULL));
+		address = fact_address(stmt->objectType, stmt->object, NULL);
+	image_want_renamed(address);
 }
 
 static void
@@ -618,7 +630,13 @@ see_alter_statistics(Node *node)
 static void
 see_enum(Node *node)
 {
-	want_address(fact_address(OBJECT_TYPE, (Node *) castNode(AlterEnumStmt, node)->typeName, NULL));
+	AlterEnumStmt *stmt = castNode(AlterEnumStmt, node);
+	ObjectAddress address = fact_address(OBJECT_TYPE, (Node *) stmt->typeName, NULL);
+
+	if (stmt->oldVal != NULL)
+		image_want_renamed(address);
+	else
+		want_address(address);
 }
 
 static void

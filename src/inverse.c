@@ -12,12 +12,14 @@
 #include "catalog/pg_class.h"
 #include "catalog/pg_collation.h"
 #include "lib/stringinfo.h"
+#include "nodes/parsenodes.h"
 #include "utils/builtins.h"
 #include "utils/formatting.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 
 #include "errors.h"
+#include "facts.h"
 #include "guard_state.h"
 #include "image.h"
 #include "inverse.h"
@@ -31,6 +33,8 @@ static const char *const plain_kinds[] = {
 };
 
 static char *drop_made(const List *made);
+static bool is_the_only_drop(const Run *run);
+static ObjectAddress dropped_by(const Node *statement);
 static char *relation_name(Oid relid);
 static char *drop_one(const ImageMade *one);
 static bool goes_with_another(const List *made, int position);
@@ -76,6 +80,8 @@ inverse_derive(Run *run)
 			run->down = script_parse(inverse->script, "the derived way back");
 		note_data(run, inverse);
 	}
+	else
+		inverse->as_derived = is_the_only_drop(run);
 	run->inverse = inverse;
 	proof_run(run);
 	run->reversible = in_words(run, inverse);
@@ -185,6 +191,59 @@ goes_with_another(const List *made, int position)
 			return false;
 	}
 	return true;
+}
+
+/*
+ * Has the script made one thing, and does the author's way back drop just that?
+ */
+static bool
+is_the_only_drop(const Run *run)
+{
+	bool		simple;
+	List	   *made = image_made(&simple);
+	const ScriptStatement *statement = linitial(run->down->statements);
+	ObjectAddress dropped;
+	const ObjectAddress *only = NULL;
+
+	if (!simple || list_length(run->down->statements) != 1 || image_missed() != NIL)
+		return false;
+	dropped = dropped_by(statement->raw->stmt);
+	for (int i = 0; i < list_length(made); i++)
+	{
+		if (goes_with_another(made, i))
+			continue;
+		if (only != NULL)
+			return false;
+		only = &((const ImageMade *) list_nth(made, i))->address;
+	}
+	return only != NULL && only->classId == dropped.classId && only->objectId == dropped.objectId &&
+		only->objectSubId == dropped.objectSubId;
+}
+
+/* What a statement drops, when it is one thing and nothing else goes with it. */
+static ObjectAddress
+dropped_by(const Node *statement)
+{
+	ObjectAddress address = InvalidObjectAddress;
+
+	if (IsA(statement, DropStmt))
+	{
+		const DropStmt *drop = castNode(DropStmt, unconstify(Node *, statement));
+
+		if (drop->behavior == DROP_RESTRICT && !drop->concurrent && list_length(drop->objects) == 1)
+			address = fact_address(drop->removeType, linitial(drop->objects), NULL);
+	}
+	else if (IsA(statement, AlterTableStmt))
+	{
+		const AlterTableStmt *alter = castNode(AlterTableStmt, unconstify(Node *, statement));
+		const AlterTableCmd *cmd = linitial(alter->cmds);
+		Oid			relid = fact_relid(alter->relation);
+
+		if (list_length(alter->cmds) == 1 && cmd->subtype == AT_DropColumn && cmd->behavior == DROP_RESTRICT &&
+			OidIsValid(relid) && get_attnum(relid, cmd->name) > 0)
+			ObjectAddressSubSet(address, RelationRelationId, relid, get_attnum(relid, cmd->name));
+	}
+	return address;
 }
 
 /*
@@ -308,9 +367,9 @@ in_words(const Run *run, const Inverse *inverse)
 	if (!by_script && inverse->script[0] == '\0')
 		return inverse->reasons != NIL ? psprintf("no: %s", joined(inverse->reasons)) : "nothing to take back";
 	initStringInfo(&text);
-	appendStringInfoString(&text, by_script ? "by script" : "derived");
+	appendStringInfoString(&text, !by_script ? "derived" : inverse->as_derived ? "by script, as derived" : "by script");
 	if (inverse->proved)
-		appendStringInfoString(&text, ", proved");
+		appendStringInfoString(&text, inverse->as_derived ? " and proved" : ", proved");
 	if (inverse->reasons != NIL)
 		appendStringInfo(&text, ", but: %s", joined(inverse->reasons));
 	if (inverse->differences != NIL)

@@ -16,6 +16,7 @@ typedef struct Inverse
 								 * for nothing to do */
 	List	   *reasons;		/* of char *: what it cannot bring back */
 	bool		only_drops;		/* it drops what was made, and nothing else */
+	bool		as_derived;		/* the author's does just that, with one thing */
 	bool		proved;
 	char	   *not_proved;		/* why it was not tried, or NULL */
 	List	   *differences;	/* of char *: what the proof has found */

@@ -61,7 +61,7 @@ proof_run(Run *run)
 		return;
 	if (mode == PROOF_AUTO && (inverse->not_proved = too_much(run)) != NULL)
 		return;
-	if (mode == PROOF_AUTO && inverse->only_drops && list_length(run->down->statements) == 1)
+	if (mode == PROOF_AUTO && (inverse->as_derived || (inverse->only_drops && list_length(run->down->statements) == 1)))
 		return;					/* no other order, and nothing else to do */
 	error = subxact_run(way_back_in_subxact, run);
 	run->proving = false;

@@ -124,6 +124,16 @@ SELECT public.fingerprint() AS before \gset
 SELECT * FROM public.caught($$SELECT * FROM migmgr.rollback('004', on_data => 'archive')$$) \gx
 SELECT public.fingerprint() = :'before' AS unchanged;
 
+-- rows that the script itself puts in are there once, as they were last; with another script, beside those of the new one
+SELECT status FROM migmgr.apply('005', 'seeded', 'CREATE TABLE seeded (a int, at timestamptz); INSERT INTO seeded VALUES (1, clock_timestamp()), (2, clock_timestamp())', 'DROP TABLE seeded');
+UPDATE seeded SET a = 10 WHERE a = 1;
+SELECT status FROM migmgr.rollback('005', on_data => 'archive');
+SELECT status, detail FROM migmgr.apply('005', 'seeded', 'CREATE TABLE seeded (a int, at timestamptz); INSERT INTO seeded VALUES (1, clock_timestamp()), (2, clock_timestamp())', 'DROP TABLE seeded');
+SELECT a FROM seeded ORDER BY a;
+SELECT status FROM migmgr.rollback('005', on_data => 'archive');
+SELECT status, detail FROM migmgr.apply('005', 'seeded', 'CREATE TABLE seeded (a int, at timestamptz); INSERT INTO seeded VALUES (3, clock_timestamp())', 'DROP TABLE seeded');
+SELECT a FROM seeded ORDER BY a;
+
 -- purge
 SELECT * FROM public.caught($$SELECT * FROM migmgr.purge_archive()$$) \gx
 SELECT state, message FROM public.caught($$SELECT * FROM migmgr.purge_archive('migmgr_archive_0')$$);

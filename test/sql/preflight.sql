@@ -9,13 +9,13 @@ CREATE TABLE t (i int);
 GRANT ALL ON t TO regress_migmgr_operator;
 CREATE FUNCTION public.rows(v text DEFAULT NULL) RETURNS TABLE (name text, status text, detail text) LANGUAGE sql AS $$
   SELECT p.name, p.status, regexp_replace(p.detail, '(cluster \d+|text [0-9a-f]{16}\.\.\.|dev-lead by \w+)', 'N') FROM migmgr.preflight(v) AS p
-   WHERE p.name NOT IN ('preflight', 'guard', 'connections', 'replication', 'long transactions', 'idle in transaction', 'wraparound', 'disk')
+   WHERE p.name NOT IN ('preflight', 'guard', 'archive', 'connections', 'replication', 'long transactions', 'idle in transaction', 'wraparound', 'disk')
 $$;
 
 -- nothing configured, nothing known
 SELECT name, status FROM migmgr.preflight() LIMIT 1;
 SELECT * FROM public.rows();
-SELECT name FROM migmgr.preflight() WHERE name IN ('preflight', 'guard', 'connections', 'replication', 'long transactions', 'idle in transaction', 'wraparound', 'disk') ORDER BY 1;
+SELECT name FROM migmgr.preflight() WHERE name IN ('preflight', 'guard', 'archive', 'connections', 'replication', 'long transactions', 'idle in transaction', 'wraparound', 'disk') ORDER BY 1;
 SELECT * FROM public.rows('001');
 SELECT state, message FROM public.caught($$SELECT * FROM migmgr.preflight('')$$);
 
@@ -29,7 +29,7 @@ INSERT INTO t VALUES (1);
 SELECT status FROM migmgr.run_checks('schedule') LIMIT 1;
 SELECT public.fingerprint() AS before \gset
 SELECT * FROM public.rows('001');
-SELECT regexp_replace(detail, '\d+ (ok|warnings?)', 'N \1', 'g') AS detail FROM (SELECT detail FROM migmgr.preflight('001') LIMIT 1) AS summary;
+SELECT regexp_replace(detail, '\d+ (ok|warnings?|skipped)', 'N \1', 'g') AS detail FROM (SELECT detail FROM migmgr.preflight('001') LIMIT 1) AS summary;
 SELECT public.fingerprint() = :'before' AS unchanged;
 SELECT public.mask(detail) AS detail FROM public.caught($$SELECT * FROM migmgr.apply('001')$$);
 

@@ -10,10 +10,14 @@ SELECT ticket, version, name, status, statements, online, length(checksum) AS ch
 SELECT ticket, status FROM migmgr.submit('001_a.sql', 'CREATE TABLE a (i int);', 'a note is no new text');
 SELECT status FROM migmgr.submit('001_a.sql', E'CREATE TABLE a (i int);\n-- migmgr:down\nDROP TABLE a;', 'with a way back');
 SELECT version, name, status, statements, online, checksum = migmgr.checksum(E'CREATE TABLE a (i int);\n-- migmgr:down\nDROP TABLE a;') AS checksum, file, note FROM migmgr.pending;
+-- whoever is to approve it can read it, and what it would do
+SELECT sql FROM migmgr.pending;
+SELECT s.command, s.object, s.action FROM migmgr.pending AS p, migmgr.plan(p.sql) AS s;
 SELECT version, status, class, detail FROM migmgr.apply('001');
 SELECT version, status FROM migmgr.apply('001');
 SELECT count(*) FROM migmgr.pending;
 SELECT note FROM migmgr.history WHERE version = '001';
+SELECT substring(migmgr.rollback_guide('001') FROM '## The way back.*') AS guide;
 -- what is applied is not submitted: same text, other text
 SELECT status FROM migmgr.submit('001_a.sql', E'CREATE TABLE a (i int);\n-- migmgr:down\nDROP TABLE a;');
 SELECT state, message, detail FROM public.caught($$SELECT status FROM migmgr.submit('001_a.sql', 'CREATE TABLE other (i int);')$$);

@@ -1,17 +1,55 @@
-# A streaming standby: history can be read and verified there, nothing can be
+# Backups that the server itself sees; then a streaming standby: history can be read and verified there, nothing can be
 # written, and after promotion the ledger goes on.
 use strict;
 use warnings;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
+use IPC::Run;
 use Test::More;
 use MigmgrTest;
 
 my $db = 'app';
-my $primary = new_node('primary', allows_streaming => 1);
+my $primary = new_node('primary', allows_streaming => 1, has_archiving => 1);
 install($primary, $db);
 my $standby = PostgreSQL::Test::Cluster->new('standby');
+
+# of pg_basebackup the server keeps the history file, with the label
+my $seen = sub { return $primary->safe_psql($db, "SELECT source, label, location FROM migmgr.backups WHERE source = '$_[0]'") };
+my $preflight = sub { return $primary->safe_psql($db, "SELECT status, detail FROM migmgr.preflight() WHERE name = '$_[0]'") };
+is($seen->('base backup'), '', 'no base backup was seen');
+is($preflight->('backup'), 'warning|no backup is recorded', 'nor is one on record');
 $primary->backup('base');
+is($seen->('base backup'), 'base backup|pg_basebackup base backup|pg_basebackup', 'a base backup is seen');
+is($preflight->('backup'),
+	'warning|no backup is recorded; the server saw a base backup (pg_basebackup base backup) end 0 minutes ago, which is not on record',
+	'and preflight says that it is not on record');
+wait_until($primary, $db, q(SELECT last_archived_wal LIKE '%.backup' FROM pg_stat_archiver));
+like($seen->('WAL archive'), qr/^WAL archive\|[0-9A-F]{24}\.[0-9A-F]{8}\.backup\|$/, 'the last file archived is its history');
+like($preflight->('archive'), qr/^ok\|[0-9A-F]{24}\S+ archived 0 minutes ago$/, 'the archive works');
+
+# one that goes on
+my $slow = IPC::Run::start([ 'pg_basebackup', '-d', $primary->connstr('postgres'), '-D', $primary->backup_dir . '/slow',
+	'--max-rate=32', '--checkpoint=fast', '--wal-method=none', '--no-sync' ], '>', \my $slow_out, '2>', \my $slow_err);
+wait_until($primary, $db, q(SELECT EXISTS (SELECT FROM migmgr.backups WHERE source = 'base backup, running' AND note LIKE 'streaming%sent')));
+pass('a base backup that goes on is seen');
+IPC::Run::kill_kill($slow);
+
+# another tool is known by the label that it gives
+$primary->safe_psql($db, "SELECT pg_backup_start('pgBackRest backup started at 2026-11-24 02:00:00', true); SELECT pg_backup_stop(false)");
+is($seen->('base backup'), 'base backup|pgBackRest backup started at 2026-11-24 02:00:00|pgBackRest', 'one by pgBackRest');
+$primary->safe_psql($db, "SELECT migmgr.record_backup('by hand', now() + interval '1 second', 1000, verified => true)");
+like($preflight->('backup'), qr/^ok\|the last backup "by hand" was taken 0 minutes ago, 1000 bytes, verified$/, 'and one on record');
+
+# an archive that fails
+$primary->append_conf('postgresql.conf', "archive_command = 'false'");
+$primary->reload;
+$primary->safe_psql($db, 'SELECT pg_switch_wal()');
+wait_until($primary, $db, q(SELECT failed_count > 0 FROM pg_stat_archiver));
+like($preflight->('archive'), qr/^warning\|[0-9A-F]{24} fails since /, 'an archive that fails is a warning');
+like($primary->safe_psql($db, q(SELECT note FROM migmgr.backups WHERE source = 'WAL archive')), qr/^failing since /, 'and says so in the view');
+$primary->append_conf('postgresql.conf', "archive_command = 'true'");
+$primary->reload;
+
 $standby->init_from_backup($primary, 'base', has_streaming => 1);
 $standby->start;
 

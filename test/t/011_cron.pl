@@ -1,5 +1,6 @@
 # pg_cron runs the sweep: nobody else moves the stale jobs, whoever scheduled
-# it; and what it says to those who ask in the wrong place.
+# it; and what it says to those who ask in the wrong place.  In the same minutes
+# it runs the checks that watch over what was applied.
 use strict;
 use warnings;
 use PostgreSQL::Test::Cluster;
@@ -75,6 +76,18 @@ is($node->safe_psql('jobs', q(SELECT task, schedule, command, status FROM migmgr
 	'sweep|* * * * *|CALL migmgr.run_sweeps()|scheduled', 'scheduled by the owner of the jobs');
 is($node->safe_psql('jobs', q(SELECT task, role, status FROM migmgr.schedules)),
 	'sweep|dba|scheduled', 'and everybody who may look sees it');
+
+# runbook 002: error rate above 1 % for 5 minutes, after an apply
+$node->safe_psql('jobs', <<'SQL');
+SELECT migmgr.apply('001', 'app_log', 'CREATE TABLE app_log (at timestamptz DEFAULT now(), level text)', rollback_sql => 'DROP TABLE app_log');
+SELECT migmgr.add_check('error rate', $$SELECT count(*) FILTER (WHERE level = 'error')::numeric / greatest(count(*), 1)
+  FROM public.app_log WHERE at > now() - interval '5 minutes'$$, expect => '<= 0.01', run_at => '{schedule}');
+INSERT INTO app_log (level) SELECT CASE WHEN g <= 3 THEN 'error' ELSE 'info' END FROM generate_series(1, 100) AS g;
+SQL
+is($node->safe_psql('jobs', q(SELECT task, schedule, command, status FROM migmgr.schedule('checks', '* * * * *')), extra_params => \@dba),
+	q(checks|* * * * *|SELECT * FROM migmgr.run_checks('schedule')|scheduled), 'the checks are scheduled as well');
+my $listener = $node->background_psql('jobs');
+$listener->query_safe('LISTEN migmgr');
 like(error_of($node, 'jobs', q(SELECT FROM migmgr.schedule('sweep', '* * * * *')), '-U', 'other'),
 	qr/MG403.*scheduled by role "dba"/s, 'another role cannot schedule it beside');
 $node->poll_query_until('jobs', q(SELECT count(*) = 50 FROM qc_jobs WHERE status = 'failed'))
@@ -82,26 +95,40 @@ $node->poll_query_until('jobs', q(SELECT count(*) = 50 FROM qc_jobs WHERE status
 is($node->safe_psql('jobs', q(SELECT count(*), count(DISTINCT job_id), min(created_by) FROM migmgr.job_dlq)),
 	'50|50|dba', 'exactly the stale ones, each with its letter');
 is($node->safe_psql('jobs', q(SELECT count(*) FROM qc_jobs WHERE status = 'running')), '30', 'the others go on');
-$node->poll_query_until('jobs', q(SELECT last_status = 'succeeded' FROM migmgr.schedules))
-  or die 'pg_cron did not record the run';
+$node->poll_query_until('jobs', q(SELECT bool_and(last_status = 'succeeded') FROM migmgr.schedules))
+  or die 'pg_cron did not record the runs';
 is($node->safe_psql('jobs', q(SELECT stale, dead_lettered, errors, role FROM migmgr.sweeps WHERE stale > 0)),
 	'50|50|0|dba', 'recorded as one sweep');
 is($node->safe_psql('jobs', q(SELECT string_agg(DISTINCT status, ',') FROM migmgr_internal.watch_checks())),
 	'ok', 'verify() has nothing to say about it');
 
+is($node->safe_psql('jobs', q(SELECT name, last_status, last_value FROM migmgr.checks)), 'error rate|failed|0.03', 'the check ran, and fails');
+is($node->safe_psql('jobs', q(SELECT DISTINCT run_at FROM migmgr_internal.check_result)), 'schedule', 'as a scheduled one');
+my ($topic) = split /\n/, $node->safe_psql('jobs', q(SELECT value, state, hint FROM migmgr.status WHERE topic = 'last'));
+like($topic, qr/^rollback advised for 001: check error rate fails since .*\|failed\|SELECT \* FROM migmgr\.rollback\('001', 'check error rate fails'\);$/,
+	'status advises to go back, with the call');
+is($node->safe_psql('jobs', q(SELECT h ->> 'status', h -> 'rollback_advised' ->> 'version' FROM migmgr.health() AS h)), 'failed|001', 'and so does health()');
+like($listener->query('SELECT 1'), qr/"event": "rollback advised", "version": "001", "database": "jobs"/, 'and who listens was told');
+$listener->quit;
+$node->safe_psql('jobs', q(UPDATE app_log SET level = 'info'));
+
 # a table that cannot be swept shows in pg_cron's own log
 $node->safe_psql('jobs', 'ALTER TABLE qc_jobs RENAME TO gone');
-$node->poll_query_until('jobs', q(SELECT last_status = 'failed' AND message LIKE '%could not sweep%' FROM migmgr.schedules))
+$node->poll_query_until('jobs', q(SELECT last_status = 'failed' AND message LIKE '%could not sweep%' FROM migmgr.schedules WHERE task = 'sweep'))
   or die 'the run did not fail';
 is($node->safe_psql('jobs', q(SELECT check_name, status FROM migmgr_internal.watch_checks() WHERE check_name IN ('watched table', 'sweep schedule') ORDER BY 1)),
 	"sweep schedule|warning\nwatched table|failed", 'a renamed table fails the run and the checks');
+
+$node->poll_query_until('jobs', q(SELECT last_status = 'ok' FROM migmgr.checks)) or die 'the checks did not run again';
+is($node->safe_psql('jobs', q(SELECT count(*) FROM migmgr.status WHERE value LIKE 'rollback advised%')), '0', 'errors that end are no reason any more');
+is($node->safe_psql('jobs', q(SELECT task, status FROM migmgr.unschedule('checks'))), 'checks|not scheduled any more', 'no more checks');
 
 # ended, by a superuser who did not begin it
 is($node->safe_psql('jobs', q(SELECT task, status FROM migmgr.unschedule('sweep'))), 'sweep|not scheduled any more', 'unscheduled');
 is($node->safe_psql('jobs', q(SELECT count(*) FROM cron.job WHERE jobname = 'migmgr_sweep')), '0', 'pg_cron has forgotten it');
 like(error_of($node, 'jobs', q(SELECT FROM migmgr.unschedule('sweep'))), qr/MG404/, 'twice is once too often');
 is($node->safe_psql('jobs', q(SELECT string_agg(event, ',' ORDER BY seq) FROM migmgr.ledger WHERE event LIKE '%schedule')),
-	'schedule,unschedule', 'both are in the ledger');
+	'schedule,schedule,unschedule,unschedule', 'both are in the ledger');
 
 $node->stop;
 done_testing();

@@ -73,6 +73,22 @@ my %layouts = (
 		'supabase/migrations/20240101000000_one.sql' => "create table one (i int);\n",
 		'supabase/migrations/20240102000000_two.sql' => "alter table one enable row level security;\n",
 	},
+	golang => {
+		'000001_one.up.sql' => "CREATE TABLE one (i int);\n",
+		'000001_one.down.sql' => "DROP TABLE one;\n",
+		'000002_it\'s "two".up.sql' => "CREATE TABLE two (i int);\n",
+		'000002_it\'s "two".down.sql' => "DROP TABLE two;\n",
+	},
+	sqlx => {
+		'migrations/20240101000000_one.sql' => "-- Add migration script here\nCREATE TABLE one (i int);\n",
+		'migrations/20240102000000_two.sql' => "CREATE TABLE two (i int);\n",
+	},
+	diesel => {
+		'migrations/00000000000000_diesel_initial_setup/up.sql' => "CREATE TABLE one (i int);\n",
+		'migrations/00000000000000_diesel_initial_setup/down.sql' => "DROP TABLE one;\n",
+		'migrations/2024-01-02-000000_two/up.sql' => "CREATE TABLE two (i int);\n",
+		'migrations/2024-01-02-000000_two/down.sql' => "DROP TABLE two;\n",
+	},
 	'prisma, with a space' => {
 		'prisma/schema.prisma' => "// no migration\n",
 		'prisma/migrations/migration_lock.toml' => "provider = \"postgresql\"\n",
@@ -86,6 +102,9 @@ my %histories = (
 	flyway => "1 one applied no: no rollback script was given\n1.1 two applied no: no rollback script was given",
 	dbmate => "20240101000000 one applied by script\n20240102000000 two applied by script",
 	supabase => "20240101000000 one applied no: no rollback script was given\n20240102000000 two applied no: no rollback script was given",
+	golang => "000001 one applied by script\n000002 it's \"two\" applied by script",
+	sqlx => "20240101000000 one applied no: no rollback script was given\n20240102000000 two applied no: no rollback script was given",
+	diesel => "00000000000000 diesel_initial_setup applied by script\n20240102000000 two applied by script",
 	'prisma, with a space' => "20240101000000 one applied no: no rollback script was given\n20240102000000 two applied no: no rollback script was given",
 );
 
@@ -184,6 +203,53 @@ foreach my $layout (sort keys %layouts)
 	is($status, 2, 'an option that there is not');
 	($status, $out, $err) = run_script($db, '', '--to', '77', '-y', folder('few', '1_one.sql' => "CREATE TABLE one (i int);\n"));
 	is($status, 1, 'a version that there is not');
+}
+
+# 200 files with one in the middle that fails, in more than one line
+{
+	my $db = 'many';
+	my %files = map { sprintf('%03d_n.sql', $_) => "CREATE TABLE n$_ (i int);\n" } (1 .. 200);
+	my $folder = folder('many', %files, '100_n.sql' => "CREATE TABLE n100 (i int);\nDO \$\$BEGIN RAISE E'two\\nlines'; END\$\$;\n");
+	my ($status, $out, $err);
+
+	install($node, $db);
+	($status, $out, $err) = run_script($db, '', '-y', $folder);
+	is($status, 1, 'one of 200 fails');
+	is(scalar(() = $out =~ /^\d+ of 200  applied  /mg), 99, 'those before it are told of');
+	is($node->safe_psql($db, "SELECT string_agg(concat(status, ' ', n), ', ' ORDER BY status) FROM (SELECT status, count(*) AS n FROM migmgr.history GROUP BY status) AS h"),
+		'applied 99, failed 1', 'and kept; nothing comes after it');
+	($status, $out, $err) = run_script($db, '', '--plan', $folder);
+	is($status, 0, 'what failed is pending');
+	like($out, qr/^pending +100_n.sql: failed .*two lines$/m, 'it says why, in one line');
+	like($out, qr/: 99 applied, 101 pending, 0 drifted\n/, 'the counts are right');
+	folder('many', '100_n.sql' => $files{'100_n.sql'});
+	($status, $out, $err) = run_script($db, '', '-y', $folder);
+	is($status . $err, '0', 'corrected, it goes on');
+	is($node->safe_psql($db, "SELECT count(*) FROM migmgr.history WHERE status = 'applied'"), '200', 'to the end');
+}
+
+# Ctrl-C while a migration waits
+{
+	my $db = 'cancelled';
+	my $folder = folder('cancelled', '1_one.sql' => "CREATE TABLE one (i int);\n", '2_two.sql' => "-- migmgr:lock_timeout 60s\nALTER TABLE busy ADD j int;\n",
+		'3_three.sql' => "CREATE TABLE three (i int);\n");
+	my ($out, $err) = ('', '');
+	my $blocker;
+
+	install($node, $db);
+	$node->safe_psql($db, 'CREATE TABLE busy (i int)');
+	$blocker = $node->background_psql($db);
+	$blocker->query_safe('BEGIN; LOCK TABLE busy');
+	my $script = IPC::Run::start([ 'migmgr-apply', '-y', '-d', $node->connstr($db), $folder ], '<', \'', '>', \$out, '2>', \$err);
+	wait_until($node, $db, "SELECT EXISTS (SELECT FROM migmgr.progress WHERE version = '2' AND waiting_for IS NOT NULL)");
+	$script->signal('INT');
+	$script->finish;
+	is($script->full_result >> 8, 130, 'Ctrl-C: the exit status says so');
+	like($out, qr/1 of 3  applied  1 one/, 'what was done was told before');
+	like($err, qr/ERROR: .*migration "2" failed at statement 1.*canceling statement due to user request/, 'the server has cancelled it');
+	$blocker->quit;
+	is($node->safe_psql($db, "SELECT string_agg(concat(version, ' ', status), ', ') FROM migmgr.history"), '1 applied, 2 failed', 'nothing comes after it');
+	wait_until($node, $db, "SELECT NOT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend')");
 }
 
 $node->stop;

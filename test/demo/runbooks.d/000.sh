@@ -142,6 +142,10 @@ stopped MG251 2099
 say "Nobody can wait that long; somebody takes responsibility for an hour."
 sql "SELECT migmgr.waive('window', 'a demo, nobody works here');"
 says "window is waived"
+line 248-252 "Checklist: approvals, backup, flags off, checksums, window"
+say "One call goes through all of it, and looks at the server besides."
+sql "SELECT name, status, left(detail, 86) AS detail FROM migmgr.preflight('001');"
+says "preflight           | warning | 0 failed"
 line 132-135 "psql \$DB_PROD_URL; \\i migrations/001_create_job_dlq.sql"
 sql "\\set sql \`cat migrations/001_create_job_dlq.sql\`
 SELECT version, status, environment, class, ms, reversible FROM migmgr.apply_file('001_create_job_dlq.sql', :'sql');"

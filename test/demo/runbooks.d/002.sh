@@ -54,7 +54,15 @@ line 78 "[ ] Staging database backup verified (< 24 hours old)"
 sql "SELECT migmgr.set_policy('staging', 'max_backup_age', '24 hours');
 SELECT migmgr.record_backup('staging nightly', now() - interval '3 hours', 734003200, 's3://backups', verified => true);"
 says "staging nightly"
-outside 79-80 "[ ] Maintenance window scheduled  [ ] DevOps notified" "a calendar; the window itself is policy, see 002:193"
+line 79 "[ ] Staging maintenance window scheduled"
+sql "SELECT migmgr.set_policy('staging', 'window', 'Mon-Fri 09:00-17:00 UTC');"
+says "09:00-17:00"
+line 80 "[ ] DevOps notified of apply window"
+say "Who LISTENs hears of the apply when it begins and when it ends; the demo" \
+  "waits for no hour, and they hear of that, too."
+listen
+sql "SELECT migmgr.set_policy('staging', 'tell_start', 'on');
+SELECT migmgr.waive('window', 'a demo');"
 line 81-83 "[ ] Files valid SQL  [ ] No conflicts  [ ] Order verified"
 sql "\\set sql \`cat hotdash/$demo_file\`
 SELECT statement, command, object, class, action FROM migmgr.plan(:'sql', 'production');"
@@ -98,6 +106,9 @@ outside 114 "cd ~/HotDash/hot-dash" "the shell"
 line 117-120 "supabase db push; capture output"
 sql "$demo_apply"
 says "applied | staging"
+heard
+says '"event": "started", "version": "20251101090000"' "DevOps hears of the start"
+says '"event": "applied", "version": "20251101090000"' "and of the end"
 line 125-127 "Expected: all applied, no ERROR"
 sql "SELECT n, command, object, ms, notices FROM migmgr.statements WHERE version = '$demo_version';"
 says "nightly rollup" "the output is kept, NOTICEs and all"
@@ -164,6 +175,8 @@ says "dead_letters" "the same figures go to Prometheus and Grafana"
 
 part "Production: apply (002:209-255)"
 line 211-234 "Backup, state, active connections, database size, long-running queries"
+sql "SELECT name, status, left(detail, 86) AS detail FROM migmgr.preflight('$demo_version');"
+says "long transactions   | ok" "one call asks them all"
 sql "SELECT check_name, status, value, expected FROM migmgr.run_checks('before');"
 says "connections"
 sql "SELECT pg_size_pretty(pg_database_size(current_database()));"
@@ -184,15 +197,29 @@ sql "SELECT version, status, applied_at, ms, reversible FROM migmgr.history WHER
 says "$demo_version"
 sql "SELECT check_name, status, value, expected FROM migmgr.run_checks();"
 says "error rate"
-outside 288-303 "pg_stat_statements, watch, dashboard" "plain SQL and other programs; thresholds of them can be checks, as 'connections' is"
+line 288-303 "pg_stat_statements, connection counts; targets: 500 ms, 80 %"
+as postgres
+sql "CREATE EXTENSION pg_stat_statements;
+SELECT migmgr.add_check('mean time of statements', 'SELECT coalesce(max(mean_exec_time), 0) FROM public.pg_stat_statements WHERE calls > 10',
+  expect => '< 500', run_at => '{verify,schedule}');
+SELECT check_name, status, value, expected FROM migmgr.run_checks('schedule');"
+says "mean time of statements" "beside 'connections' and 'error rate'"
+as dba
 line 308-315 "Success criteria"
 sql "SELECT h ->> 'status' AS status, h -> 'rollback_advised' AS rollback_advised FROM migmgr.health() AS h;"
 check "nothing failed, no rollback is advised" "SELECT h ->> 'status' <> 'failed' AND h ->> 'rollback_advised' IS NULL FROM migmgr.health() AS h"
 
 part "When to roll back (002:321-330)"
 line 325 "ANY migration ERROR during apply"
+say "It is undone as a whole, on staging here; production would not take it" \
+  "without a receipt from there."
+export PGDATABASE=hotdash_staging
 sql "SELECT * FROM migmgr.apply('20251102', 'broken', 'CREATE TABLE a (x integer); CREATE TABLE b (y nonsense)');"
+judge "$([[ $demo_state == 42704 && $demo_output == *'failed at statement 2'* ]] && echo t)" "the error is the server's own, with the statement"
 check "a failed migration has left nothing" "SELECT to_regclass('public.a') IS NULL"
+export PGDATABASE=hotdash
+sql "SELECT * FROM migmgr.apply('20251102', 'broken', 'CREATE TABLE a (x integer); CREATE TABLE b (y nonsense)');"
+stopped MG250 staging
 line 326-330 "RLS tests failing, error rate > 1% for > 5 minutes, RPC or integrity failures"
 run_psql <<<"INSERT INTO observability_logs (level) SELECT 'ERROR' FROM generate_series(1, 30);" >/dev/null
 sql "SELECT check_name, status, value, expected FROM migmgr.run_checks('schedule');"
@@ -249,7 +276,7 @@ line 437-442 "Query 1: migration apply progress"
 sql "SELECT version, name, status, applied_at FROM migmgr.history ORDER BY applied_at DESC LIMIT 3;"
 says "revenue_metrics"
 ticked 444-480 "Queries 2-5: error rate, performance, pool, table sizes" "thresholds are checks with a history" \
-  "SELECT bool_and(last_run IS NOT NULL) FROM migmgr.checks WHERE name IN ('error rate', 'connections')"
+  "SELECT count(*) = 3 FROM migmgr.checks WHERE last_run IS NOT NULL AND name IN ('error rate', 'connections', 'mean time of statements')"
 ticked 486-502 "Known issues: drift, missing tables, naming convention" "drift is settled" \
   "SELECT EXISTS (SELECT FROM migmgr.history WHERE status = 'baseline')"
 outside 506-551 "Success metrics over 30 days, appendix" "documents"

@@ -83,8 +83,10 @@ line 93 "Manual execution only, never automated"
 ticked 93 "(see 004:20)" "nothing else can change the schema" "SELECT value = 'deny' FROM migmgr.policy WHERE environment = 'production' AND rule = 'direct_ddl'"
 outside 97-99,106-111 "Open the SQL editor, copy and paste; or psql" "not needed: the text is in the database since it was submitted"
 line 100,354 "Review carefully; SQL reviewed one final time"
-sql "SELECT * FROM migmgr.pending \\gx"
-says "$demo_version"
+sql "SELECT version, name, submitted_by, statements, sql FROM migmgr.pending \\gx"
+says "CREATE TABLE social_posts" "the very text that was approved"
+sql "SELECT p.version, s.command, s.object, s.class, s.action FROM migmgr.pending AS p, migmgr.plan(p.sql) AS s;"
+says "additive | allow"
 line 101,114,355 "Execute"
 sql "SELECT version, status, environment, class, ms, reversible FROM migmgr.apply('$demo_version');"
 says "applied | production"
@@ -153,8 +155,25 @@ says "t"
 
 part "Checklists (004:233-254, 345-366)"
 line 233-238 "Before creating: additive, snake_case, foreign keys, indexes, RLS, defaults"
-sql "SELECT statement, object, class, action, left(reason, 60) AS reason FROM migmgr.plan('CREATE TABLE \"Posts\" (id integer, user_id integer)', 'production');"
-says "Posts"
+say "Names are policy; the rest are rules that a team writes down once, as checks:" \
+  "whatever breaks them is undone, in CI already."
+export PGDATABASE=pipeline_ci
+sql "SELECT migmgr.set_policy('development', 'naming', 'snake_case');
+SELECT migmgr.add_check('row security everywhere', \$\$SELECT relname FROM pg_class
+  WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' AND NOT relrowsecurity AND relname <> 'users'\$\$, expect => 'no rows', run_at => '{after}') IS NOT NULL AS rls,
+  migmgr.add_check('x_id has a foreign key', \$\$SELECT a.attrelid::regclass, a.attname FROM pg_attribute AS a JOIN pg_class AS c ON c.oid = a.attrelid
+  WHERE c.relnamespace = 'public'::regnamespace AND c.relkind = 'r' AND a.attname ~ '_id\$' AND a.attnum > 0
+  AND NOT EXISTS (SELECT FROM pg_constraint AS f WHERE f.conrelid = c.oid AND f.contype = 'f' AND a.attnum = ANY (f.conkey))\$\$,
+  expect => 'no rows', run_at => '{after}') IS NOT NULL AS keys,
+  migmgr.add_check('foreign keys have an index', \$\$SELECT f.conrelid::regclass, f.conname FROM pg_constraint AS f
+  WHERE f.contype = 'f' AND NOT EXISTS (SELECT FROM pg_index AS i WHERE i.indrelid = f.conrelid AND i.indkey[0] = f.conkey[1])\$\$,
+  expect => 'no rows', run_at => '{after}') IS NOT NULL AS indexes;"
+sql "SELECT * FROM migmgr.apply('20251022', 'posts', 'CREATE TABLE \"Posts\" (id integer)');"
+stopped MG256 snake_case
+sql "SELECT * FROM migmgr.apply('20251022', 'posts', 'CREATE TABLE posts (id integer, user_id integer)');"
+refused MG254 'row security everywhere'
+check "and nothing of it is there" "SELECT to_regclass('posts') IS NULL"
+export PGDATABASE=pipeline
 ticked 242-246 "CI passed, dry run, rollback plan, approval, backup" "approvals of both kinds were used" \
   "SELECT count(*) FILTER (WHERE state = 'used' AND action = 'apply') = 2 AND count(*) FILTER (WHERE state = 'used' AND action = 'rollback') = 1 FROM migmgr.approvals"
 line 264-268 "Migration fails in CI: error message, fix, test, push"
@@ -168,6 +187,12 @@ line 353-358 "During: maintenance mode, review, execute, verify, test, maintenan
 ticked 353-358 "(see 004:295, 354, 355, 356)" "each has its entry" \
   "SELECT count(DISTINCT event) = 4 FROM migmgr.ledger WHERE event IN ('mode', 'applied', 'rolled back', 'approved')"
 outside 252,357,363,366 "App deployments, app functionality, team notified" "the application and people"
-ticked 364-365 "No error spikes in logs; performance normal" "scheduled checks say so where a team has added them (002:326)" \
-  "SELECT NOT EXISTS (SELECT FROM migmgr.checks WHERE last_status NOT IN ('ok', 'table missing'))"
+line 364-365 "No error spikes in logs; performance normal"
+as postgres
+sql "SELECT migmgr.add_check('deadlocks and conflicts', 'SELECT deadlocks + conflicts FROM pg_stat_database WHERE datname = current_database()',
+  expect => '0', run_at => '{schedule}');
+SELECT migmgr.add_check('no statement for a minute', \$\$SELECT pid, now() - query_start FROM pg_stat_activity
+  WHERE datname = current_database() AND state = 'active' AND now() - query_start > interval '1 minute'\$\$, expect => 'no rows', run_at => '{schedule}');
+SELECT check_name, status, value, expected FROM migmgr.run_checks('schedule');"
+says "2 checks                  | ok"
 outside 372-375 "Related documentation" "documents"
