@@ -239,7 +239,7 @@ describe_origin(Describer *d, DescribeRow *row, const DescribedRelation *rel)
 	}
 	if (rel->relkind == RELKIND_PARTITIONED_TABLE)
 	{
-		const char *key = server_text(pg_get_partkeydef, 1, ObjectIdGetDatum(rel->oid));
+		const char *key = partition_key(d, rel);
 
 		if (key != NULL)
 			appendStringInfo(out, " PARTITION BY %s", key);
