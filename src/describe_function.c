@@ -59,7 +59,7 @@ describe_function(Describer *d, HeapTuple tuple)
 	function.schema = namespace_text(d, function.form->pronamespace);
 	if (function.schema == NULL || !read_depends(d, &function))
 		return;
-	function.name = quote_identifier(NameStr(function.form->proname));
+	function.name = quoted_name(&function.form->proname);
 	ObjectAddressSet(address, ProcedureRelationId, function.form->oid);
 	kind = getObjectTypeDescription(&address, true);
 	identity = kind == NULL ? NULL : getObjectIdentity(&address, true);
