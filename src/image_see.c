@@ -323,6 +323,8 @@ see_alter_table(Node *node)
 		/* foreign keys and the like are made again, on other tables too */
 		if (cmd->subtype == AT_AlterColumnType)
 			image_want_column_mentions(relid, cmd->name);
+		else if (cmd->subtype == AT_AlterConstraint)
+			image_want_referenced(relid);
 		if (cmd->def != NULL && IsA(cmd->def, PartitionCmd))
 			want_relation(castNode(PartitionCmd, cmd->def)->name, AccessExclusiveLock, true);
 	}
@@ -677,7 +679,13 @@ see_drop(Node *node)
 		stmt->removeType != OBJECT_TYPE)
 		return;
 	foreach(lc, stmt->objects)
-		want_address(fact_address(stmt->removeType, lfirst(lc), NULL));
+	{
+		ObjectAddress address = fact_address(stmt->removeType, lfirst(lc), NULL);
+
+		want_address(address);
+		if (stmt->removeType == OBJECT_OPFAMILY)
+			image_want_mentions(address.classId, address.objectId, 0);
+	}
 }
 
 static void
