@@ -98,9 +98,12 @@ CREATE TABLE migmgr_internal.object (
   action   text    NOT NULL,
   type     text    NOT NULL,
   identity text    NOT NULL,
+  classid  oid,
+  objid    oid,
   PRIMARY KEY (seq, n)
 );
 COMMENT ON TABLE migmgr_internal.object IS 'the objects that each ledger entry created, changed, replaced or dropped';
+COMMENT ON COLUMN migmgr_internal.object.objid IS 'with classid its address in the database where this happened; NULL for what is gone, and after an online run';
 
 -- Failed attempts: written by a worker of its own while the transaction that
 -- failed rolls back, so without the chain lock; sealed into the chain later.

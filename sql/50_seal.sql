@@ -1,5 +1,5 @@
--- Sealing: failed attempts and DDL are written without the lock of the chain,
--- so they come under it later.  A seal names its rows exactly (ids are not in
+-- Sealing: failed attempts, DDL and recordings of the state are written without
+-- the lock of the chain, so they come under it later.  A seal names its rows exactly (ids are not in
 -- the order of commits, so never "up to id n"), their number and their hash;
 -- the rows themselves are never touched.
 
@@ -20,7 +20,12 @@ CREATE VIEW migmgr_internal.evidence WITH (security_invoker = false) AS
            migmgr_internal.field(d.application), migmgr_internal.field(d.command),
            migmgr_internal.field(d.object), migmgr_internal.field(d.class), migmgr_internal.field(d.rule),
            migmgr_internal.field(d.action), migmgr_internal.field(d.sql)), 'UTF8')), 'hex')
-    FROM migmgr_internal.ddl_log AS d;
+    FROM migmgr_internal.ddl_log AS d
+  UNION ALL
+  SELECT 'state'::text, r.id, r.at,
+         encode(sha256(convert_to(concat('migmgr/state/1 ', r.id, ' ', (EXTRACT(epoch FROM r.at) * 1000000)::bigint, ' ', r.through,
+           migmgr_internal.field(migmgr_internal.state_hash(r.id))), 'UTF8')), 'hex')
+    FROM migmgr_internal.recording AS r;
 COMMENT ON VIEW migmgr_internal.evidence IS 'rows that seals bring under the chain, each with its hash';
 
 CREATE FUNCTION migmgr_internal.sealed_ids(record text) RETURNS int8multirange
@@ -31,7 +36,7 @@ CREATE FUNCTION migmgr_internal.sealed_ids(record text) RETURNS int8multirange
    WHERE l.event = 'seal' AND l.detail::jsonb ->> 'table' = sealed_ids.record
 $$;
 REVOKE ALL ON FUNCTION migmgr_internal.sealed_ids(text) FROM PUBLIC;
-COMMENT ON FUNCTION migmgr_internal.sealed_ids(text) IS 'ids of attempt or ddl_log that a seal names';
+COMMENT ON FUNCTION migmgr_internal.sealed_ids(text) IS 'ids of attempt, ddl_log or state that a seal names';
 
 -- Reads the gaps between what is sealed, each by the primary key, so its cost
 -- does not grow with the number of rows that are sealed already.
@@ -53,7 +58,7 @@ BEGIN
 END
 $$;
 REVOKE ALL ON FUNCTION migmgr_internal.unsealed(text, bigint) FROM PUBLIC;
-COMMENT ON FUNCTION migmgr_internal.unsealed(text, bigint) IS 'the first rows of attempt or ddl_log that no seal names';
+COMMENT ON FUNCTION migmgr_internal.unsealed(text, bigint) IS 'the first rows of attempt, ddl_log or state that no seal names';
 
 -- Two sessions may pick the same rows.  The entry is written under the lock of
 -- the chain, so afterwards it shows whether another seal came between; then
@@ -92,7 +97,7 @@ BEGIN
 END
 $$;
 REVOKE ALL ON FUNCTION migmgr_internal.seal_record(text, bigint) FROM PUBLIC;
-COMMENT ON FUNCTION migmgr_internal.seal_record(text, bigint) IS 'one seal over the first unsealed rows of attempt or ddl_log; returns their number';
+COMMENT ON FUNCTION migmgr_internal.seal_record(text, bigint) IS 'one seal over the first unsealed rows of attempt, ddl_log or state; returns their number';
 
 -- Sealing is never worth failing for: what another session is in the way of
 -- is sealed the next time.
@@ -103,7 +108,7 @@ DECLARE
   total bigint := 0;
   record text;
 BEGIN
-  FOREACH record IN ARRAY '{attempt,ddl_log}'::text[] LOOP
+  FOREACH record IN ARRAY '{attempt,ddl_log,state}'::text[] LOOP
     BEGIN
       total := total + migmgr_internal.seal_record(record, max_rows);
     EXCEPTION WHEN serialization_failure OR SQLSTATE 'MG204' THEN
@@ -122,11 +127,12 @@ CREATE FUNCTION migmgr.seal() RETURNS TABLE(record text, rows bigint, seals bigi
 DECLARE
   began timestamptz := clock_timestamp();
   n bigint;
-  total bigint[] := '{0,0}';
-  entries bigint[] := '{0,0}';
-  names text[] := '{attempt,ddl_log}';
+  total bigint[] := '{0,0,0}';
+  entries bigint[] := '{0,0,0}';
+  names text[] := '{attempt,ddl_log,state}';
 BEGIN
-  FOR i IN 1 .. 2 LOOP
+  PERFORM migmgr_internal.state_settle();
+  FOR i IN 1 .. 3 LOOP
     LOOP
       n := migmgr_internal.seal_record(names[i], 5000);
       EXIT WHEN n = 0;
@@ -135,12 +141,12 @@ BEGIN
     END LOOP;
   END LOOP;
   record := 'all';
-  rows := total[1] + total[2];
-  seals := entries[1] + entries[2];
+  rows := total[1] + total[2] + total[3];
+  seals := entries[1] + entries[2] + entries[3];
   ms := (EXTRACT(epoch FROM clock_timestamp() - began) * 1000)::bigint;
   RETURN NEXT;
   ms := NULL;
-  FOR i IN 1 .. 2 LOOP
+  FOR i IN 1 .. 3 LOOP
     record := names[i];
     rows := total[i];
     seals := entries[i];
@@ -149,4 +155,4 @@ BEGIN
 END
 $$;
 REVOKE ALL ON FUNCTION migmgr.seal() FROM PUBLIC;
-COMMENT ON FUNCTION migmgr.seal() IS 'bring all failed attempts and logged DDL under the chain';
+COMMENT ON FUNCTION migmgr.seal() IS 'bring all failed attempts, logged DDL and recordings of the state under the chain';

@@ -44,6 +44,7 @@
 #include "neteffect.h"
 #include "policy.h"
 #include "protect.h"
+#include "state.h"
 #include "utility_hook.h"
 
 PG_FUNCTION_INFO_V1(migmgr_guard_start);
@@ -67,6 +68,7 @@ static bool exempt_in_rollback(const Verdict *verdict);
 static void refuse_direct(const Verdict *verdict, PolicyAction action);
 static bool commits_by_itself(Node *parsetree);
 static bool is_upkeep(Node *parsetree);
+static bool changes_schema(const GuardStatement *statement);
 static void guard_xact_callback(XactEvent event, void *arg);
 static void guard_subxact_callback(SubXactEvent event, SubTransactionId mySubid,
 								   SubTransactionId parentSubid, void *arg);
@@ -80,6 +82,7 @@ guard_init(void)
 	RegisterSubXactCallback(guard_subxact_callback, NULL);
 	fresh_init();
 	protect_init();
+	state_init();
 	ddl_log_init();
 	access_init();
 	utility_init();
@@ -167,7 +170,23 @@ guard_enter(Node *parsetree, guard_adjust_fn adjust)
 		image_statement(parsetree);
 	}
 	else
+	{
 		judge_alone(verdict, guard_current());
+		if (changes_schema(guard_current()))
+			state_settle();
+	}
+}
+
+/*
+ * Is a statement from elsewhere about to change what earlier migrations left?
+ * Not before one that commits by itself: it may have to be the first in its
+ * transaction.
+ */
+static bool
+changes_schema(const GuardStatement *statement)
+{
+	return !statement->admitted && !statement->verdict->concurrent && !is_upkeep(statement->parsetree) &&
+		!IsA(statement->parsetree, TruncateStmt);
 }
 
 /* Does a statement commit while it runs, besides the CONCURRENTLY forms? */

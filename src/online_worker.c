@@ -42,7 +42,7 @@
 #include "notices.h"
 #include "online.h"
 #include "online_report.h"
-#include "run_start.h"
+#include "run_tell.h"
 
 extern PGDLLEXPORT void migmgr_online_main(Datum arg);
 

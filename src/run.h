@@ -14,7 +14,7 @@
  *	  run_counts.c          rows of the tables it touched
  *	  run_state.c           the objects it touched, as it leaves them
  *	  evidence.c            what a failed run leaves behind
- *	  run_start.c           who listens is told that a run begins
+ *	  run_tell.c            who listens is told of a run
  */
 #ifndef MIGMGR_RUN_H
 #define MIGMGR_RUN_H
@@ -253,6 +253,9 @@ extern void run_snapshot(void);
 /* rollback.c */
 extern void rollback_request(RunRequest *request);
 
+/* what to restore where a rollback's own SQL failed so; NULL: nothing to say */
+extern char *last_backup(const ErrorData *error);
+
 /* run_options.c */
 extern void run_options(RunOptions *options, Jsonb *json);
 extern void run_options_default(RunOptions *options);
@@ -301,7 +304,6 @@ extern Datum run_text_array(const List *texts);
 extern void run_counts(Run *run);
 
 /* run_state.c */
-extern void run_state_init(void);
 extern char *run_state(const Run *run);
 
 /* evidence.c */

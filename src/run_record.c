@@ -210,6 +210,11 @@ write_objects(const Run *run)
 		own_set_text(table, "action", object->action);
 		own_set_text(table, "type", object->type);
 		own_set_text(table, "identity", object->identity);
+		if (OidIsValid(object->objid) && strcmp(object->action, "dropped") != 0)
+		{
+			own_set(table, "classid", ObjectIdGetDatum(object->classid));
+			own_set(table, "objid", ObjectIdGetDatum(object->objid));
+		}
 		own_insert(table);
 	}
 	own_close(table);
