@@ -667,7 +667,8 @@ see_operator(Node *node)
 
 /*
  * What is dropped after its own parts, and is not what it was by then: an
- * operator class after its members, a range type after its multirange.
+ * operator class after its members, a range type after its multirange; and what
+ * goes with a schema.
  */
 static void
 see_drop(Node *node)
@@ -676,14 +677,14 @@ see_drop(Node *node)
 	ListCell   *lc;
 
 	if (stmt->removeType != OBJECT_OPCLASS && stmt->removeType != OBJECT_OPFAMILY &&
-		stmt->removeType != OBJECT_TYPE)
+		stmt->removeType != OBJECT_TYPE && stmt->removeType != OBJECT_SCHEMA)
 		return;
 	foreach(lc, stmt->objects)
 	{
 		ObjectAddress address = fact_address(stmt->removeType, lfirst(lc), NULL);
 
 		want_address(address);
-		if (stmt->removeType == OBJECT_OPFAMILY)
+		if (stmt->behavior == DROP_CASCADE)
 			image_want_mentions(address.classId, address.objectId, 0);
 	}
 }
