@@ -78,7 +78,7 @@ rollback_request(RunRequest *request)
 	request->name = state->name;
 	request->checksum = state->checksum;
 	request->undoes = state->seq;
-	if (state->online)
+	if (state->online && !request->derived)
 		request->up = online_down(request->up);
 	request->text = request->up;
 	request->online = script_needs_online(request->up);
