@@ -131,6 +131,7 @@ typedef struct DescribedRelation
 	const char **comments;		/* by attnum, the first that on itself; NULL: there is none */
 	List	   *constraints;	/* HeapTuple of pg_constraint */
 	List	   *indexes;		/* HeapTuple of pg_index */
+	char	   *query;			/* of a view */
 } DescribedRelation;
 
 /* how a type is written, and what columns of it have when nobody says otherwise */

@@ -7,6 +7,14 @@
  */
 #include "postgres.h"
 
+#include "access/table.h"
+#include "catalog/objectaddress.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_constraint.h"
+#include "catalog/pg_proc.h"
+#include "catalog/pg_rewrite.h"
+#include "catalog/pg_statistic_ext.h"
+#include "catalog/pg_trigger.h"
 #include "catalog/pg_type.h"
 #include "fmgr.h"
 #include "utils/builtins.h"
@@ -15,32 +23,113 @@
 #include "utils/rel.h"
 
 #include "describe.h"
+#include "subxact.h"
 
+/* a call of a function of the server */
+typedef struct ServerCall
+{
+	PGFunction	function;
+	int			nargs;
+	Datum		args[2];
+	char	   *text;
+} ServerCall;
+
+static bool call_server(void *arg);
+static bool is_about_what_is_gone(int code);
+static bool is_gone(const ServerCall *call);
 static void append_column(StringInfo out, Form_pg_attribute column, Datum value);
 
 /*
  * What a function of the server that returns text says about values (Datum),
- * in the current context; NULL for null.  It must need no more than its
- * arguments: no collation, no expression.
+ * in the current context; NULL for null, and for what is gone by now.  It must
+ * need no more than its arguments: no collation, no expression.
+ *
+ * For some texts the server opens the relations that they are about, and keeps
+ * the locks.  So that whoever describes a schema stands in nobody's way, this
+ * is a subtransaction that is always undone, and the locks with it.
  */
 char *
 server_text(PGFunction function, int nargs,...)
 {
-	LOCAL_FCINFO(fcinfo, 2);
+	ServerCall	call = {.function = function,.nargs = nargs};
 	va_list		args;
-	Datum		result;
+	ErrorData  *error;
 
-	Assert(nargs <= 2);
-	InitFunctionCallInfoData(*fcinfo, NULL, nargs, InvalidOid, NULL, NULL);
+	Assert(nargs <= lengthof(call.args));
 	va_start(args, nargs);
 	for (int i = 0; i < nargs; i++)
+		call.args[i] = va_arg(args, Datum);
+	va_end(args);
+	error = subxact_run(call_server, &call);
+	if (error != NULL && !(is_about_what_is_gone(error->sqlerrcode) && is_gone(&call)))
+		ReThrowError(error);
+	return error != NULL ? NULL : call.text;
+}
+
+static bool
+call_server(void *arg)
+{
+	ServerCall *call = arg;
+	LOCAL_FCINFO(fcinfo, 2);
+	Datum		result;
+
+	InitFunctionCallInfoData(*fcinfo, NULL, call->nargs, InvalidOid, NULL, NULL);
+	for (int i = 0; i < call->nargs; i++)
 	{
-		fcinfo->args[i].value = va_arg(args, Datum);
+		fcinfo->args[i].value = call->args[i];
 		fcinfo->args[i].isnull = false;
 	}
-	va_end(args);
-	result = function(fcinfo);
-	return fcinfo->isnull ? NULL : TextDatumGetCString(result);
+	result = call->function(fcinfo);
+	if (!fcinfo->isnull)
+		call->text = TextDatumGetCString(result);
+	return false;
+}
+
+/* The server has internal errors for most of what it does not find. */
+static bool
+is_about_what_is_gone(int code)
+{
+	return code == ERRCODE_INTERNAL_ERROR || code == ERRCODE_UNDEFINED_OBJECT ||
+		code == ERRCODE_UNDEFINED_TABLE || code == ERRCODE_UNDEFINED_FUNCTION || code == ERRCODE_INVALID_SCHEMA_NAME;
+}
+
+/* Has the object that a call was about been dropped since the describing began? */
+static bool
+is_gone(const ServerCall *call)
+{
+	static const struct
+	{
+		PGFunction	function;
+		Oid			catalog;
+		AttrNumber	oid;
+	}			about[] =
+	{
+		{pg_get_constraintdef, ConstraintRelationId, Anum_pg_constraint_oid},
+		{pg_get_functiondef, ProcedureRelationId, Anum_pg_proc_oid},
+		{pg_get_function_arguments, ProcedureRelationId, Anum_pg_proc_oid},
+		{pg_get_function_identity_arguments, ProcedureRelationId, Anum_pg_proc_oid},
+		{pg_get_function_result, ProcedureRelationId, Anum_pg_proc_oid},
+		{pg_get_indexdef, RelationRelationId, Anum_pg_class_oid},
+		{pg_get_partkeydef, RelationRelationId, Anum_pg_class_oid},
+		{pg_get_ruledef, RewriteRelationId, Anum_pg_rewrite_oid},
+		{pg_get_statisticsobjdef, StatisticExtRelationId, Anum_pg_statistic_ext_oid},
+		{pg_get_triggerdef, TriggerRelationId, Anum_pg_trigger_oid},
+		{pg_get_viewdef, RelationRelationId, Anum_pg_class_oid},
+		/* of the relation that an expression is of */
+		{pg_get_expr, RelationRelationId, Anum_pg_class_oid},
+	};
+	Oid			object = DatumGetObjectId(call->args[call->nargs - 1]);
+
+	for (int i = 0; i < lengthof(about) && OidIsValid(object); i++)
+		if (about[i].function == call->function)
+		{
+			Relation	catalog = table_open(about[i].catalog, AccessShareLock);
+			bool		gone = !HeapTupleIsValid(get_catalog_object_by_oid(catalog, about[i].oid, object));
+
+			table_close(catalog, AccessShareLock);
+			return gone;
+		}
+	return false;
 }
 
 /* A function as ::regproc::text writes it; NULL for none. */

@@ -69,6 +69,12 @@ describe_relation(Describer *d, HeapTuple tuple)
 		describe_sequence(d, &rel);
 		return;
 	}
+	if (rel.relkind == RELKIND_VIEW || rel.relkind == RELKIND_MATVIEW)
+	{
+		rel.query = server_text(pg_get_viewdef, 1, ObjectIdGetDatum(rel.oid));
+		if (rel.query == NULL)
+			return;
+	}
 	read_parts(d, &rel);
 	if (rel.relkind != RELKIND_COMPOSITE_TYPE)
 		describe_table(d, &rel);
@@ -383,24 +389,18 @@ describe_replica_identity(DescribeRow *row, const DescribedRelation *rel)
 static void
 describe_query(Describer *d, DescribeRow *row, const DescribedRelation *rel)
 {
-	char	   *query = server_text(pg_get_viewdef, 1, ObjectIdGetDatum(rel->oid));
+	char	   *query = rel->query + strspn(rel->query, " ;");
 	HeapTuple	rule;
 
-	if (query != NULL)
-	{
-		Size		length;
-
-		query += strspn(query, " ;");
-		for (length = strlen(query); length > 0 && strchr(" ;", query[length - 1]) != NULL; length--)
-			query[length - 1] = '\0';
-		appendStringInfo(&row->definition, " AS\n%s", query);
-		put_text(row, "query", query);
-	}
+	for (Size length = strlen(query); length > 0 && strchr(" ;", query[length - 1]) != NULL; length--)
+		query[length - 1] = '\0';
+	appendStringInfo(&row->definition, " AS\n%s", query);
+	put_text(row, "query", query);
 	if (!row->with_facts)
 		return;
 	put_view_columns(d, row, rel);
 	read_seek(d, READ_REWRITE, 1, ObjectIdGetDatum(rel->oid));
-	while (query != NULL && (rule = read_next(d, READ_REWRITE)) != NULL)
+	while ((rule = read_next(d, READ_REWRITE)) != NULL)
 		if (strcmp(NameStr(((Form_pg_rewrite) GETSTRUCT(rule))->rulename), "_RETURN") == 0)
 		{
 			put_raw_md5(row, "query", read_text(d, READ_REWRITE, rule, Anum_pg_rewrite_ev_action));

@@ -143,6 +143,17 @@ SHOW datestyle;
 SHOW quote_all_identifiers;
 RESET ALL;
 
+-- for some texts the server opens relations: the locks go at once
+CREATE TABLE locked (i int, t text);
+CREATE VIEW locking AS SELECT i, t FROM locked;
+CREATE RULE locking_rule AS ON INSERT TO locking DO INSTEAD INSERT INTO locked VALUES (new.i, new.t);
+BEGIN;
+SELECT length(migmgr.schema_fingerprint()) AS length;
+SELECT relation::regclass, mode FROM pg_locks WHERE pid = pg_backend_pid() AND relation IN ('locked'::regclass, 'locking'::regclass);
+ROLLBACK;
+DROP VIEW locking;
+DROP TABLE locked;
+
 \set ECHO none
 SET client_min_messages = error;
 \connect postgres
