@@ -40,6 +40,20 @@ $$;
 REVOKE ALL ON FUNCTION migmgr_internal.archive_tool() FROM PUBLIC;
 COMMENT ON FUNCTION migmgr_internal.archive_tool() IS 'which tool the WAL goes to, as far as the settings tell';
 
+-- The text of a file of the server.  What is no text of this database, as the
+-- label that somebody typed in another encoding, has octal escapes instead.
+CREATE FUNCTION migmgr_internal.file_text(bytes bytea) RETURNS text
+  LANGUAGE plpgsql STABLE STRICT PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+  AS $$
+BEGIN
+  RETURN convert_from(bytes, getdatabaseencoding());
+EXCEPTION WHEN character_not_in_repertoire OR untranslatable_character THEN
+  RETURN encode(bytes, 'escape');
+END
+$$;
+REVOKE ALL ON FUNCTION migmgr_internal.file_text(bytea) FROM PUBLIC;
+COMMENT ON FUNCTION migmgr_internal.file_text(bytea) IS 'bytes of a file as text of this database, escaped where they are none';
+
 -- A base backup, by whatever tool, leaves a history file, which stays until the
 -- next one ends; but only while WAL is archived.  It has the label that the
 -- tool gave.  Whether the copy arrived anywhere the server does not know.
@@ -53,7 +67,7 @@ BEGIN
   SELECT COALESCE(substring(h.text FROM '(?n)^LABEL: (.*)$'), w.name), w.modification,
          substring(h.text FROM '(?n)^LABEL: (pgBackRest|Barman|WAL-G|wal-g|pg_basebackup)'), 'base backup'::text,
          'the server ended a base backup then; whether the copy is whole, and where it is, it does not know'::text
-    FROM pg_ls_waldir() AS w CROSS JOIN LATERAL (SELECT pg_read_file('pg_wal/' || w.name, 0, 10000, true) AS text) AS h
+    FROM pg_ls_waldir() AS w CROSS JOIN LATERAL (SELECT migmgr_internal.file_text(pg_read_binary_file('pg_wal/' || w.name, 0, 10000, true)) AS text) AS h
    WHERE w.name ~ '^[0-9A-F]{24}\.[0-9A-F]{8}\.backup$'
   UNION ALL
   SELECT format('process %s', p.pid), NULL, NULL, 'base backup, running',

@@ -133,7 +133,8 @@ COMMENT ON FUNCTION migmgr_internal.gate_window(timestamptz) IS 'is the window o
 CREATE FUNCTION migmgr_internal.ago(span interval) RETURNS text
   LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
   AS $$
-  SELECT CASE WHEN span < interval '2 hours' THEN format('%s minutes ago', (EXTRACT(epoch FROM span) / 60)::integer)
+  SELECT CASE WHEN span >= interval '30 seconds' AND span < interval '90 seconds' THEN '1 minute ago'
+              WHEN span < interval '2 hours' THEN format('%s minutes ago', (EXTRACT(epoch FROM span) / 60)::integer)
               WHEN span < interval '3 days' THEN format('%s hours ago', (EXTRACT(epoch FROM span) / 3600)::integer)
               ELSE format('%s days ago', (EXTRACT(epoch FROM span) / 86400)::integer) END
 $$;

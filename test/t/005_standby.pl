@@ -37,6 +37,12 @@ IPC::Run::kill_kill($slow);
 # another tool is known by the label that it gives
 $primary->safe_psql($db, "SELECT pg_backup_start('pgBackRest backup started at 2026-11-24 02:00:00', true); SELECT pg_backup_stop(false)");
 is($seen->('base backup'), 'base backup|pgBackRest backup started at 2026-11-24 02:00:00|pgBackRest', 'one by pgBackRest');
+
+# a label typed in another encoding is shown as well as can be
+my $history = $primary->data_dir . '/pg_wal/0000000100000000000000FF.00000028.backup';
+append_to_file($history, "LABEL: caf\xe9 by night\n");
+like($seen->('base backup'), qr/^base backup\|caf\\351 by night\|$/m, 'a label that is no text here');
+unlink($history);
 $primary->safe_psql($db, "SELECT migmgr.record_backup('by hand', now() + interval '1 second', 1000, verified => true)");
 like($preflight->('backup'), qr/^ok\|the last backup "by hand" was taken 0 minutes ago, 1000 bytes, verified$/, 'and one on record');
 
