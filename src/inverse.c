@@ -79,6 +79,8 @@ inverse_find(Run *run)
 	Inverse    *inverse = palloc0(sizeof(Inverse));
 	bool		simple;
 	List	   *made = image_made(&simple);
+	char	   *first;
+	char	   *last;
 
 	run->inverse = inverse;
 	inverse->reasons = image_missed();
@@ -86,7 +88,8 @@ inverse_find(Run *run)
 	inverse->only_drops = inverse->script != NULL;
 	if (inverse->script == NULL)
 		derive(run);
-	inverse->script = psprintf("%s%s", inverse->script, inverse_rows(inverse->before, &inverse->reasons));
+	inverse_rows(inverse->before, &first, &last, &inverse->reasons);
+	inverse->script = psprintf("%s%s%s", first, inverse->script, last);
 	if (inverse->script[0] != '\0')
 		run->down = script_parse(inverse->script, "the derived way back");
 }
