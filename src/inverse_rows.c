@@ -69,6 +69,7 @@ typedef struct Replaced
 } Replaced;
 
 static char *older_references(Oid relid, bool *made);
+static char *qualified_name(Relation rel);
 static List *changed_tables(void);
 static bool is_older_table(Relation rel);
 static bool is_ours(TransactionId xid, TransactionId first);
@@ -137,6 +138,12 @@ older_references(Oid relid, bool *made)
 	return keys.data;
 }
 
+static char *
+qualified_name(Relation rel)
+{
+	return quote_qualified_identifier(get_namespace_name(RelationGetNamespace(rel)), RelationGetRelationName(rel));
+}
+
 /* Older tables that rows were written to, the one that came last first. */
 static List *
 changed_tables(void)
@@ -157,8 +164,7 @@ changed_tables(void)
 			RowChanges *changes = palloc0(sizeof(RowChanges));
 
 			changes->relid = RelationGetRelid(rel);
-			changes->table = quote_qualified_identifier(get_namespace_name(RelationGetNamespace(rel)),
-														RelationGetRelationName(rel));
+			changes->table = qualified_name(rel);
 			changes->inserted = trans->tuples_inserted;
 			changes->updated = trans->tuples_updated;
 			changes->deleted = trans->tuples_deleted;
