@@ -351,6 +351,8 @@ see_rename(Node *node)
 	{
 		if (stmt->renameType == OBJECT_SCHEMA)
 			ObjectAddressSet(address, NamespaceRelationId, get_namespace_oid(stmt->subname, true));
+		else if (stmt->renameType == OBJECT_DOMCONSTRAINT)
+			address = fact_address(OBJECT_DOMAIN, stmt->object, NULL);
 		else
 			address = fact_address(stmt->renameType, stmt->object, NULL);
 		image_want_renamed(address);

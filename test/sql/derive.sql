@@ -120,6 +120,7 @@ INSERT INTO script (sql) VALUES
   -- a new value of an enum: the type is made again without it
   ('ALTER TYPE mood ADD VALUE ''angry'' BEFORE ''glad''; ALTER TYPE mood ADD VALUE ''bored'''),
   ('ALTER TYPE mood ADD VALUE ''angry''; ALTER TYPE mood RENAME VALUE ''sad'' TO ''down''; ALTER TYPE mood RENAME TO temper'),
+  ('CREATE SEQUENCE counter OWNED BY base.id; CREATE TABLE t (s serial); ALTER TABLE other ADD COLUMN n serial'),
   -- what was made, and needs what was made after it
   ('CREATE TABLE one (id int); CREATE TABLE two (id int); CREATE UNIQUE INDEX one_id ON one (id); ALTER TABLE two ADD FOREIGN KEY (id) REFERENCES one (id)'),
   ('CREATE TABLE one (id int); CREATE TABLE two (id int); ALTER TABLE one ADD COLUMN x int; CREATE POLICY p ON two USING (EXISTS (SELECT FROM one WHERE x = two.id))');

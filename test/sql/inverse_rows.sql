@@ -39,6 +39,22 @@ RESET timezone;
 RESET datestyle;
 SELECT k, n FROM kinds ORDER BY k;
 
+-- something refers to it since, which would go along; then not any more
+CREATE TABLE dependent (id int PRIMARY KEY, k text, n int, FOREIGN KEY (k, n) REFERENCES kinds ON DELETE CASCADE);
+SELECT status FROM migmgr.apply('2a', 'referred to', $$INSERT INTO kinds VALUES ('u', 1), ('v', 1)$$);
+SELECT * FROM way_back('2a');
+INSERT INTO dependent VALUES (1, 'u', 1);
+SELECT status FROM migmgr.rollback('2a');
+SELECT k, n FROM kinds ORDER BY k;
+DELETE FROM dependent WHERE id = 1;
+DELETE FROM kinds WHERE k = 'u';
+
+-- before a column is made again that they have no value for
+CREATE TABLE filled (id int PRIMARY KEY, c int NOT NULL);
+SELECT status FROM migmgr.apply('2b', 'filled', $$INSERT INTO filled VALUES (1, 1); ALTER TABLE filled DROP COLUMN c; ALTER TABLE filled RENAME COLUMN id TO n; INSERT INTO filled VALUES (2)$$);
+SELECT status FROM migmgr.rollback('2b');
+TABLE filled;
+
 -- what stays, and is said: no key, another name, rows of its own kind
 SELECT status, reversible FROM migmgr.apply('3', 'keyless', 'INSERT INTO keyless VALUES (1), (2)');
 SELECT status, reversible FROM migmgr.apply('4', 'named', 'INSERT INTO kinds VALUES (''f'', 6); ALTER TABLE kinds RENAME COLUMN k TO kind');
