@@ -71,7 +71,9 @@ BEGIN
       RETURN;
     END IF;
   END IF;
-  IF a ? 'identity' AND (NOT b ? 'identity' OR a ->> 'sequence' IS DISTINCT FROM b ->> 'sequence' AND 'sequence' = ANY (changed)) THEN
+  IF a ? 'identity' AND NOT b ? 'identity' AND 'numberless' = ANY (changed) THEN
+    a := a - 'identity';
+  ELSIF a ? 'identity' AND (NOT b ? 'identity' OR a ->> 'sequence' IS DISTINCT FROM b ->> 'sequence' AND 'sequence' = ANY (changed)) THEN
     RETURN QUERY SELECT head || 'DROP IDENTITY', NULL::text;
     a := a - 'identity';
   END IF;

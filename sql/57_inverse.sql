@@ -30,6 +30,7 @@ COMMENT ON FUNCTION migmgr_internal.image_before(jsonb, oid[], oid[], oid[], oid
 -- with before, changed.  With before nothing where it changed a name.
 CREATE FUNCTION migmgr_internal.inverse_rows(relid oid, rows tid[], columns smallint[], keys oid[], before jsonb) RETURNS TABLE (sql text)
   LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+  SET datestyle = 'ISO' SET intervalstyle = 'postgres' SET timezone = 'UTC' SET extra_float_digits = 1 SET bytea_output = 'hex'
   AS $$
 DECLARE
   key text[];
@@ -53,13 +54,16 @@ BEGIN
      AND NOT EXISTS (SELECT FROM jsonb_to_recordset(before) AS b(kind text, objid oid, objsubid integer, facts jsonb)
                       WHERE b.kind = 'table column' AND b.objid = a.attrelid AND b.objsubid = a.attnum
                         AND b.facts ->> 'type' <> format_type(a.atttypid, a.atttypmod));
-  SELECT string_agg(format(' AND NOT EXISTS (SELECT FROM %s AS r WHERE %s%s)', c.conrelid::regclass,
+  SELECT coalesce(string_agg(format(' AND NOT EXISTS (SELECT FROM %s AS r WHERE %s%s)', c.conrelid::regclass,
            (SELECT string_agg(format('r.%I = t.%I', x.attname, y.attname), ' AND ' ORDER BY k.ordinality)
               FROM unnest(c.conkey, c.confkey) WITH ORDINALITY AS k(referencing, referenced, ordinality)
               JOIN pg_attribute AS x ON x.attrelid = c.conrelid AND x.attnum = k.referencing
               JOIN pg_attribute AS y ON y.attrelid = c.confrelid AND y.attnum = k.referenced),
-           CASE WHEN c.conrelid = c.confrelid THEN ' AND r.ctid <> t.ctid' END), '' ORDER BY c.conname) INTO free
+           CASE WHEN c.conrelid = c.confrelid THEN ' AND r.ctid <> t.ctid' END), '' ORDER BY c.conname), '') INTO free
     FROM pg_constraint AS c WHERE c.oid = ANY (inverse_rows.keys) AND c.conparentid = 0;
+  -- nor one that is made later, and would take rows along
+  free := free || format(' AND NOT EXISTS (SELECT FROM pg_catalog.pg_constraint AS c WHERE c.confrelid = t.tableoid AND c.contype = ''f'' AND c.confdeltype IN (''c'', ''n'', ''d'') AND c.conname <> ALL (%L))',
+    ARRAY(SELECT c.conname::text FROM pg_constraint AS c WHERE c.oid = ANY (inverse_rows.keys)));
   RETURN QUERY EXECUTE format('SELECT format(%L, %s, pg_catalog.md5(pg_catalog.record_send(ROW(%s)))) FROM ONLY %s AS t WHERE t.ctid = ANY ($1) ORDER BY t.ctid DESC',
     format('DELETE FROM ONLY %s AS t WHERE %s AND pg_catalog.md5(pg_catalog.record_send(ROW(%s))) = %%L%s', replace(inverse_rows.relid::regclass::text, '%', '%%'),
       (SELECT string_agg(replace(k, '%', '%%') || ' = %L', ' AND ' ORDER BY o) FROM unnest(key) WITH ORDINALITY AS u(k, o)), replace(hashed, '%', '%%'), replace(free, '%', '%%')),

@@ -207,7 +207,7 @@ is_gone(HeapTupleHeader header, TransactionId first)
 /*
  * Where the rows are that the script has made: an array of ctid.  What it has
  * done in the end is counted in changes.  NULL, and changes as they were, when
- * nobody can tell, since the table is large or was written anew.
+ * nobody can tell, since the table is large, a partition, or was written anew.
  */
 static char *
 look_at_rows(Relation rel, const List *columns, RowChanges *changes)
@@ -221,7 +221,8 @@ look_at_rows(Relation rel, const List *columns, RowChanges *changes)
 	int64		inserted = 0;
 	int64		updated = 0;
 
-	if (rel->rd_rel->relam != HEAP_TABLE_AM_OID || rel->mg_new_storage != InvalidSubTransactionId ||
+	/* what looks new in a partition may have come from another one */
+	if (rel->rd_rel->relispartition || rel->rd_rel->relam != HEAP_TABLE_AM_OID || rel->mg_new_storage != InvalidSubTransactionId ||
 		changes->truncated || RelationGetNumberOfBlocks(rel) > MAX_SCANNED_BLOCKS)
 		return NULL;
 	replaced = replaced_rows(rel, first, &deleted);
