@@ -161,6 +161,13 @@ UPDATE felt SET m = 'glad', id = 4 WHERE m = 'mad';
 SELECT status FROM migmgr.rollback('9100');
 TABLE felt;
 
+-- what is said, since it does not come back
+CREATE TABLE lossy (a text, n numeric, v varchar(9), w int);
+INSERT INTO lossy VALUES ('05', 1.25, 'abcdef', 1);
+SELECT reversible FROM migmgr.apply('9101', 'types', 'ALTER TABLE lossy ALTER a TYPE int USING a::int, ALTER n TYPE numeric(10,1), ALTER v TYPE text, ALTER w TYPE bigint');
+SELECT reversible FROM migmgr.apply('9102', 'empty', 'TRUNCATE mixture; ALTER TABLE numbering ALTER n TYPE bigint; ALTER TABLE numbering ALTER n TYPE smallint', options => '{"proof": "off"}');
+SELECT reversible FROM migmgr.apply('9103', 'shared', 'COMMENT ON ROLE regress_derive_a IS ''a''; ALTER SEQUENCE numbers RESTART 77; ALTER TABLE counted ALTER id RESTART 9; COMMENT ON TABLE base IS NULL', options => '{"proof": "off"}');
+
 -- the migrations of the runbook, without their way back
 RESET client_min_messages;
 SET client_min_messages = warning;
