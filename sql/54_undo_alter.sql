@@ -43,6 +43,16 @@ $$;
 REVOKE ALL ON FUNCTION migmgr_internal.undo_casts(text, text) FROM PUBLIC;
 COMMENT ON FUNCTION migmgr_internal.undo_casts(text, text) IS 'is there a cast, other than over the text of a value';
 
+-- Must a column be dropped and made again, for its expression?
+CREATE FUNCTION migmgr_internal.undo_remakes_column(b jsonb, a jsonb, changed text[]) RETURNS boolean
+  LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+  AS $$
+  SELECT b ? 'generated' AND changed && '{generated,virtual}'::text[]
+         AND ('virtual' = ANY (changed) OR NOT a ? 'generated' OR current_setting('server_version_num')::integer < 170000)
+$$;
+REVOKE ALL ON FUNCTION migmgr_internal.undo_remakes_column(jsonb, jsonb, text[]) FROM PUBLIC;
+COMMENT ON FUNCTION migmgr_internal.undo_remakes_column(jsonb, jsonb, text[]) IS 'can the expression of a column only be put back by making the column again';
+
 -- Does each value come through a change of its type, there and back?
 CREATE FUNCTION migmgr_internal.undo_keeps_values(from_type text, to_type text) RETURNS boolean
   LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
@@ -86,7 +96,7 @@ BEGIN
   IF a ? 'generated' AND NOT b ? 'generated' THEN
     RETURN QUERY SELECT head || 'DROP EXPRESSION', NULL::text;
   ELSIF b ? 'generated' AND 'generated' = ANY (changed) OR 'virtual' = ANY (changed) THEN
-    IF a ? 'generated' AND current_setting('server_version_num')::integer >= 170000 AND NOT 'virtual' = ANY (changed) THEN
+    IF NOT migmgr_internal.undo_remakes_column(b, a, changed) THEN
       RETURN QUERY SELECT head || format('SET EXPRESSION AS (%s)', b ->> 'generated'), NULL::text;
     ELSE
       RETURN QUERY SELECT format('ALTER %s DROP COLUMN %s', migmgr_internal.undo_relation(parent), b ->> 'name'), format('the values that column %s has now', identity);

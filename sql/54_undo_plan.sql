@@ -114,8 +114,10 @@ BEGIN
   END IF;
   LOOP
     -- 1: made again, 2: a column with another type
-    SELECT jsonb_object_agg(p.after_key, CASE WHEN p.recreate THEN 1 ELSE 2 END) INTO cause FROM unnest(pairs) AS p
-     WHERE p.recreate OR p.b IS NOT NULL AND p.a IS NOT NULL AND (p.kind LIKE '% column' AND p.changed && '{type,collation}'::text[]);
+    SELECT jsonb_object_agg(p.after_key, CASE WHEN p.recreate OR migmgr_internal.undo_remakes_column(p.b -> 'facts', p.a -> 'facts', p.changed) THEN 1 ELSE 2 END) INTO cause
+      FROM unnest(pairs) AS p
+     WHERE p.recreate OR p.b IS NOT NULL AND p.a IS NOT NULL AND p.kind LIKE '% column'
+       AND (p.changed && '{type,collation}'::text[] OR migmgr_internal.undo_remakes_column(p.b -> 'facts', p.a -> 'facts', p.changed));
     EXIT WHEN cause IS NULL;
     SELECT array_agg(p.id) INTO more FROM unnest(pairs) AS p
      WHERE p.b IS NOT NULL AND p.a IS NOT NULL AND NOT p.recreate AND p.swap IS NULL
@@ -521,7 +523,7 @@ BEGIN
   WITH cause AS (
     SELECT (p.a ->> 'classid')::oid AS classid, (p.a ->> 'objid')::oid AS objid, (p.a ->> 'objsubid')::integer AS objsubid
       FROM unnest(pairs) AS p
-     WHERE p.a IS NOT NULL AND p.b IS NOT NULL AND (p.recreate OR p.swap IS NOT NULL OR p.kind LIKE '% column' AND p.changed && '{type,collation}'::text[])
+     WHERE p.a IS NOT NULL AND p.b IS NOT NULL AND (p.recreate OR p.swap IS NOT NULL OR p.kind LIKE '% column' AND p.changed && '{type,collation,generated,virtual}'::text[])
   ), spot AS (
     SELECT c.classid, c.objid, c.objsubid FROM cause AS c
     UNION ALL SELECT 'pg_type'::regclass, t.oid, 0 FROM cause AS c JOIN pg_class AS r ON r.oid = c.objid JOIN pg_type AS t ON t.oid = r.reltype OR t.typelem = r.reltype
