@@ -90,6 +90,13 @@
 #define mg_is_autovacuum_worker() IsAutoVacuumWorkerProcess()
 #endif
 
+/* 17: a process knows its number by another name */
+#if PG_VERSION_NUM >= 170000
+#define mg_my_proc_number MyProcNumber
+#else
+#define mg_my_proc_number (MyProc->pgprocno)
+#endif
+
 /* 17: one more argument */
 #if PG_VERSION_NUM >= 170000
 #define mg_LockHeldByMe(tag, mode) LockHeldByMe(tag, mode, false)

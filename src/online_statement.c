@@ -30,7 +30,6 @@
 #include "nodes/makefuncs.h"
 #include "parser/analyze.h"
 #include "parser/parser.h"
-#include "pgstat.h"
 #include "storage/latch.h"
 #include "tcop/dest.h"
 #include "tcop/pquery.h"
@@ -50,6 +49,7 @@
 #include "gate.h"
 #include "notices.h"
 #include "online.h"
+#include "progress.h"
 #include "script_rules.h"
 
 /* a statement while it is tried */
@@ -180,9 +180,8 @@ try_statement(Run *run, ScriptStatement *statement)
 	ScriptRefusal refusal;
 
 	it.raw = copyObject(statement->raw);
-	pgstat_report_activity(STATE_RUNNING, psprintf("migmgr: %s, statement %d of %d: %.120s", run->what,
-												   statement->number, list_length(run->script->statements),
-												   statement->text));
+	progress_show(run->what, run->attempts, "statement", statement->number,
+				  list_length(run->script->statements), statement->text);
 	StartTransactionCommand();
 	PushActiveSnapshot(GetTransactionSnapshot());
 	MemoryContextSwitchTo(context);
