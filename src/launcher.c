@@ -67,13 +67,13 @@ static void look_everywhere(void);
 static List *databases(void);
 static bool look_into(Oid database);
 
-/* On preload only; else nothing is there to start it. */
+/* On preload only; else nothing is there to start it.  Not under pg_upgrade. */
 void
 launcher_init(void)
 {
 	BackgroundWorker worker = {0};
 
-	if (!process_shared_preload_libraries_in_progress)
+	if (!process_shared_preload_libraries_in_progress || IsBinaryUpgrade)
 		return;
 	previous_request = shmem_request_hook;
 	shmem_request_hook = request_memory;
