@@ -83,6 +83,13 @@
 #define mg_tabstat_id t_id
 #endif
 
+/* 16: relfilenodes became relfilelocators */
+#if PG_VERSION_NUM >= 160000
+#define mg_new_storage rd_firstRelfilelocatorSubid
+#else
+#define mg_new_storage rd_firstRelfilenodeSubid
+#endif
+
 /* 17: the test for an autovacuum worker has another name */
 #if PG_VERSION_NUM >= 170000
 #define mg_is_autovacuum_worker() AmAutoVacuumWorkerProcess()

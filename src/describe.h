@@ -173,6 +173,7 @@ extern char *md5_of(const char *text);
 
 /* describe_text.c: texts that most objects have */
 extern const char *namespace_text(Describer *d, Oid nspid);
+extern char *quoted_name(const NameData *name);
 extern const char *role_text(Describer *d, Oid role);
 extern const ColumnType *type_of(Describer *d, Oid type, int32 typmod);
 extern const char *type_text(Describer *d, Oid type, int32 typmod);
@@ -234,6 +235,10 @@ extern void describe_extension(Describer *d, HeapTuple tuple);
 
 /* of a sequence: options as CREATE SEQUENCE takes them; NULL: there is none */
 extern char *sequence_text(Describer *d, Oid relid);
+
+/* how an operator class is written behind a column, and a partition key; NULL: it is gone */
+extern const char *opclass_text(Describer *d, Oid opclass, Oid type);
+extern const char *partition_key(Describer *d, const DescribedRelation *rel);
 
 /* parts of a relation */
 extern void describe_sequence(Describer *d, const DescribedRelation *rel);
