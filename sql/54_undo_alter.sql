@@ -173,9 +173,6 @@ BEGIN
       RETURN QUERY SELECT NULL::text, format('%s of %s %s, which was %s', replace(fact, '_by', ' key'), kind, identity, coalesce(b ->> fact, 'none'));
     END IF;
   END LOOP;
-  IF a ? 'partition_of' AND changed && '{partition_of,bound}'::text[] THEN
-    RETURN QUERY SELECT format('ALTER TABLE %s DETACH PARTITION %s', a ->> 'partition_of', identity), NULL::text;
-  END IF;
   IF 'query' = ANY (changed) AND kind = 'view' THEN
     RETURN QUERY SELECT concat('CREATE OR REPLACE VIEW ', identity, ' WITH (' || migmgr_internal.joined(b -> 'options') || ')', ' AS ', b ->> 'query'), NULL::text;
   END IF;

@@ -253,6 +253,12 @@ BEGIN
         step.sql := format('ALTER %s ALTER COLUMN %s DROP DEFAULT', migmgr_internal.undo_relation(p.a ->> 'parent'), f ->> 'name');
         RETURN NEXT step;
       END IF;
+      IF p.kind IN ('table', 'foreign table') AND f ? 'partition_of' AND p.changed && '{partition_of,bound}'::text[] THEN
+        step.phase := 1;
+        step.needs := migmgr_internal.undo_needs(p.a) || ('table ' || (f ->> 'partition_of'));
+        step.sql := format('ALTER TABLE %s DETACH PARTITION %s', f ->> 'partition_of', p.a ->> 'identity');
+        RETURN NEXT step;
+      END IF;
       IF 'numberless' = ANY (p.changed) THEN
         step.phase := 1;
         step.needs := migmgr_internal.undo_needs(p.a);
