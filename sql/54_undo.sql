@@ -30,58 +30,80 @@ COMMENT ON TYPE migmgr_internal.undo_step IS 'undo(): a statement, and what must
 
 -- Where a kind stands among others that it has no dependency on.
 CREATE FUNCTION migmgr_internal.undo_rank(kind text, type text DEFAULT NULL) RETURNS integer
-  LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+  LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
   AS $$
-  SELECT COALESCE(CASE WHEN kind = 'table constraint' AND type = 'f' THEN 34 END, array_position('{schema,extension,language,access method,collation,type,composite type column,domain constraint,
-    function,procedure,aggregate,operator,operator family,operator class,cast,conversion,transform,text search parser,text search template,
-    text search dictionary,text search configuration,foreign-data wrapper,server,user mapping,sequence,table,foreign table,
-    table column,foreign table column,table constraint,index,view,materialized view,
-    foreign key,statistics object,view column,materialized view column,rule,trigger,policy,event trigger,publication,subscription,default acl,security label}'::text[], kind), 99)
+#variable_conflict use_column
+BEGIN
+  RETURN (
+    SELECT COALESCE(CASE WHEN kind = 'table constraint' AND type = 'f' THEN 34 END, array_position('{schema,extension,language,access method,collation,type,composite type column,domain constraint,
+      function,procedure,aggregate,operator,operator family,operator class,cast,conversion,transform,text search parser,text search template,
+      text search dictionary,text search configuration,foreign-data wrapper,server,user mapping,sequence,table,foreign table,
+      table column,foreign table column,table constraint,index,view,materialized view,
+      foreign key,statistics object,view column,materialized view column,rule,trigger,policy,event trigger,publication,subscription,default acl,security label}'::text[], kind), 99));
+END
 $$;
 REVOKE ALL ON FUNCTION migmgr_internal.undo_rank(text, text) FROM PUBLIC;
 COMMENT ON FUNCTION migmgr_internal.undo_rank(text, text) IS 'order of kinds: what is made first';
 
 -- The identity in a parent, and the object as COMMENT ON and DROP name it.
 CREATE FUNCTION migmgr_internal.undo_parent(parent text) RETURNS text
-  LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
-  AS $$SELECT regexp_replace(parent, '^(table|view|materialized view|foreign table|type|schema|server) ', '')$$;
+  LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+  AS $$
+#variable_conflict use_column
+BEGIN
+  RETURN (SELECT regexp_replace(parent, '^(table|view|materialized view|foreign table|type|schema|server) ', ''));
+END
+$$;
 REVOKE ALL ON FUNCTION migmgr_internal.undo_parent(text) FROM PUBLIC;
 COMMENT ON FUNCTION migmgr_internal.undo_parent(text) IS 'identity of a parent';
 
 CREATE FUNCTION migmgr_internal.undo_relation(parent text) RETURNS text
-  LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
-  AS $$SELECT upper(substring(parent FROM '^(table|view|materialized view|foreign table|type) ')) || ' ' || migmgr_internal.undo_parent(parent)$$;
+  LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+  AS $$
+#variable_conflict use_column
+BEGIN
+  RETURN (SELECT upper(substring(parent FROM '^(table|view|materialized view|foreign table|type) ')) || ' ' || migmgr_internal.undo_parent(parent));
+END
+$$;
 REVOKE ALL ON FUNCTION migmgr_internal.undo_relation(text) FROM PUBLIC;
 COMMENT ON FUNCTION migmgr_internal.undo_relation(text) IS 'a parent as ALTER names it';
 
 CREATE FUNCTION migmgr_internal.undo_subject(kind text, identity text, parent text, facts jsonb) RETURNS text
-  LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+  LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
   AS $$
-  SELECT CASE
-    WHEN kind LIKE '% column' THEN 'COLUMN ' || migmgr_internal.undo_parent(parent) || '.' || (facts ->> 'name')
-    WHEN kind IN ('trigger', 'policy', 'rule') THEN upper(kind) || ' ' || (facts ->> 'name') || ' ON ' || migmgr_internal.undo_parent(parent)
-    WHEN kind = 'table constraint' THEN 'CONSTRAINT ' || (facts ->> 'name') || ' ON ' || migmgr_internal.undo_parent(parent)
-    WHEN kind = 'domain constraint' THEN 'CONSTRAINT ' || (facts ->> 'name') || ' ON DOMAIN ' || migmgr_internal.undo_parent(parent)
-    WHEN kind = 'type' AND facts ->> 'type' = 'd' THEN 'DOMAIN ' || identity
-    WHEN kind = 'statistics object' THEN 'STATISTICS ' || identity
-    WHEN kind = 'foreign-data wrapper' THEN 'FOREIGN DATA WRAPPER ' || identity
-    WHEN kind = 'user mapping' THEN 'USER MAPPING FOR ' || (facts ->> 'role') || ' SERVER ' || migmgr_internal.undo_parent(parent)
-    WHEN kind = 'transform' THEN 'TRANSFORM FOR ' || identity
-    ELSE upper(kind) || ' ' || identity END
+#variable_conflict use_column
+BEGIN
+  RETURN (
+    SELECT CASE
+      WHEN kind LIKE '% column' THEN 'COLUMN ' || migmgr_internal.undo_parent(parent) || '.' || (facts ->> 'name')
+      WHEN kind IN ('trigger', 'policy', 'rule') THEN upper(kind) || ' ' || (facts ->> 'name') || ' ON ' || migmgr_internal.undo_parent(parent)
+      WHEN kind = 'table constraint' THEN 'CONSTRAINT ' || (facts ->> 'name') || ' ON ' || migmgr_internal.undo_parent(parent)
+      WHEN kind = 'domain constraint' THEN 'CONSTRAINT ' || (facts ->> 'name') || ' ON DOMAIN ' || migmgr_internal.undo_parent(parent)
+      WHEN kind = 'type' AND facts ->> 'type' = 'd' THEN 'DOMAIN ' || identity
+      WHEN kind = 'statistics object' THEN 'STATISTICS ' || identity
+      WHEN kind = 'foreign-data wrapper' THEN 'FOREIGN DATA WRAPPER ' || identity
+      WHEN kind = 'user mapping' THEN 'USER MAPPING FOR ' || (facts ->> 'role') || ' SERVER ' || migmgr_internal.undo_parent(parent)
+      WHEN kind = 'transform' THEN 'TRANSFORM FOR ' || identity
+      ELSE upper(kind) || ' ' || identity END);
+END
 $$;
 REVOKE ALL ON FUNCTION migmgr_internal.undo_subject(text, text, text, jsonb) FROM PUBLIC;
 COMMENT ON FUNCTION migmgr_internal.undo_subject(text, text, text, jsonb) IS 'an object as COMMENT ON and DROP name it';
 
 -- Privileges that come with an object, as grants() writes them.
 CREATE FUNCTION migmgr_internal.undo_default_grants(kind text) RETURNS jsonb
-  LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+  LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
   AS $$
-  SELECT CASE
-    WHEN kind LIKE '% column' THEN '[]'
-    WHEN kind IN ('function', 'procedure', 'aggregate') THEN '["EXECUTE TO OWNER", "EXECUTE TO PUBLIC"]'
-    WHEN kind IN ('type', 'language') THEN '["USAGE TO OWNER", "USAGE TO PUBLIC"]'
-    WHEN kind IN ('foreign-data wrapper', 'server') THEN '["USAGE TO OWNER"]'
-    ELSE '["ALL TO OWNER"]' END::jsonb
+#variable_conflict use_column
+BEGIN
+  RETURN (
+    SELECT CASE
+      WHEN kind LIKE '% column' THEN '[]'
+      WHEN kind IN ('function', 'procedure', 'aggregate') THEN '["EXECUTE TO OWNER", "EXECUTE TO PUBLIC"]'
+      WHEN kind IN ('type', 'language') THEN '["USAGE TO OWNER", "USAGE TO PUBLIC"]'
+      WHEN kind IN ('foreign-data wrapper', 'server') THEN '["USAGE TO OWNER"]'
+      ELSE '["ALL TO OWNER"]' END::jsonb);
+END
 $$;
 REVOKE ALL ON FUNCTION migmgr_internal.undo_default_grants(text) FROM PUBLIC;
 COMMENT ON FUNCTION migmgr_internal.undo_default_grants(text) IS 'privileges of an object that nobody granted';
@@ -129,35 +151,45 @@ COMMENT ON FUNCTION migmgr_internal.undo_grants(text, text, text, jsonb, text, j
 
 -- From one list of options to another: options that are there no more, and those to set.
 CREATE FUNCTION migmgr_internal.undo_options(now jsonb, wanted jsonb, OUT gone text, OUT new text)
-  LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+  LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
   AS $$
-  SELECT (SELECT string_agg(split_part(n, '=', 1), ', ') FROM jsonb_array_elements_text(now) AS n
-           WHERE NOT EXISTS (SELECT FROM jsonb_array_elements_text(wanted) AS w WHERE split_part(w, '=', 1) = split_part(n, '=', 1))),
-         (SELECT string_agg(split_part(w, '=', 1) || ' = ' || quote_literal(substr(w, strpos(w, '=') + 1)), ', ') FROM jsonb_array_elements_text(wanted) AS w
-           WHERE now IS NULL OR NOT now ? w)
+BEGIN
+  gone := (SELECT string_agg(split_part(n, '=', 1), ', ') FROM jsonb_array_elements_text(now) AS n
+            WHERE NOT EXISTS (SELECT FROM jsonb_array_elements_text(wanted) AS w WHERE split_part(w, '=', 1) = split_part(n, '=', 1)));
+  new := (SELECT string_agg(split_part(w, '=', 1) || ' = ' || quote_literal(substr(w, strpos(w, '=') + 1)), ', ') FROM jsonb_array_elements_text(wanted) AS w
+           WHERE now IS NULL OR NOT now ? w);
+END
 $$;
 REVOKE ALL ON FUNCTION migmgr_internal.undo_options(jsonb, jsonb) FROM PUBLIC;
 COMMENT ON FUNCTION migmgr_internal.undo_options(jsonb, jsonb) IS 'what to reset and what to set';
 
 CREATE FUNCTION migmgr_internal.undo_fdw_options(now jsonb, wanted jsonb) RETURNS text
-  LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+  LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
   AS $$
-  WITH n AS (SELECT substring(o FROM '^("(?:[^"]|"")*"|\S+) ') AS name, o FROM jsonb_array_elements_text(now) AS o),
-       w AS (SELECT substring(o FROM '^("(?:[^"]|"")*"|\S+) ') AS name, o FROM jsonb_array_elements_text(wanted) AS o)
-  SELECT string_agg(CASE WHEN w.name IS NULL THEN 'DROP ' || n.name WHEN n.name IS NULL THEN 'ADD ' || w.o ELSE 'SET ' || w.o END, ', ' ORDER BY coalesce(w.name, n.name) COLLATE "C")
-    FROM n FULL JOIN w ON w.name = n.name WHERE n.o IS DISTINCT FROM w.o
+#variable_conflict use_column
+BEGIN
+  RETURN (
+    WITH n AS (SELECT substring(o FROM '^("(?:[^"]|"")*"|\S+) ') AS name, o FROM jsonb_array_elements_text(now) AS o),
+         w AS (SELECT substring(o FROM '^("(?:[^"]|"")*"|\S+) ') AS name, o FROM jsonb_array_elements_text(wanted) AS o)
+    SELECT string_agg(CASE WHEN w.name IS NULL THEN 'DROP ' || n.name WHEN n.name IS NULL THEN 'ADD ' || w.o ELSE 'SET ' || w.o END, ', ' ORDER BY coalesce(w.name, n.name) COLLATE "C")
+      FROM n FULL JOIN w ON w.name = n.name WHERE n.o IS DISTINCT FROM w.o);
+END
 $$;
 REVOKE ALL ON FUNCTION migmgr_internal.undo_fdw_options(jsonb, jsonb) FROM PUBLIC;
 COMMENT ON FUNCTION migmgr_internal.undo_fdw_options(jsonb, jsonb) IS 'the list of ALTER ... OPTIONS from one set of options to another';
 
 -- A column as CREATE TABLE and ADD COLUMN take it.
 CREATE FUNCTION migmgr_internal.undo_column(f jsonb) RETURNS text
-  LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+  LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
   AS $$
-  SELECT concat(f ->> 'name', ' ', f ->> 'type', f ->> 'collation', ' OPTIONS (' || migmgr_internal.joined(f -> 'fdw_options') || ')',
-           ' DEFAULT ' || (f ->> 'default'), ' GENERATED ALWAYS AS (' || (f ->> 'generated') || ')' || CASE WHEN f ? 'virtual' THEN ' VIRTUAL' ELSE ' STORED' END,
-           ' GENERATED ' || (f ->> 'identity') || ' AS IDENTITY (SEQUENCE NAME ' || (f ->> 'sequence') || ' ' || substr(f ->> 'sequence_options', strpos(f ->> 'sequence_options', ' START ')) || ')',
-           CASE WHEN f ? 'not_null' THEN concat(' CONSTRAINT ' || (f ->> 'not_null_name'), ' NOT NULL', f ->> 'not_null_more') END)
+#variable_conflict use_column
+BEGIN
+  RETURN (
+    SELECT concat(f ->> 'name', ' ', f ->> 'type', f ->> 'collation', ' OPTIONS (' || migmgr_internal.joined(f -> 'fdw_options') || ')',
+             ' DEFAULT ' || (f ->> 'default'), ' GENERATED ALWAYS AS (' || (f ->> 'generated') || ')' || CASE WHEN f ? 'virtual' THEN ' VIRTUAL' ELSE ' STORED' END,
+             ' GENERATED ' || (f ->> 'identity') || ' AS IDENTITY (SEQUENCE NAME ' || (f ->> 'sequence') || ' ' || substr(f ->> 'sequence_options', strpos(f ->> 'sequence_options', ' START ')) || ')',
+             CASE WHEN f ? 'not_null' THEN concat(' CONSTRAINT ' || (f ->> 'not_null_name'), ' NOT NULL', f ->> 'not_null_more') END));
+END
 $$;
 REVOKE ALL ON FUNCTION migmgr_internal.undo_column(jsonb) FROM PUBLIC;
 COMMENT ON FUNCTION migmgr_internal.undo_column(jsonb) IS 'a column as ADD COLUMN takes it';
@@ -227,31 +259,39 @@ REVOKE ALL ON FUNCTION migmgr_internal.undo_tail(text, text, text, jsonb, jsonb)
 COMMENT ON FUNCTION migmgr_internal.undo_tail(text, text, text, jsonb, jsonb) IS 'statements for owner, grants and comments';
 
 CREATE FUNCTION migmgr_internal.undo_drop(kind text, identity text, parent text, f jsonb) RETURNS text
-  LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+  LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
   AS $$
-  SELECT CASE
-    WHEN kind = 'composite type column' THEN format('ALTER %s DROP ATTRIBUTE %s CASCADE', migmgr_internal.undo_relation(parent), f ->> 'name')
-    WHEN kind IN ('view column', 'materialized view column') THEN NULL
-    WHEN kind LIKE '% column' THEN format('ALTER %s DROP COLUMN %s', migmgr_internal.undo_relation(parent), f ->> 'name')
-    WHEN kind = 'table constraint' THEN format('ALTER %s DROP CONSTRAINT %s', migmgr_internal.undo_relation(parent), f ->> 'name')
-    WHEN kind = 'domain constraint' THEN format('ALTER DOMAIN %s DROP CONSTRAINT %s', migmgr_internal.undo_parent(parent), f ->> 'name')
-    WHEN kind = 'aggregate' THEN 'DROP AGGREGATE ' || replace(identity, '()', '(*)')
-    WHEN kind = 'default acl' THEN NULL
-    WHEN kind = 'security label' THEN format('SECURITY LABEL FOR %s ON %s %s IS NULL', f ->> 'provider', upper(f ->> 'on_type'), f ->> 'on')
-    ELSE 'DROP ' || migmgr_internal.undo_subject(kind, identity, parent, f) END
+#variable_conflict use_column
+BEGIN
+  RETURN (
+    SELECT CASE
+      WHEN kind = 'composite type column' THEN format('ALTER %s DROP ATTRIBUTE %s CASCADE', migmgr_internal.undo_relation(parent), f ->> 'name')
+      WHEN kind IN ('view column', 'materialized view column') THEN NULL
+      WHEN kind LIKE '% column' THEN format('ALTER %s DROP COLUMN %s', migmgr_internal.undo_relation(parent), f ->> 'name')
+      WHEN kind = 'table constraint' THEN format('ALTER %s DROP CONSTRAINT %s', migmgr_internal.undo_relation(parent), f ->> 'name')
+      WHEN kind = 'domain constraint' THEN format('ALTER DOMAIN %s DROP CONSTRAINT %s', migmgr_internal.undo_parent(parent), f ->> 'name')
+      WHEN kind = 'aggregate' THEN 'DROP AGGREGATE ' || replace(identity, '()', '(*)')
+      WHEN kind = 'default acl' THEN NULL
+      WHEN kind = 'security label' THEN format('SECURITY LABEL FOR %s ON %s %s IS NULL', f ->> 'provider', upper(f ->> 'on_type'), f ->> 'on')
+      ELSE 'DROP ' || migmgr_internal.undo_subject(kind, identity, parent, f) END);
+END
 $$;
 REVOKE ALL ON FUNCTION migmgr_internal.undo_drop(text, text, text, jsonb) FROM PUBLIC;
 COMMENT ON FUNCTION migmgr_internal.undo_drop(text, text, text, jsonb) IS 'statement that drops an object';
 
 CREATE FUNCTION migmgr_internal.undo_rename(kind text, identity text, parent text, f jsonb, name text) RETURNS text
-  LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+  LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
   AS $$
-  SELECT CASE
-    WHEN kind = 'composite type column' THEN format('ALTER %s RENAME ATTRIBUTE %s TO %s CASCADE', migmgr_internal.undo_relation(parent), f ->> 'name', name)
-    WHEN kind LIKE '% column' THEN format('ALTER %s RENAME COLUMN %s TO %s', migmgr_internal.undo_relation(parent), f ->> 'name', name)
-    WHEN kind = 'table constraint' THEN format('ALTER %s RENAME CONSTRAINT %s TO %s', migmgr_internal.undo_relation(parent), f ->> 'name', name)
-    WHEN kind = 'domain constraint' THEN format('ALTER DOMAIN %s RENAME CONSTRAINT %s TO %s', migmgr_internal.undo_parent(parent), f ->> 'name', name)
-    ELSE format('ALTER %s RENAME TO %s', migmgr_internal.undo_subject(kind, identity, parent, f), name) END
+#variable_conflict use_column
+BEGIN
+  RETURN (
+    SELECT CASE
+      WHEN kind = 'composite type column' THEN format('ALTER %s RENAME ATTRIBUTE %s TO %s CASCADE', migmgr_internal.undo_relation(parent), f ->> 'name', name)
+      WHEN kind LIKE '% column' THEN format('ALTER %s RENAME COLUMN %s TO %s', migmgr_internal.undo_relation(parent), f ->> 'name', name)
+      WHEN kind = 'table constraint' THEN format('ALTER %s RENAME CONSTRAINT %s TO %s', migmgr_internal.undo_relation(parent), f ->> 'name', name)
+      WHEN kind = 'domain constraint' THEN format('ALTER DOMAIN %s RENAME CONSTRAINT %s TO %s', migmgr_internal.undo_parent(parent), f ->> 'name', name)
+      ELSE format('ALTER %s RENAME TO %s', migmgr_internal.undo_subject(kind, identity, parent, f), name) END);
+END
 $$;
 REVOKE ALL ON FUNCTION migmgr_internal.undo_rename(text, text, text, jsonb, text) FROM PUBLIC;
 COMMENT ON FUNCTION migmgr_internal.undo_rename(text, text, text, jsonb, text) IS 'statement that renames an object';
@@ -398,46 +438,54 @@ COMMENT ON FUNCTION migmgr_internal.undo_create(text, text, text, jsonb, jsonb) 
 
 -- Default privileges from one set to another.
 CREATE FUNCTION migmgr_internal.undo_default_privileges(f jsonb, now jsonb, wanted jsonb) RETURNS SETOF text
-  LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+  LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
   AS $$
-  WITH line AS (
-    SELECT l, false AS give FROM jsonb_array_elements_text(coalesce(now, f -> 'built_in', '[]')) AS l WHERE NOT coalesce(wanted, f -> 'built_in', '[]') ? l
-    UNION ALL
-    SELECT l, true FROM jsonb_array_elements_text(coalesce(wanted, f -> 'built_in', '[]')) AS l WHERE NOT coalesce(now, f -> 'built_in', '[]') ? l
-  ), part AS (
-    SELECT give, split_part(l, ' TO ', 1) AS privilege, regexp_replace(substr(l, strpos(l, ' TO ') + 4), ' (WITH GRANT OPTION|GRANTED BY .*)', '', 'g') AS role, l LIKE '% WITH GRANT OPTION%' AS option FROM line
-  )
-  SELECT concat('ALTER DEFAULT PRIVILEGES FOR ROLE ', f ->> 'role', ' IN SCHEMA ' || (f ->> 'in_schema'), CASE WHEN p.give THEN ' GRANT ' ELSE ' REVOKE ' END,
-           p.privilege, ' ON ', f ->> 'objects', CASE WHEN p.give THEN ' TO ' ELSE ' FROM ' END, CASE p.role WHEN 'OWNER' THEN f ->> 'role' ELSE p.role END,
-           CASE WHEN p.give AND p.option THEN ' WITH GRANT OPTION' END)
-    FROM part AS p ORDER BY p.give, p.role COLLATE "C", p.privilege COLLATE "C"
+#variable_conflict use_column
+BEGIN
+  RETURN QUERY
+    WITH line AS (
+      SELECT l, false AS give FROM jsonb_array_elements_text(coalesce(now, f -> 'built_in', '[]')) AS l WHERE NOT coalesce(wanted, f -> 'built_in', '[]') ? l
+      UNION ALL
+      SELECT l, true FROM jsonb_array_elements_text(coalesce(wanted, f -> 'built_in', '[]')) AS l WHERE NOT coalesce(now, f -> 'built_in', '[]') ? l
+    ), part AS (
+      SELECT give, split_part(l, ' TO ', 1) AS privilege, regexp_replace(substr(l, strpos(l, ' TO ') + 4), ' (WITH GRANT OPTION|GRANTED BY .*)', '', 'g') AS role, l LIKE '% WITH GRANT OPTION%' AS option FROM line
+    )
+    SELECT concat('ALTER DEFAULT PRIVILEGES FOR ROLE ', f ->> 'role', ' IN SCHEMA ' || (f ->> 'in_schema'), CASE WHEN p.give THEN ' GRANT ' ELSE ' REVOKE ' END,
+             p.privilege, ' ON ', f ->> 'objects', CASE WHEN p.give THEN ' TO ' ELSE ' FROM ' END, CASE p.role WHEN 'OWNER' THEN f ->> 'role' ELSE p.role END,
+             CASE WHEN p.give AND p.option THEN ' WITH GRANT OPTION' END)
+      FROM part AS p ORDER BY p.give, p.role COLLATE "C", p.privilege COLLATE "C";
+END
 $$;
 REVOKE ALL ON FUNCTION migmgr_internal.undo_default_privileges(jsonb, jsonb, jsonb) FROM PUBLIC;
 COMMENT ON FUNCTION migmgr_internal.undo_default_privileges(jsonb, jsonb, jsonb) IS 'ALTER DEFAULT PRIVILEGES statements from one set to another';
 
 -- Facts that cannot be altered in place: the object is dropped and made again.
 CREATE FUNCTION migmgr_internal.undo_recreates(kind text, b jsonb, a jsonb, changed text[]) RETURNS boolean
-  LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+  LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
   AS $$
-  SELECT CASE
-    WHEN kind = 'index' THEN 'def' = ANY (changed) AND regexp_replace(b ->> 'def', ' WITH \([^)]*\)', '') IS DISTINCT FROM regexp_replace(a ->> 'def', ' WITH \([^)]*\)', '')
-                             OR 'invalid' = ANY (changed) AND a ? 'invalid'
-    WHEN kind IN ('table constraint', 'domain constraint') THEN 'def' = ANY (changed) AND NOT (b ->> 'type' = 'f' AND
-      regexp_replace(b ->> 'def', '( NOT)? DEFERRABLE| INITIALLY DEFERRED', '', 'g') = regexp_replace(a ->> 'def', '( NOT)? DEFERRABLE| INITIALLY DEFERRED', '', 'g'))
-      AND NOT (a ? 'not_valid' AND a ->> 'def' = (b ->> 'def') || ' NOT VALID')
-    WHEN kind = 'trigger' THEN 'def' = ANY (changed) AND (b ? 'constraint' OR a ? 'constraint') OR 'constraint' = ANY (changed)
-    WHEN kind = 'policy' THEN 'command' = ANY (changed) OR 'restrictive' = ANY (changed) OR (a ? 'using' AND NOT b ? 'using') OR (a ? 'check' AND NOT b ? 'check')
-    WHEN kind = 'statistics object' THEN 'def' = ANY (changed)
-    WHEN kind = 'view' THEN 'query' = ANY (changed) AND NOT coalesce((
-      SELECT bool_and(coalesce(b -> 'columns' ->> (x.o - 1)::integer = x.c, false)) FROM jsonb_array_elements_text(a -> 'columns') WITH ORDINALITY AS x(c, o)), true)
-    WHEN kind = 'materialized view' THEN 'query' = ANY (changed) OR 'columns' = ANY (changed)
-    WHEN kind IN ('function', 'procedure') THEN 'result' = ANY (changed) OR 'parameters' = ANY (changed)
-    WHEN kind = 'aggregate' THEN 'result' = ANY (changed)
-    WHEN kind IN ('operator', 'operator class', 'operator family', 'cast', 'collation', 'conversion', 'transform', 'text search parser', 'text search template',
-                  'event trigger', 'access method', 'language', 'server') THEN changed && '{body,items,is_default,trusted,head,wrapper}'::text[]
-    WHEN kind = 'text search dictionary' THEN 'body' = ANY (changed) AND split_part(b ->> 'body', ',', 1) <> split_part(a ->> 'body', ',', 1)
-    WHEN kind = 'text search configuration' THEN 'body' = ANY (changed)
-    ELSE false END
+#variable_conflict use_column
+BEGIN
+  RETURN (
+    SELECT CASE
+      WHEN kind = 'index' THEN 'def' = ANY (changed) AND regexp_replace(b ->> 'def', ' WITH \([^)]*\)', '') IS DISTINCT FROM regexp_replace(a ->> 'def', ' WITH \([^)]*\)', '')
+                               OR 'invalid' = ANY (changed) AND a ? 'invalid'
+      WHEN kind IN ('table constraint', 'domain constraint') THEN 'def' = ANY (changed) AND NOT (b ->> 'type' = 'f' AND
+        regexp_replace(b ->> 'def', '( NOT)? DEFERRABLE| INITIALLY DEFERRED', '', 'g') = regexp_replace(a ->> 'def', '( NOT)? DEFERRABLE| INITIALLY DEFERRED', '', 'g'))
+        AND NOT (a ? 'not_valid' AND a ->> 'def' = (b ->> 'def') || ' NOT VALID')
+      WHEN kind = 'trigger' THEN 'def' = ANY (changed) AND (b ? 'constraint' OR a ? 'constraint') OR 'constraint' = ANY (changed)
+      WHEN kind = 'policy' THEN 'command' = ANY (changed) OR 'restrictive' = ANY (changed) OR (a ? 'using' AND NOT b ? 'using') OR (a ? 'check' AND NOT b ? 'check')
+      WHEN kind = 'statistics object' THEN 'def' = ANY (changed)
+      WHEN kind = 'view' THEN 'query' = ANY (changed) AND NOT coalesce((
+        SELECT bool_and(coalesce(b -> 'columns' ->> (x.o - 1)::integer = x.c, false)) FROM jsonb_array_elements_text(a -> 'columns') WITH ORDINALITY AS x(c, o)), true)
+      WHEN kind = 'materialized view' THEN 'query' = ANY (changed) OR 'columns' = ANY (changed)
+      WHEN kind IN ('function', 'procedure') THEN 'result' = ANY (changed) OR 'parameters' = ANY (changed)
+      WHEN kind = 'aggregate' THEN 'result' = ANY (changed)
+      WHEN kind IN ('operator', 'operator class', 'operator family', 'cast', 'collation', 'conversion', 'transform', 'text search parser', 'text search template',
+                    'event trigger', 'access method', 'language', 'server') THEN changed && '{body,items,is_default,trusted,head,wrapper}'::text[]
+      WHEN kind = 'text search dictionary' THEN 'body' = ANY (changed) AND split_part(b ->> 'body', ',', 1) <> split_part(a ->> 'body', ',', 1)
+      WHEN kind = 'text search configuration' THEN 'body' = ANY (changed)
+      ELSE false END);
+END
 $$;
 REVOKE ALL ON FUNCTION migmgr_internal.undo_recreates(text, jsonb, jsonb, text[]) FROM PUBLIC;
 COMMENT ON FUNCTION migmgr_internal.undo_recreates(text, jsonb, jsonb, text[]) IS 'can this change only be undone by dropping and making again';
@@ -755,45 +803,53 @@ REVOKE ALL ON FUNCTION migmgr_internal.undo_alter(text, text, text, jsonb, jsonb
 COMMENT ON FUNCTION migmgr_internal.undo_alter(text, text, text, jsonb, jsonb, text[]) IS 'statements that change an object back, its owner, grants and comment excepted';
 
 CREATE FUNCTION migmgr_internal.undo_pairs(before jsonb, after jsonb, same_oids boolean) RETURNS SETOF migmgr_internal.undo_pair
-  LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+  LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
   AS $$
-  WITH b AS (
-    SELECT DISTINCT ON (v ->> 'kind', v ->> 'identity') v, v ->> 'kind' AS kind, (v ->> 'kind') || ' ' || (v ->> 'identity') AS key,
-           concat_ws('/', v ->> 'classid', v ->> 'objid', v ->> 'objsubid') AS address FROM jsonb_array_elements(before) AS v
-  ), a AS (
-    SELECT DISTINCT ON (v ->> 'kind', v ->> 'identity') v, v ->> 'kind' AS kind, (v ->> 'kind') || ' ' || (v ->> 'identity') AS key,
-           concat_ws('/', v ->> 'classid', v ->> 'objid', v ->> 'objsubid') AS address FROM jsonb_array_elements(after) AS v
-  ), by_address AS (
-    SELECT b.key AS before_key, a.key AS after_key FROM b JOIN a ON a.kind = b.kind AND a.address = b.address WHERE same_oids AND a.kind <> 'security label'
-  ), by_name AS (
-    SELECT b.key AS before_key, a.key AS after_key FROM b JOIN a ON a.key = b.key
-     WHERE NOT EXISTS (SELECT FROM by_address AS x WHERE x.before_key = b.key) AND NOT EXISTS (SELECT FROM by_address AS x WHERE x.after_key = a.key)
-  ), matched AS (
-    SELECT x.before_key, x.after_key, true AS same FROM by_address AS x UNION ALL SELECT x.before_key, x.after_key, false FROM by_name AS x
-    UNION ALL SELECT b.key, NULL, false FROM b WHERE NOT EXISTS (SELECT FROM by_address AS x WHERE x.before_key = b.key) AND NOT EXISTS (SELECT FROM by_name AS x WHERE x.before_key = b.key)
-    UNION ALL SELECT NULL, a.key, false FROM a WHERE NOT EXISTS (SELECT FROM by_address AS x WHERE x.after_key = a.key) AND NOT EXISTS (SELECT FROM by_name AS x WHERE x.after_key = a.key)
-  ), paired AS (
-    SELECT m.*, b.v AS b, a.v AS a, CASE WHEN a.v IS NOT NULL AND b.v IS NOT NULL THEN (
-             SELECT array_agg(k.key ORDER BY k.key COLLATE "C") FROM jsonb_object_keys((b.v -> 'facts') || (a.v -> 'facts')) AS k(key)
-              WHERE k.key NOT IN ('raw', 'position', 'type_storage', 'inherited', 'local') AND b.v -> 'facts' -> k.key IS DISTINCT FROM a.v -> 'facts' -> k.key
-                AND NOT (m.same AND coalesce(b.v -> 'facts' -> 'raw' ? k.key OR a.v -> 'facts' -> 'raw' ? k.key, false)
-                         AND b.v -> 'facts' -> 'raw' -> k.key IS NOT DISTINCT FROM a.v -> 'facts' -> 'raw' -> k.key)) END AS changed
-      FROM matched AS m LEFT JOIN b ON b.key = m.before_key LEFT JOIN a ON a.key = m.after_key
-  )
-  SELECT row_number() OVER (ORDER BY coalesce(p.before_key, p.after_key) COLLATE "C")::integer, coalesce(p.b, p.a) ->> 'kind', p.before_key, p.after_key, p.same, p.b, p.a, coalesce(p.changed, '{}'),
-         p.b IS NOT NULL AND p.a IS NOT NULL AND p.changed IS NOT NULL AND migmgr_internal.undo_recreates(p.b ->> 'kind', p.b -> 'facts', p.a -> 'facts', p.changed), false, NULL
-    FROM paired AS p
+#variable_conflict use_column
+BEGIN
+  RETURN QUERY
+    WITH b AS (
+      SELECT DISTINCT ON (v ->> 'kind', v ->> 'identity') v, v ->> 'kind' AS kind, (v ->> 'kind') || ' ' || (v ->> 'identity') AS key,
+             concat_ws('/', v ->> 'classid', v ->> 'objid', v ->> 'objsubid') AS address FROM jsonb_array_elements(before) AS v
+    ), a AS (
+      SELECT DISTINCT ON (v ->> 'kind', v ->> 'identity') v, v ->> 'kind' AS kind, (v ->> 'kind') || ' ' || (v ->> 'identity') AS key,
+             concat_ws('/', v ->> 'classid', v ->> 'objid', v ->> 'objsubid') AS address FROM jsonb_array_elements(after) AS v
+    ), by_address AS (
+      SELECT b.key AS before_key, a.key AS after_key FROM b JOIN a ON a.kind = b.kind AND a.address = b.address WHERE same_oids AND a.kind <> 'security label'
+    ), by_name AS (
+      SELECT b.key AS before_key, a.key AS after_key FROM b JOIN a ON a.key = b.key
+       WHERE NOT EXISTS (SELECT FROM by_address AS x WHERE x.before_key = b.key) AND NOT EXISTS (SELECT FROM by_address AS x WHERE x.after_key = a.key)
+    ), matched AS (
+      SELECT x.before_key, x.after_key, true AS same FROM by_address AS x UNION ALL SELECT x.before_key, x.after_key, false FROM by_name AS x
+      UNION ALL SELECT b.key, NULL, false FROM b WHERE NOT EXISTS (SELECT FROM by_address AS x WHERE x.before_key = b.key) AND NOT EXISTS (SELECT FROM by_name AS x WHERE x.before_key = b.key)
+      UNION ALL SELECT NULL, a.key, false FROM a WHERE NOT EXISTS (SELECT FROM by_address AS x WHERE x.after_key = a.key) AND NOT EXISTS (SELECT FROM by_name AS x WHERE x.after_key = a.key)
+    ), paired AS (
+      SELECT m.*, b.v AS b, a.v AS a, CASE WHEN a.v IS NOT NULL AND b.v IS NOT NULL THEN (
+               SELECT array_agg(k.key ORDER BY k.key COLLATE "C") FROM jsonb_object_keys((b.v -> 'facts') || (a.v -> 'facts')) AS k(key)
+                WHERE k.key NOT IN ('raw', 'position', 'type_storage', 'inherited', 'local') AND b.v -> 'facts' -> k.key IS DISTINCT FROM a.v -> 'facts' -> k.key
+                  AND NOT (m.same AND coalesce(b.v -> 'facts' -> 'raw' ? k.key OR a.v -> 'facts' -> 'raw' ? k.key, false)
+                           AND b.v -> 'facts' -> 'raw' -> k.key IS NOT DISTINCT FROM a.v -> 'facts' -> 'raw' -> k.key)) END AS changed
+        FROM matched AS m LEFT JOIN b ON b.key = m.before_key LEFT JOIN a ON a.key = m.after_key
+    )
+    SELECT row_number() OVER (ORDER BY coalesce(p.before_key, p.after_key) COLLATE "C")::integer, coalesce(p.b, p.a) ->> 'kind', p.before_key, p.after_key, p.same, p.b, p.a, coalesce(p.changed, '{}'),
+           p.b IS NOT NULL AND p.a IS NOT NULL AND p.changed IS NOT NULL AND migmgr_internal.undo_recreates(p.b ->> 'kind', p.b -> 'facts', p.a -> 'facts', p.changed), false, NULL
+      FROM paired AS p;
+END
 $$;
 REVOKE ALL ON FUNCTION migmgr_internal.undo_pairs(jsonb, jsonb, boolean) FROM PUBLIC;
 COMMENT ON FUNCTION migmgr_internal.undo_pairs(jsonb, jsonb, boolean) IS 'undo(): what was before beside what is after, by OID or by name';
 
 -- Has an enum got a value, and kept the names of those that it had?
 CREATE FUNCTION migmgr_internal.undo_has_new_value(p migmgr_internal.undo_pair) RETURNS boolean
-  LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+  LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
   AS $$
-  SELECT p.kind = 'type' AND p.same AND p.b -> 'facts' ->> 'type' = 'e' AND 'labels' = ANY (p.changed)
-         AND EXISTS (SELECT FROM jsonb_object_keys(p.a -> 'facts' -> 'raw' -> 'labels') AS l WHERE NOT p.b -> 'facts' -> 'raw' -> 'labels' ? l)
-         AND p.a -> 'facts' -> 'raw' -> 'labels' @> (p.b -> 'facts' -> 'raw' -> 'labels')
+#variable_conflict use_column
+BEGIN
+  RETURN (
+    SELECT p.kind = 'type' AND p.same AND p.b -> 'facts' ->> 'type' = 'e' AND 'labels' = ANY (p.changed)
+           AND EXISTS (SELECT FROM jsonb_object_keys(p.a -> 'facts' -> 'raw' -> 'labels') AS l WHERE NOT p.b -> 'facts' -> 'raw' -> 'labels' ? l)
+           AND p.a -> 'facts' -> 'raw' -> 'labels' @> (p.b -> 'facts' -> 'raw' -> 'labels'));
+END
 $$;
 REVOKE ALL ON FUNCTION migmgr_internal.undo_has_new_value(migmgr_internal.undo_pair) FROM PUBLIC;
 COMMENT ON FUNCTION migmgr_internal.undo_has_new_value(migmgr_internal.undo_pair) IS 'undo(): is this an enum that got a value';
@@ -956,8 +1012,13 @@ REVOKE ALL ON FUNCTION migmgr_internal.undo_places(migmgr_internal.undo_step[]) 
 COMMENT ON FUNCTION migmgr_internal.undo_places(migmgr_internal.undo_step[]) IS 'undo(): the order of what must be made';
 
 CREATE FUNCTION migmgr_internal.undo_needs(v jsonb) RETURNS text[]
-  LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
-  AS $$SELECT array_remove(ARRAY(SELECT jsonb_array_elements_text(nullif(v -> 'needs', 'null'))) || (v ->> 'parent'), NULL)$$;
+  LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+  AS $$
+#variable_conflict use_column
+BEGIN
+  RETURN (SELECT array_remove(ARRAY(SELECT jsonb_array_elements_text(nullif(v -> 'needs', 'null'))) || (v ->> 'parent'), NULL));
+END
+$$;
 REVOKE ALL ON FUNCTION migmgr_internal.undo_needs(jsonb) FROM PUBLIC;
 COMMENT ON FUNCTION migmgr_internal.undo_needs(jsonb) IS 'undo(): what a described row needs, its parent included';
 
@@ -1265,7 +1326,7 @@ COMMENT ON FUNCTION migmgr_internal.undo_dependents(migmgr_internal.undo_pair[])
 
 CREATE FUNCTION migmgr_internal.undo(before jsonb, after jsonb, same_oids boolean DEFAULT true)
   RETURNS TABLE(n integer, kind text, identity text, sql text, irreversible text)
-  LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET quote_all_identifiers = off SET jit = off
+  LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET quote_all_identifiers = off SET jit = off SET plan_cache_mode = force_generic_plan
   AS $$
 #variable_conflict use_column
 DECLARE
