@@ -321,7 +321,7 @@ CREATE FUNCTION migmgr_internal.drift_rows()
     SELECT replace(o.identity, '"', '') FROM migmgr_internal.object AS o WHERE o.action IN ('created', 'replaced')
   ), made AS MATERIALIZED (
     -- by migrations, and not dropped since by one
-    SELECT o.kind, o.identity FROM (SELECT DISTINCT ON (b.type, b.identity) b.type AS kind, b.identity, b.action FROM migmgr_internal.object AS b ORDER BY b.type, b.identity, b.seq DESC, b.n DESC) AS o
+    SELECT o.kind, o.identity FROM (SELECT DISTINCT ON (b.type, b.identity) b.type AS kind, b.identity, b.action FROM migmgr_internal.version_object AS b ORDER BY b.type, b.identity, b.seq DESC, b.n DESC) AS o
      WHERE o.action <> 'dropped'
   ), paired AS MATERIALIZED (
     SELECT COALESCE(n.kind, r.kind) AS kind, COALESCE(n.identity, r.identity) AS identity, COALESCE(n.parent, r.parent) AS parent,
