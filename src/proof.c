@@ -59,10 +59,12 @@ proof_run(Run *run)
 
 	if (mode == PROOF_OFF || run->down == NULL)
 		return;
+	if (mode == PROOF_AUTO && (inverse->not_proved = lock_of_made()) != NULL)
+		return;
+	if (mode == PROOF_AUTO && inverse->only_drops && list_length(run->down->statements) == 1)
+		return;					/* no other order, and nothing else to do */
 	if (mode == PROOF_AUTO && (inverse->not_proved = too_much(run)) != NULL)
 		return;
-	if (mode == PROOF_AUTO && (inverse->as_derived || (inverse->only_drops && list_length(run->down->statements) == 1)))
-		return;					/* no other order, and nothing else to do */
 	error = subxact_run(way_back_in_subxact, run);
 	run->proving = false;
 	image_pause(false);
@@ -98,12 +100,12 @@ proof_words(const Inverse *inverse)
 	return text.data;
 }
 
-/* Why the proof would cost more than the script itself, or NULL. */
+/* Why a statement of it would cost more than the script itself, or NULL. */
 static char *
 too_much(const Run *run)
 {
 	ListCell   *lc;
-	char	   *reason = lock_of_made();
+	char	   *reason = NULL;
 
 	foreach(lc, run->down->statements)
 	{
