@@ -39,9 +39,13 @@ CREATE TABLE migmgr_internal.online_statement (
   sql       text    NOT NULL,
   shape     text    NOT NULL,
   notices   text[],
+  undo      text,
+  loses     text,
   PRIMARY KEY (version, n)
 );
 COMMENT ON TABLE migmgr_internal.online_statement IS 'finished statements of the migrations in online_job';
+COMMENT ON COLUMN migmgr_internal.online_statement.undo IS 'what takes it back; NULL: not known';
+COMMENT ON COLUMN migmgr_internal.online_statement.loses IS 'what that does not bring back';
 
 CREATE TABLE migmgr_internal.online_object (
   version  text    NOT NULL,

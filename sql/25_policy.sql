@@ -38,6 +38,7 @@ CREATE FUNCTION migmgr_internal.policy_settings()
     (22, 'record_state', '^(on|off)$', 'whether it is recorded how each run leaves the objects it touched, for drift(): on or off', 'on', 'on', 'on'),
     (23, 'tell_start', '^(on|auto|off)$',
      'whether listeners are told that a migration begins: on, off, or auto (what runs by a procedure or a worker, or may take its time)', 'off', 'auto', 'auto'),
+    (24, 'preflight', '^(on|off)$', 'whether apply warns of what preflight() would, sessions and server too: on or off', 'off', 'off', 'off'),
     (30, 'window', '.', 'when migrations may be applied, such as "Sat,Sun 02:00-04:00 UTC", or "always"', 'always', 'always', 'always'),
     (31, 'max_backup_age', '^(any|0*[1-9]\d* (minutes?|hours?|days?))$', 'how old the last backup may be, such as "12 hours", or "any"', 'any', 'any', 'any'),
     (32, 'require_staging', '^(on|off|\d{10,20})$',
@@ -145,7 +146,10 @@ DECLARE
   until timestamptz := clock_timestamp() + valid_for;
 BEGIN
   PERFORM migmgr_internal.check_word('class', what, '{data,restrictive,blocking,type_change,rewriting,security,destructive,unclassified,direct_ddl,approval,backup,window,checksum,staging,checks,naming,soak,frozen}');
-  IF coalesce(reason, '') = '' THEN
+  IF version IS NOT NULL THEN
+    PERFORM migmgr_internal.check_version(version);
+  END IF;
+  IF coalesce(btrim(reason), '') = '' THEN
     RAISE EXCEPTION USING ERRCODE = 'null_value_not_allowed', MESSAGE = 'waive() needs a reason',
       HINT = format('SELECT migmgr.waive(%L, ''ticket 123: ...'');', what);
   ELSIF valid_for IS NULL OR valid_for <= '0'::interval OR valid_for > '7 days'::interval THEN

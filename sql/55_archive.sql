@@ -450,7 +450,7 @@ CREATE FUNCTION migmgr_internal.archive_users(archive bigint) RETURNS text
    WHERE NOT EXISTS (SELECT FROM own AS i WHERE i.classid = d.classid AND i.objid = d.objid)
      AND d.deptype IN ('n', 'a')
      AND d.classid IN ('pg_class'::regclass, 'pg_proc'::regclass, 'pg_type'::regclass, 'pg_rewrite'::regclass, 'pg_policy'::regclass, 'pg_constraint'::regclass, 'pg_attrdef'::regclass)
-     AND NOT EXISTS (SELECT FROM pg_constraint AS k JOIN own AS r ON r.objid = k.conrelid
+     AND NOT EXISTS (SELECT FROM pg_constraint AS k JOIN own AS r ON r.objid IN (k.conrelid, k.contypid)
                       WHERE d.classid = 'pg_constraint'::regclass AND k.oid = d.objid)
 $$;
 REVOKE ALL ON FUNCTION migmgr_internal.archive_users(bigint) FROM PUBLIC;

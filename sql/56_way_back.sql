@@ -106,12 +106,13 @@ CREATE FUNCTION migmgr.note(version text, note text) RETURNS text
 BEGIN
   IF note.note IS NULL OR note.note !~ '[[:graph:]]' THEN
     RAISE EXCEPTION USING ERRCODE = 'MG006', MESSAGE = 'the note is empty';
-  ELSIF NOT EXISTS (SELECT FROM migmgr.ledger AS l WHERE l.version = note.version) THEN
-    RAISE EXCEPTION USING ERRCODE = 'MG007', MESSAGE = format('version "%s" is not known here', COALESCE(note.version, 'null')),
+  ELSIF note.version IS NOT NULL AND NOT EXISTS (SELECT FROM migmgr.ledger AS l WHERE l.version = note.version) THEN
+    RAISE EXCEPTION USING ERRCODE = 'MG007', MESSAGE = format('version "%s" is not known here', note.version),
       DETAIL = 'The ledger has no entry for it.', HINT = 'SELECT version, name, status FROM migmgr.history;';
   END IF;
-  RETURN format('noted as entry %s', migmgr_internal.ledger_append('note', note.version, jsonb_build_object('note', note.note)));
+  RETURN format('noted as entry %s%s', migmgr_internal.ledger_append('note', note.version, jsonb_build_object('note', note.note)),
+                CASE WHEN note.version IS NULL THEN ', about no version' END);
 END
 $$;
 REVOKE ALL ON FUNCTION migmgr.note(text, text) FROM PUBLIC;
-COMMENT ON FUNCTION migmgr.note(text, text) IS 'add a remark to a version: appended to the ledger, shown by history';
+COMMENT ON FUNCTION migmgr.note(text, text) IS 'add a remark to a version: appended to the ledger, shown by history; NULL: a decision about none, in the ledger';

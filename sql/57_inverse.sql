@@ -33,6 +33,42 @@ $$;
 REVOKE ALL ON FUNCTION migmgr_internal.image_before(jsonb, oid[], oid[], oid[], oid[], integer[]) FROM PUBLIC;
 COMMENT ON FUNCTION migmgr_internal.image_before(jsonb, oid[], oid[], oid[], oid[], integer[]) IS 'objects as they were before a script';
 
+-- Takes out rows that a script has put into an older table, as long as they are
+-- what it has left: by their primary key, and a hash of columns, those that the
+-- script has neither made nor changed.  Nothing where it changed a name.
+CREATE FUNCTION migmgr_internal.inverse_rows(relid oid, rows tid[], columns smallint[], before jsonb) RETURNS TABLE (sql text)
+  LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+  AS $$
+DECLARE
+  key text[];
+  hashed text;
+BEGIN
+  SELECT array_agg(format('t.%I', a.attname) ORDER BY a.attnum) INTO key
+    FROM pg_index AS i JOIN pg_attribute AS a ON a.attrelid = i.indrelid AND a.attnum = ANY (i.indkey::smallint[])
+   WHERE i.indrelid = inverse_rows.relid AND i.indisprimary
+  HAVING bool_and(a.attnum = ANY (inverse_rows.columns));
+  IF key IS NULL OR EXISTS (
+       SELECT FROM jsonb_to_recordset(before) AS b(kind text, identity text, objid oid, objsubid integer, facts jsonb)
+         LEFT JOIN pg_attribute AS a ON a.attrelid = b.objid AND a.attnum = b.objsubid
+        WHERE b.objid = inverse_rows.relid AND (b.kind = 'table' AND b.identity <> b.objid::regclass::text
+           OR b.kind = 'table column' AND NOT a.attisdropped AND b.facts ->> 'name' <> quote_ident(a.attname))) THEN
+    RETURN;
+  END IF;
+  SELECT string_agg(format('t.%I', a.attname), ', ' ORDER BY a.attnum) INTO hashed
+    FROM pg_attribute AS a
+   WHERE a.attrelid = inverse_rows.relid AND a.attnum = ANY (inverse_rows.columns) AND a.attgenerated = ''
+     AND NOT EXISTS (SELECT FROM jsonb_to_recordset(before) AS b(kind text, objid oid, objsubid integer, facts jsonb)
+                      WHERE b.kind = 'table column' AND b.objid = a.attrelid AND b.objsubid = a.attnum
+                        AND b.facts ->> 'type' <> format_type(a.atttypid, a.atttypmod));
+  RETURN QUERY EXECUTE format('SELECT format(%L, %s, pg_catalog.md5(pg_catalog.record_send(ROW(%s)))) FROM ONLY %s AS t WHERE t.ctid = ANY ($1) ORDER BY t.ctid DESC',
+    format('DELETE FROM ONLY %s AS t WHERE %s AND pg_catalog.md5(pg_catalog.record_send(ROW(%s))) = %%L', replace(inverse_rows.relid::regclass::text, '%', '%%'),
+      (SELECT string_agg(replace(k, '%', '%%') || ' = %L', ' AND ' ORDER BY o) FROM unnest(key) WITH ORDINALITY AS u(k, o)), replace(hashed, '%', '%%')),
+    array_to_string(key, ', '), hashed, inverse_rows.relid::regclass) USING rows;
+END
+$$;
+REVOKE ALL ON FUNCTION migmgr_internal.inverse_rows(oid, tid[], smallint[], jsonb) FROM PUBLIC;
+COMMENT ON FUNCTION migmgr_internal.inverse_rows(oid, tid[], smallint[], jsonb) IS 'statements that take out the rows that a script has put into an older table';
+
 -- How what is there differs from what was there: one line for each object.
 CREATE FUNCTION migmgr_internal.differences(before jsonb, after jsonb) RETURNS TABLE (kind text, identity text, line text)
   LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan

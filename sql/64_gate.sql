@@ -85,6 +85,10 @@ CREATE FUNCTION migmgr_internal.check_setting(rule text, value text) RETURNS voi
 BEGIN
   IF rule = 'naming' AND value NOT IN ('any', 'snake_case') THEN
     PERFORM 'x' ~ value;
+  ELSIF rule IN ('soak', 'observe', 'max_backup_age', 'approval_expiry') AND EXISTS (
+      SELECT FROM regexp_matches(value, '(\d+) (minute|hour|day)', 'g') AS m
+       WHERE m[1]::numeric * CASE m[2] WHEN 'minute' THEN 1 WHEN 'hour' THEN 60 ELSE 1440 END > 3650 * 1440) THEN
+    RAISE EXCEPTION USING ERRCODE = 'MG006', MESSAGE = format('value "%s" is too long for rule %s', value, rule), DETAIL = 'It may be 3650 days at most.';
   ELSIF value IS NULL OR rule <> 'window' OR value = 'always' THEN
     RETURN;
   ELSIF NOT EXISTS (SELECT FROM migmgr_internal.window_openings(value, clock_timestamp() - interval '1 year', clock_timestamp())) THEN
@@ -386,6 +390,31 @@ $$;
 REVOKE ALL ON FUNCTION migmgr_internal.preflight_server() FROM PUBLIC;
 COMMENT ON FUNCTION migmgr_internal.preflight_server() IS 'rows of preflight() about sessions and server';
 
+CREATE FUNCTION migmgr_internal.preflight_flags(version text) RETURNS TABLE(name text, status text, detail text, hint text)
+  LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+  AS $$
+  SELECT 'flags', CASE WHEN count(*) > 0 THEN 'warning' ELSE 'ok' END,
+         COALESCE('on before their migration: ' || string_agg(format('%s (%s %%)', f.flag, f.percent), ', '), 'none of its flags is on'),
+         CASE WHEN count(*) > 0 THEN format('SELECT migmgr.set_flag(%L, 0, ''before the migration'');', min(f.flag)) END
+    FROM migmgr.flags AS f
+   WHERE f.percent > 0 AND (f.flag IN (SELECT unnest(s.flags) FROM migmgr_internal.pending_script(preflight_flags.version) AS s)
+                            OR preflight_flags.version = ANY (string_to_array(f.versions, ', ')))
+$$;
+REVOKE ALL ON FUNCTION migmgr_internal.preflight_flags(text) FROM PUBLIC;
+COMMENT ON FUNCTION migmgr_internal.preflight_flags(text) IS 'row of preflight() about the flags of a version';
+
+-- What of it apply warns of, where policy preflight is on.
+CREATE FUNCTION migmgr_internal.preflight_warnings(version text) RETURNS TABLE(line text, hint text)
+  LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+  AS $$
+  SELECT format('%s: %s', s.name, s.detail), s.hint
+    FROM (SELECT p.name, p.status, p.detail, p.hint FROM migmgr_internal.preflight_server() AS p
+          UNION ALL SELECT f.* FROM migmgr_internal.preflight_flags(preflight_warnings.version) AS f) AS s
+   WHERE s.status = 'warning' AND migmgr_internal.policy_value('preflight') = 'on'
+$$;
+REVOKE ALL ON FUNCTION migmgr_internal.preflight_warnings(text) FROM PUBLIC;
+COMMENT ON FUNCTION migmgr_internal.preflight_warnings(text) IS 'what apply warns of before it begins, where policy preflight is on';
+
 -- About one version, or (NULL) about none.
 CREATE FUNCTION migmgr_internal.preflight_version(version text, login text, in_the_way jsonb)
   RETURNS TABLE(name text, status text, detail text, hint text)
@@ -431,13 +460,7 @@ BEGIN
          CASE WHEN b.n > 0 THEN 'SELECT * FROM migmgr.blockers(sql); shows each.' END
     FROM (SELECT count(DISTINCT x.pid) AS n, string_agg(DISTINCT format('pid %s (%s) on %s', x.pid, x.username, x.relation), ', ') AS who
             FROM jsonb_to_recordset(COALESCE(in_the_way, '[]')) AS x(pid integer, username text, relation text) WHERE x.pid IS NOT NULL) AS b;
-  RETURN QUERY
-  SELECT 'flags', CASE WHEN count(*) > 0 THEN 'warning' ELSE 'ok' END,
-         COALESCE('on before their migration: ' || string_agg(format('%s (%s %%)', f.flag, f.percent), ', '), 'none of its flags is on'),
-         CASE WHEN count(*) > 0 THEN format('SELECT migmgr.set_flag(%L, 0, ''before the migration'');', min(f.flag)) END
-    FROM migmgr.flags AS f
-   WHERE f.percent > 0 AND (f.flag IN (SELECT unnest(s.flags) FROM migmgr_internal.pending_script(preflight_version.version) AS s)
-                            OR preflight_version.version = ANY (string_to_array(f.versions, ', ')));
+  RETURN QUERY SELECT f.* FROM migmgr_internal.preflight_flags(preflight_version.version) AS f;
   RETURN QUERY
   SELECT 'duration', CASE WHEN a.receipt IS NULL THEN 'skipped' ELSE 'ok' END,
          CASE WHEN a.receipt IS NULL THEN 'no receipt from staging says how long it took there'

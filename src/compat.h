@@ -83,11 +83,25 @@
 #define mg_tabstat_id t_id
 #endif
 
+/* 16: relfilenodes became relfilelocators */
+#if PG_VERSION_NUM >= 160000
+#define mg_new_storage rd_firstRelfilelocatorSubid
+#else
+#define mg_new_storage rd_firstRelfilenodeSubid
+#endif
+
 /* 17: the test for an autovacuum worker has another name */
 #if PG_VERSION_NUM >= 170000
 #define mg_is_autovacuum_worker() AmAutoVacuumWorkerProcess()
 #else
 #define mg_is_autovacuum_worker() IsAutoVacuumWorkerProcess()
+#endif
+
+/* 17: a process knows its number by another name */
+#if PG_VERSION_NUM >= 170000
+#define mg_my_proc_number MyProcNumber
+#else
+#define mg_my_proc_number (MyProc->pgprocno)
 #endif
 
 /* 17: one more argument */

@@ -61,6 +61,7 @@ static char *refuse(const RunRequest *request, PolicyEnvironment environment, co
 static bool gate_configured(void);
 static bool rule_is_set(void);
 static void ask(const RunRequest *request, GateAnswer *answer);
+static void warn(const RunRequest *request);
 static void gate_arguments(const RunRequest *request, const char **args);
 static void ask_checks(const RunRequest *request, PolicyEnvironment environment, GateAnswer *answer);
 static void missing(const RunRequest *request, GateAnswer *answer, const char *item,
@@ -91,6 +92,8 @@ gate_check(const RunRequest *request, PolicyEnvironment environment)
 	initStringInfo(&answer.hints);
 	if (gate_configured())
 		ask(request, &answer);
+	if (gate_configured() && request->action == RUN_APPLY)
+		warn(request);
 	if (request->action == RUN_APPLY)
 		ask_checks(request, environment, &answer);
 
@@ -201,7 +204,7 @@ rule_is_set(void)
 	spi_exec("SELECT EXISTS (SELECT FROM migmgr.ledger AS l"
 			 " WHERE l.event = 'policy' AND l.event NOT IN ('applied', 'rolled back')"
 			 " AND l.detail::pg_catalog.jsonb ->> 'rule' IN"
-			 " ('window', 'max_backup_age', 'require_staging', 'soak', 'four_eyes', 'naming')) AS found",
+			 " ('window', 'max_backup_age', 'require_staging', 'soak', 'preflight', 'four_eyes', 'naming')) AS found",
 			 SPI_OK_SELECT, 0, NULL);
 	found = spi_bool(0, "found", false);
 	record_end(&scope);
@@ -233,6 +236,27 @@ ask(const RunRequest *request, GateAnswer *answer)
 		else
 			missing(request, answer, item, spi_text(row, "detail"), spi_text(row, "hint"));
 		MemoryContextSwitchTo(old);
+	}
+	record_end(&scope);
+	SPI_finish();
+}
+
+/* What preflight() would warn of, where policy wants to hear it of apply, too. */
+static void
+warn(const RunRequest *request)
+{
+	RecordScope scope;
+
+	SPI_connect();
+	record_begin(&scope);
+	spi_exec("SELECT w.line, w.hint FROM migmgr_internal.preflight_warnings($1) AS w", SPI_OK_SELECT, 1, &request->version);
+	for (uint64 row = 0; row < SPI_processed; row++)
+	{
+		char	   *hint = spi_text(row, "hint");
+
+		ereport(WARNING,
+				(errmsg("migration \"%s\": %s", request->version, spi_text(row, "line")),
+				 hint ? errhint("%s", hint) : 0));
 	}
 	record_end(&scope);
 	SPI_finish();

@@ -3,8 +3,8 @@
  *	  The way back that is derived from what a script has done.
  *
  * From the images before and after, undo() of the snapshot room makes SQL.
- * What it cannot bring back, or what no image shows (rows that were changed),
- * is said in words, and kept with the entry.
+ * What it cannot bring back, or what no image shows (see inverse_rows.c for
+ * rows), is said in words, and kept with the entry.
  */
 #include "postgres.h"
 
@@ -41,8 +41,6 @@ static char *drop_one(const ImageMade *one);
 static bool goes_with_another(const List *made, int position);
 static void derive(Run *run);
 static bool derive_script(void *arg);
-static void note_data(const Run *run, Inverse *inverse);
-static bool made_here(const Run *run, const char *identity);
 static char *joined(const List *words);
 static char *in_words(const Run *run, const Inverse *inverse);
 
@@ -58,8 +56,6 @@ inverse_watch(const Run *run)
 void
 inverse_derive(Run *run)
 {
-	Inverse    *inverse = palloc0(sizeof(Inverse));
-
 	run->inverse = NULL;
 	if (!image_active())
 	{
@@ -67,28 +63,34 @@ inverse_derive(Run *run)
 		return;
 	}
 	if (run->down == NULL)
-	{
-		bool		simple;
-		List	   *made = image_made(&simple);
-
-		inverse->reasons = image_missed();
-		inverse->script = simple ? drop_made(made) : NULL;
-		inverse->only_drops = inverse->script != NULL;
-		run->inverse = inverse;
-		if (inverse->script == NULL)
-			derive(run);
-		else if (inverse->script[0] != '\0')
-			run->down = script_parse(inverse->script, "the derived way back");
-		note_data(run, inverse);
-	}
+		inverse_find(run);
 	else
 	{
-		inverse->only_drops = drops_just_made(run);
-		inverse->as_derived = inverse->only_drops && list_length(run->down->statements) == 1;
+		run->inverse = palloc0(sizeof(Inverse));
+		run->inverse->only_drops = drops_just_made(run);
+		run->inverse->as_derived = run->inverse->only_drops && list_length(run->down->statements) == 1;
 	}
-	run->inverse = inverse;
 	proof_run(run);
-	run->reversible = in_words(run, inverse);
+	run->reversible = in_words(run, run->inverse);
+}
+
+/* See inverse.h. */
+void
+inverse_find(Run *run)
+{
+	Inverse    *inverse = palloc0(sizeof(Inverse));
+	bool		simple;
+	List	   *made = image_made(&simple);
+
+	run->inverse = inverse;
+	inverse->reasons = image_missed();
+	inverse->script = simple ? drop_made(made) : NULL;
+	inverse->only_drops = inverse->script != NULL;
+	if (inverse->script == NULL)
+		derive(run);
+	inverse->script = psprintf("%s%s", inverse->script, inverse_rows(inverse->before, &inverse->reasons));
+	if (inverse->script[0] != '\0')
+		run->down = script_parse(inverse->script, "the derived way back");
 }
 
 /*
@@ -191,7 +193,7 @@ goes_with_another(const List *made, int position)
 
 		if (before->address.objectId == one->whole)
 			return true;
-		if (!before->part)
+		if (!before->part || before->whole != one->whole)
 			return false;
 	}
 	return true;
@@ -324,48 +326,10 @@ derive_script(void *arg)
 	record_end(&scope);
 	SPI_finish();
 	inverse->script = script.data;
+	/* it fails here, not later, where it is no SQL */
 	if (script.len > 0)
-		run->down = script_parse(script.data, "the derived way back");
+		(void) script_parse(script.data, "the derived way back");
 	return true;
-}
-
-/* Rows of older tables that the script has changed stay as they are. */
-static void
-note_data(const Run *run, Inverse *inverse)
-{
-	ListCell   *lc;
-
-	foreach(lc, run->done)
-	{
-		const RunStatement *done = lfirst(lc);
-
-		if (done->object == NULL || made_here(run, done->object))
-			continue;
-		if (strcmp(done->command, "TRUNCATE TABLE") == 0)
-			inverse->reasons = lappend(inverse->reasons, psprintf("the rows that TRUNCATE took from %s are gone", done->object));
-		else if (done->rows > 0 && (strcmp(done->command, "INSERT") == 0 || strcmp(done->command, "UPDATE") == 0 ||
-									strcmp(done->command, "DELETE") == 0 || strcmp(done->command, "MERGE") == 0))
-			inverse->reasons = lappend(inverse->reasons,
-									   psprintf(INT64_FORMAT " %s of %s %s as %s left %s", done->rows,
-												done->rows == 1 ? "row" : "rows", done->object,
-												done->rows == 1 ? "stays" : "stay", done->command,
-												done->rows == 1 ? "it" : "them"));
-	}
-}
-
-static bool
-made_here(const Run *run, const char *identity)
-{
-	ListCell   *lc;
-
-	foreach(lc, run->effect->objects)
-	{
-		const GuardObject *object = lfirst(lc);
-
-		if (strcmp(object->action, "created") == 0 && strcmp(object->identity, identity) == 0)
-			return true;
-	}
-	return false;
 }
 
 static char *

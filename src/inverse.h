@@ -29,11 +29,20 @@ extern void inverse_watch(const Run *run);
 /* After the last statement of an apply: fills run->inverse, reversible. */
 extern void inverse_derive(Run *run);
 
+/* The same without trying it, and without words: fills run->inverse and run->down. */
+extern void inverse_find(Run *run);
+
 /* With the entry: what a later rollback must find as it is now. */
 extern void inverse_record(const Run *run);
 
 /* Raises MG216 when what a derived way back is about was changed since. */
 extern void inverse_check(const Run *run);
+
+/*
+ * inverse_rows.c: statements that take out what the script has put into older
+ * tables; to reasons it adds what stays.  before: as in Inverse.
+ */
+extern char *inverse_rows(const char *before, List **reasons);
 
 /* proof.c: tries the way back, undone in any case */
 extern void proof_run(Run *run);

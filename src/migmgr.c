@@ -28,6 +28,7 @@
 #include "mode.h"
 #include "online.h"
 #include "policy.h"
+#include "progress_share.h"
 #include "run.h"
 
 PG_MODULE_MAGIC;
@@ -48,6 +49,7 @@ _PG_init(void)
 	flag_init();
 	mode_init();
 	gate_init();
+	progress_share_init();
 	run_init();
 	online_init();
 	guard_init();

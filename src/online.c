@@ -52,6 +52,7 @@ typedef struct Start
 
 static List *starts = NIL;		/* of Start *, in TopMemoryContext */
 
+static bool only_indexes(const Script *script);
 static RunRow *register_job(RunRequest *request);
 static void check_finished(const Script *script, const OnlineJob *job);
 static void online_xact_callback(XactEvent event, void *arg);
@@ -164,6 +165,23 @@ register_job(RunRequest *request)
 	return row;
 }
 
+/* Does a way back only drop and build indexes, so that there is no data to put away? */
+static bool
+only_indexes(const Script *script)
+{
+	ListCell   *lc;
+
+	foreach(lc, script->statements)
+	{
+		Node	   *stmt = ((ScriptStatement *) lfirst(lc))->raw->stmt;
+
+		if (!IsA(stmt, IndexStmt) && !IsA(stmt, CommentStmt) &&
+			!(IsA(stmt, DropStmt) && castNode(DropStmt, stmt)->removeType == OBJECT_INDEX))
+			return false;
+	}
+	return true;
+}
+
 /*
  * A rollback that runs online, under APPLY: a job whose worker starts with the
  * commit.  It may drop what its version made, judged as any rollback is.
@@ -178,17 +196,17 @@ online_rollback(RunRequest *request)
 
 	ledger_check_home();
 	online_check_requester();
-	if (request->dry_run || request->on_data == ON_DATA_ARCHIVE)
+	run.what = psprintf("rollback of \"%s\"", request->version);
+	run.script = script_parse_online(request->up, run.what);
+	if (request->dry_run || (request->on_data == ON_DATA_ARCHIVE && !only_indexes(run.script)))
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 				 errmsg("the rollback of \"%s\" runs online, and cannot %s", request->version,
 						request->dry_run ? "be tried" : "put data away"),
 				 errhint("SELECT * FROM migmgr.plan(sql) says what its statements would do.")));
-	run.what = psprintf("rollback of \"%s\"", request->version);
 	run.environment = policy_environment();
 	(void) gate_check(request, run.environment);
 	gate_approved(request);
-	run.script = script_parse_online(request->up, run.what);
 	run.made = version_objects(request->undoes, false);
 	run.touched = version_objects(request->undoes, true);
 	violations = run_judge(&run, run.script);

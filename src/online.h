@@ -9,6 +9,7 @@
  *	  online_worker.c      the worker: the way of a job
  *	  online_statement.c   one statement, in transactions of its own
  *	  online_down.c        ways back that drop indexes concurrently
+ *	  online_inverse.c     ways back that are derived
  *
  * job     a migration that is, or was, on its way in a worker; one a version
  * ticket  its number: the ledger entry that submitted it
@@ -21,6 +22,14 @@
 #include "postmaster/bgworker.h"
 #include "run.h"
 #include "storage/dsm.h"
+
+/* what takes back a statement */
+typedef struct OnlineInverse
+{
+	char	   *sql;			/* statements, each with its semicolon; NULL:
+								 * nobody knows */
+	char	   *loses;			/* what they do not bring back, or NULL */
+} OnlineInverse;
 
 /* a job as recorded, in the caller's context; strings NULL where absent */
 typedef struct OnlineJob
@@ -79,7 +88,8 @@ extern int64 online_next(char **session_role);
 extern List *online_done(const char *version);
 extern void online_effect(const char *version, GuardResult *effect);
 extern List *online_made(const char *version, int statement, bool *others);
-extern void online_write_done(const char *version, const RunStatement *done, const List *objects);
+extern void online_write_done(const char *version, const RunStatement *done, const List *objects,
+							  const OnlineInverse *inverse);
 extern void online_note_target(const char *version, int statement, const char *kind, Oid relid,
 							   const char *identity);
 extern char *online_target_name(const char *version, int statement);
@@ -90,7 +100,18 @@ extern bool online_is_worker(int64 ticket);
 
 /* online_down.c */
 extern char *online_down(const char *down);
-extern char *online_derived(const List *objects);
+
+/* online_inverse.c */
+/* Of a statement that the guard has watched, in its transaction. */
+extern void online_find_inverse(const Run *run, const GuardResult *effect, const RunStatement *done,
+								OnlineInverse *result);
+
+/* Of one that commits: relations ('{oid,...}') described before and after it. */
+extern char *online_describe(const char *relids);
+extern void online_lead_back(const char *before, const char *after, OnlineInverse *result);
+
+/* Of all of a job's; false: unknown is the statement that nobody knows of. */
+extern bool online_way_back(const char *version, OnlineInverse *result, char **unknown);
 
 /* online_statement.c */
 extern void online_drop(const char *name);

@@ -46,24 +46,3 @@ append_drops(StringInfo text, const DropStmt *stmt)
 		appendStringInfo(text, "DROP INDEX CONCURRENTLY %s%s;\n", stmt->missing_ok ? "IF EXISTS " : "",
 						 NameListToQuotedString(lfirst(lc)));
 }
-
-/*
- * The way back of a run that made nothing but indexes (List of GuardObject *),
- * the last first; "" when it left nothing, NULL when it left anything else.
- */
-char *
-online_derived(const List *objects)
-{
-	StringInfoData text;
-
-	initStringInfo(&text);
-	for (int i = list_length(objects) - 1; i >= 0; i--)
-	{
-		const GuardObject *object = list_nth(objects, i);
-
-		if (strcmp(object->action, "created") != 0 || strcmp(object->type, "index") != 0)
-			return NULL;
-		appendStringInfo(&text, "DROP INDEX CONCURRENTLY %s;\n", object->identity);
-	}
-	return text.data;
-}

@@ -418,7 +418,7 @@ online_effect(const char *version, GuardResult *effect)
  * targets have had their time.
  */
 void
-online_write_done(const char *version, const RunStatement *done, const List *objects)
+online_write_done(const char *version, const RunStatement *done, const List *objects, const OnlineInverse *inverse)
 {
 	RecordScope scope;
 	OwnTable   *table;
@@ -431,6 +431,10 @@ online_write_done(const char *version, const RunStatement *done, const List *obj
 	own_set_text(table, "version", version);
 	run_set_statement(table, done);
 	own_set_text(table, "shape", script_shape_hash(done->text));
+	if (inverse->sql != NULL)
+		own_set_text(table, "undo", inverse->sql);
+	if (inverse->loses != NULL)
+		own_set_text(table, "loses", inverse->loses);
 	own_insert(table);
 	own_close(table);
 

@@ -30,7 +30,6 @@
 #include "nodes/makefuncs.h"
 #include "parser/analyze.h"
 #include "parser/parser.h"
-#include "pgstat.h"
 #include "storage/latch.h"
 #include "tcop/dest.h"
 #include "tcop/pquery.h"
@@ -47,9 +46,13 @@
 
 #include "compat.h"
 #include "errors.h"
+#include "facts.h"
 #include "gate.h"
+#include "image.h"
+#include "inverse.h"
 #include "notices.h"
 #include "online.h"
+#include "progress.h"
 #include "script_rules.h"
 
 /* a statement while it is tried */
@@ -64,6 +67,9 @@ typedef struct Attempted
 	List	   *leftovers;		/* of char *: indexes of ours to drop first */
 	Oid			relid;			/* what it takes away, or the partition */
 	GuardObject *object;		/* what it made or took away, or NULL */
+	char	   *relids;			/* what to describe before and after: '{...}' */
+	char	   *before;			/* and as it was: NULL when that is not known */
+	OnlineInverse inverse;
 	instr_time	start;
 } Attempted;
 
@@ -83,6 +89,8 @@ static void prepare_reindex(Attempted *it, ReindexStmt *stmt);
 static void prepare_detach(Attempted *it, AlterTableStmt *stmt);
 static bool index_is_done(Oid index);
 static void check_result(Attempted *it);
+static void fill_done(const Attempted *it, int64 rows, RunStatement *done);
+static void find_inverse(Attempted *it);
 static void write_down(Attempted *it, const List *objects, int64 rows);
 static int64 execute(RawStmt *raw, const char *text);
 static GuardObject *object_of(const char *action, Oid relid);
@@ -180,9 +188,8 @@ try_statement(Run *run, ScriptStatement *statement)
 	ScriptRefusal refusal;
 
 	it.raw = copyObject(statement->raw);
-	pgstat_report_activity(STATE_RUNNING, psprintf("migmgr: %s, statement %d of %d: %.120s", run->what,
-												   statement->number, list_length(run->script->statements),
-												   statement->text));
+	progress_show(run->what, run->attempts, "statement", statement->number,
+				  list_length(run->script->statements), statement->text);
 	StartTransactionCommand();
 	PushActiveSnapshot(GetTransactionSnapshot());
 	MemoryContextSwitchTo(context);
@@ -263,6 +270,8 @@ run_ordinary(Attempted *it)
 
 	SetConfigOption("lock_timeout", psprintf("%d", run->request->options.lock_timeout), PGC_USERSET, PGC_S_SESSION);
 	guard_begin(run->request->action == RUN_APPLY ? GUARD_APPLY : GUARD_ROLLBACK, run->made);
+	if (run->down == NULL)
+		inverse_watch(run);
 	gate_approved(run->request);
 	policy_set_version(run->request->version);
 	guard_statement(it->verdict);
@@ -279,6 +288,13 @@ run_ordinary(Attempted *it)
 		effect = guard_result();
 		if (effect->violations != NIL)
 			policy_refuse(effect->violations);
+		if (image_active())
+		{
+			RunStatement done;
+
+			fill_done(it, rows, &done);
+			online_find_inverse(run, effect, &done, &it->inverse);
+		}
 	}
 	guard_end();
 	write_down(it, effect->objects, rows);
@@ -328,6 +344,7 @@ run_alone(Attempted *it)
 	PushActiveSnapshot(GetTransactionSnapshot());
 	MemoryContextSwitchTo(context);
 	check_result(it);
+	find_inverse(it);
 	write_down(it, it->object == NULL ? NIL : list_make1(it->object), -1);
 	PopActiveSnapshot();
 	CommitTransactionCommand();
@@ -431,6 +448,8 @@ prepare_drop(Attempted *it, DropStmt *stmt)
 	if (!OidIsValid(index) || get_rel_relkind(index) != RELKIND_INDEX)
 		return;
 	it->object = object_of("dropped", index);
+	it->relids = psprintf("{%u}", fact_index_table(index));
+	it->before = online_describe(it->relids);
 	if (!list_member_oid(noted, index))
 		online_note_target(version, it->statement->number, TARGET_OLD, index, full_name(index));
 }
@@ -506,7 +525,11 @@ prepare_detach(Attempted *it, AlterTableStmt *stmt)
 		}
 	}
 	else
+	{
+		it->relids = psprintf("{%u,%u}", parent, relid);
+		it->before = online_describe(it->relids);
 		online_note_target(version, it->statement->number, TARGET_OLD, relid, full_name(relid));
+	}
 }
 
 /* Is the index one that queries use and writes keep? */
@@ -568,27 +591,53 @@ check_result(Attempted *it)
 		it->object = object_of("created", index);
 }
 
+/* What takes back a statement that has committed while it ran. */
+static void
+find_inverse(Attempted *it)
+{
+	Node	   *stmt = it->raw->stmt;
+
+	if (it->run->request->action != RUN_APPLY || it->run->down != NULL)
+		return;
+	if (it->before != NULL)
+		online_lead_back(it->before, online_describe(it->relids), &it->inverse);
+	else if (IsA(stmt, IndexStmt))
+		it->inverse.sql = it->object == NULL ? "" : psprintf("DROP INDEX CONCURRENTLY %s;\n", it->object->identity);
+	else if (!IsA(stmt, AlterTableStmt) && (!IsA(stmt, DropStmt) || !it->finished))
+		/* it has only built or cleaned up, or there was nothing to drop */
+		it->inverse.sql = "";
+}
+
+/* What is known of the statement. */
+static void
+fill_done(const Attempted *it, int64 rows, RunStatement *done)
+{
+	instr_time	duration;
+
+	memset(done, 0, sizeof(RunStatement));
+	INSTR_TIME_SET_CURRENT(duration);
+	INSTR_TIME_SUBTRACT(duration, it->start);
+	done->number = it->statement->number;
+	done->line = it->statement->line;
+	done->command = it->verdict->command;
+	done->object = it->verdict->object;
+	done->class = class_name(it->verdict->class);
+	done->rule = it->verdict->rule;
+	done->text = it->statement->text;
+	done->ms = INSTR_TIME_GET_MILLISEC(duration);
+	done->rows = rows;
+}
+
 /* Writes the statement down in the transaction that is open. */
 static void
 write_down(Attempted *it, const List *objects, int64 rows)
 {
-	RunStatement done = {0};
-	instr_time	duration;
+	RunStatement done;
 
 	check_identity(it->run);
-	INSTR_TIME_SET_CURRENT(duration);
-	INSTR_TIME_SUBTRACT(duration, it->start);
-	done.number = it->statement->number;
-	done.line = it->statement->line;
-	done.command = it->verdict->command;
-	done.object = it->verdict->object;
-	done.class = class_name(it->verdict->class);
-	done.rule = it->verdict->rule;
-	done.text = it->statement->text;
-	done.ms = INSTR_TIME_GET_MILLISEC(duration);
-	done.rows = rows;
+	fill_done(it, rows, &done);
 	done.notices = notices_take();
-	online_write_done(it->run->request->version, &done, objects);
+	online_write_done(it->run->request->version, &done, objects, &it->inverse);
 }
 
 /*

@@ -42,7 +42,7 @@
 #include "notices.h"
 #include "online.h"
 #include "online_report.h"
-#include "run_start.h"
+#include "run_tell.h"
 
 extern PGDLLEXPORT void migmgr_online_main(Datum arg);
 
@@ -380,30 +380,27 @@ finish_online(RunRequest *request)
 	return run_row(run, request->action == RUN_APPLY ? "applied" : "rolled back", run->effect->objects == NIL ? NULL : object_list(run->effect->objects, false));
 }
 
-/*
- * The author's way back, or one that drops what was built.  It is not tried:
- * that would be building everything again.
- */
+/* The author's way back, or those of the statements put together. */
 static void
 find_way_back(Run *run)
 {
-	char	   *script;
+	OnlineInverse found;
+	char	   *unknown;
 
 	if (run->down != NULL)
-	{
 		run->reversible = "by script; not proved: it runs online";
-		return;
-	}
-	script = online_derived(run->effect->objects);
-	if (script == NULL)
-		run->reversible = "no: it ran online, and not everything it made is an index";
-	else if (*script == '\0')
-		run->reversible = "nothing to take back";
+	else if (!run->request->options.derive)
+		run->reversible = "no: no rollback script was given";
+	else if (!online_way_back(run->request->version, &found, &unknown))
+		run->reversible = psprintf("no: it ran online, and what %s did is not known", unknown);
+	else if (found.sql[0] == '\0')
+		run->reversible = found.loses != NULL ? psprintf("no: %s", found.loses) : "nothing to take back";
 	else
 	{
 		run->inverse = palloc0(sizeof(Inverse));
-		run->inverse->script = script;
-		run->reversible = "derived; not proved: it runs online";
+		run->inverse->script = found.sql;
+		run->reversible = psprintf("derived%s%s; not proved: it runs online",
+								   found.loses != NULL ? ", but: " : "", found.loses != NULL ? found.loses : "");
 	}
 }
 

@@ -2,11 +2,12 @@
  * progress.c
  *	  What runs now, for other sessions and for the person who waits for it.
  *
- * pg_stat_activity is in shared memory and there whether migmgr is preloaded
- * or not, so that is where it is shown: the text of the query says which
- * statement of how many runs, and state_change since when.  Only a process
- * that holds one of migmgr's own locks is believed.  The server's commands
- * have progress views of their own, which are joined in.
+ * Where migmgr is preloaded, shared memory of its own shows it.  But
+ * pg_stat_activity is there in any case, so it is shown there as well: the text
+ * of the query says which statement of how many runs, and state_change since
+ * when.  Of that only a process that holds one of migmgr's own locks is
+ * believed.  The server's commands have progress views of their own, which are
+ * joined in.
  */
 #include "postgres.h"
 
@@ -17,18 +18,29 @@
 
 #include "guc.h"
 #include "progress.h"
+#include "progress_share.h"
 
 #define MAX_TEXT 1024
+
+static void report(const char *what, const char *state);
 
 void
 progress_show(const char *what, int attempt, const char *part, int n, int m, const char *sql)
 {
-	progress_state(what, psprintf("%s%s %d of %d: %.*s", attempt > 1 ? psprintf("attempt %d, ", attempt) : "",
-								  part, n, m, MAX_TEXT, sql));
+	progress_share_set(what, attempt, part, n, m, sql);
+	report(what, psprintf("%s%s %d of %d: %.*s", attempt > 1 ? psprintf("attempt %d, ", attempt) : "",
+						  part, n, m, MAX_TEXT, sql));
 }
 
 void
 progress_state(const char *what, const char *state)
+{
+	progress_share_set(what, 0, "", 0, 0, state);
+	report(what, state);
+}
+
+static void
+report(const char *what, const char *state)
 {
 	char	   *text = psprintf("migmgr: %s, %s", what, state);
 
@@ -39,6 +51,7 @@ progress_state(const char *what, const char *state)
 void
 progress_end(void)
 {
+	progress_share_clear();
 	pgstat_report_activity(STATE_RUNNING, debug_query_string != NULL ? debug_query_string : "");
 }
 

@@ -14,9 +14,9 @@ typedef enum ProgressMessages
 } ProgressMessages;
 
 /*
- * Shows in pg_stat_activity, and so in view migmgr.progress, what runs from
- * now on: "migmgr: WHAT, attempt 2, PART n of m: SQL".  The view shows it for processes
- * that hold one of migmgr's own locks.
+ * Shows in view migmgr.progress what runs from now on, and in pg_stat_activity:
+ * "migmgr: WHAT, attempt 2, PART n of m: SQL".  Without preload the view shows it
+ * for processes that hold one of migmgr's own locks.
  */
 extern void progress_show(const char *what, int attempt, const char *part, int n, int m, const char *sql);
 

@@ -17,6 +17,7 @@
 #include "lock.h"
 #include "online.h"
 #include "run.h"
+#include "spi_util.h"
 
 PG_FUNCTION_INFO_V1(migmgr_rollback);
 
@@ -77,7 +78,7 @@ rollback_request(RunRequest *request)
 	request->name = state->name;
 	request->checksum = state->checksum;
 	request->undoes = state->seq;
-	if (state->online)
+	if (state->online && !request->derived)
 		request->up = online_down(request->up);
 	request->text = request->up;
 	request->online = script_needs_online(request->up);
@@ -129,4 +130,28 @@ check_applied(const char *version, const VersionState *state)
 						   state->at, state->role),
 				 errhint("To record that it no longer counts: SELECT * FROM migmgr.mark_reverted(ARRAY[%s], 'reason');",
 						 quote_literal_cstr(version))));
+}
+
+/* See run.h.  Not for what was refused or cancelled. */
+char *
+last_backup(const ErrorData *error)
+{
+	MemoryContext context = CurrentMemoryContext;
+	int			category = ERRCODE_TO_CATEGORY(error->sqlerrcode);
+	char	   *line = NULL;
+	RecordScope scope;
+
+	if (category == MAKE_SQLSTATE('M', 'G', '0', '0', '0') || category == ERRCODE_OPERATOR_INTERVENTION)
+		return NULL;
+	SPI_connect();
+	record_begin(&scope);
+	spi_exec("SELECT pg_catalog.concat(pg_catalog.format('Nothing has changed.  The last backup on record is \"%s\" of %s', b.label,"
+			 " pg_catalog.to_char(b.taken_at, 'YYYY-MM-DD HH24:MI:SS TZ')), ', ' OPERATOR(pg_catalog.||) b.location, '.') AS line"
+			 " FROM migmgr.backups AS b WHERE b.source OPERATOR(pg_catalog.=) 'recorded' AND b.note IS NULL"
+			 " ORDER BY b.taken_at DESC LIMIT 1", SPI_OK_SELECT, 0, NULL);
+	if (SPI_processed > 0)
+		line = MemoryContextStrdup(context, spi_text(0, "line"));
+	record_end(&scope);
+	SPI_finish();
+	return line;
 }

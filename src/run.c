@@ -16,7 +16,6 @@
 #include "storage/latch.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
-#include "utils/json.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
@@ -36,10 +35,9 @@
 #include "notices.h"
 #include "progress.h"
 #include "run.h"
-#include "run_start.h"
+#include "run_tell.h"
 #include "spi_util.h"
 #include "subxact.h"
-#include "tell.h"
 #include "watch.h"
 
 #define MAX_WAITS 5				/* that the detail of an error shows */
@@ -625,24 +623,6 @@ wait_before_retry(void *arg)
 	return false;
 }
 
-/* Tells who listens, and binds the flags of what was applied; after its record. */
-void
-run_tell(const Run *run)
-{
-	const RunRequest *request = run->request;
-	StringInfoData json;
-
-	start_sent();
-	initStringInfo(&json);
-	appendStringInfoString(&json, "{\"name\": ");
-	escape_json(&json, request->name);
-	appendStringInfo(&json, ", \"class\": \"%s\", \"statements\": %d, \"ms\": %.0f}",
-					 class_name(run->class), list_length(run->done), run->ms);
-	tell_event(request->action == RUN_APPLY ? "applied" : "rolled back", request->version, json.data);
-	if (request->action == RUN_APPLY)
-		flag_applied(request->version, request->flags);
-}
-
 /* Where it failed, how often, and behind whom it waited. */
 void
 run_explain(const Run *run, ErrorData *error)
@@ -697,6 +677,7 @@ run_failed(Run *run, ErrorData *error)
 {
 	const RunRequest *request = run->request;
 	Attempt		attempt = {0};
+	char	   *line;
 
 	start_sent();
 	run_explain(run, error);
@@ -717,6 +698,8 @@ run_failed(Run *run, ErrorData *error)
 		if (!request->dry_run)
 			attempt_commit(&attempt);
 	}
+	if (request->action == RUN_ROLLBACK && !is_about_locks(error) && (line = last_backup(error)) != NULL)
+		add_detail(error, line);
 	if (request->options.report &&
 		error->sqlerrcode != ERRCODE_QUERY_CANCELED && error->sqlerrcode != ERRCODE_ADMIN_SHUTDOWN)
 	{

@@ -14,7 +14,7 @@
  *	  run_counts.c          rows of the tables it touched
  *	  run_state.c           the objects it touched, as it leaves them
  *	  evidence.c            what a failed run leaves behind
- *	  run_start.c           who listens is told that a run begins
+ *	  run_tell.c            who listens is told of a run
  */
 #ifndef MIGMGR_RUN_H
 #define MIGMGR_RUN_H
@@ -252,6 +252,9 @@ extern void run_snapshot(void);
 
 /* rollback.c */
 extern void rollback_request(RunRequest *request);
+
+/* what to restore where a rollback's own SQL failed so; NULL: nothing to say */
+extern char *last_backup(const ErrorData *error);
 
 /* run_options.c */
 extern void run_options(RunOptions *options, Jsonb *json);

@@ -36,7 +36,7 @@
 #include "overlay.h"
 #include "progress.h"
 #include "run.h"
-#include "run_start.h"
+#include "run_tell.h"
 #include "subxact.h"
 
 #define TELL_AFTER_MS 1000		/* then somebody begins to wonder */

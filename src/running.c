@@ -47,7 +47,8 @@ migmgr_running_jobs(PG_FUNCTION_ARGS)
 		CHECK_FOR_INTERRUPTS();
 		if (OidIsValid(name->relid))
 			error = subxact_run(count_running, &jobs);
-		if (error != NULL && ERRCODE_TO_CATEGORY(error->sqlerrcode) == ERRCODE_TO_CATEGORY(ERRCODE_OPERATOR_INTERVENTION))
+		if (error != NULL &&
+			ERRCODE_TO_CATEGORY(error->sqlerrcode) == ERRCODE_TO_CATEGORY(ERRCODE_OPERATOR_INTERVENTION))
 			ReThrowError(error);
 		nulls[1] = !OidIsValid(name->relid) || error != NULL;
 		nulls[2] = !nulls[1];

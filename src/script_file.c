@@ -107,6 +107,8 @@ static const Marker markers[] = {
 	{.prefix = "+goose",.name = "statementend",.read = read_nothing},
 	{.prefix = "+goose",.name = "no transaction",.read = read_online},
 
+	{.prefix = "+migrate",.name = "up notransaction",.section = SECTION_UP,.read = read_online},
+	{.prefix = "+migrate",.name = "down notransaction",.section = SECTION_DOWN,.read = read_online},
 	{.prefix = "+migrate",.name = "up",.section = SECTION_UP,.read = read_section},
 	{.prefix = "+migrate",.name = "down",.section = SECTION_DOWN,.read = read_section},
 	{.prefix = "+migrate",.name = "statementbegin",.read = read_nothing},
@@ -564,7 +566,7 @@ read_online(FileReader *reader, const Marker *marker,
 			const Lexer *lex, char *value)
 {
 	reader->result->online = true;
-	if (strcmp(marker->prefix, "migrate:") == 0)
+	if (strcmp(marker->prefix, "migrate:") == 0 || strcmp(marker->prefix, "+migrate") == 0)
 		read_section(reader, marker, lex, value);
 }
 

@@ -4,7 +4,7 @@
  *
  * One small JSON object an event, the same members first in all of them.  A
  * notification goes out with the commit, so what was undone was never told.
- * That something begins is told by another transaction: see run_start.c.
+ * That something begins is told by another transaction: see run_tell.c.
  */
 #include "postgres.h"
 

@@ -5,6 +5,8 @@
 --   undo_migration(seed)     some of them
 --   undo_check(statements)   runs them, undoes them, and says what is different;
 --                            leaves everything as it was
+--   undo_trip(statements, fingerprint)  the same as a migration: apply, rollback by the
+--                            derived way back, apply again
 CREATE TABLE public.undo_pool (n int GENERATED ALWAYS AS IDENTITY PRIMARY KEY, sql text NOT NULL);
 
 CREATE FUNCTION public.undo_base() RETURNS void LANGUAGE plpgsql AS $base$
@@ -210,5 +212,71 @@ BEGIN
       outcome := 'FAILED';
       detail := concat(SQLERRM, E'\n    in ', s);
   END;
+END
+$$;
+
+-- As undo_check(), through migmgr: there, back, and there again.  was is the
+-- fingerprint of the schema.
+--   equal      the schema is as it was, and then again as the migration left it
+--   explained  it is not, and the migration's entry says why
+-- Anything else is wrong.
+CREATE FUNCTION public.undo_trip(statements text[], was text, OUT outcome text, OUT ran text[], OUT reversible text, OUT detail text) LANGUAGE plpgsql AS $$
+DECLARE
+  became text;
+  now jsonb;
+  script text;
+  s text;
+  step text := 'apply';
+BEGIN
+  ran := '{}';
+  SET LOCAL client_min_messages = error;
+  SET LOCAL check_function_bodies = off;
+  -- those that run after one another
+  BEGIN
+    FOREACH s IN ARRAY statements LOOP
+      BEGIN
+        EXECUTE s;
+        ran := ran || s;
+      EXCEPTION WHEN OTHERS THEN
+        NULL;
+      END;
+    END LOOP;
+    RAISE EXCEPTION USING ERRCODE = 'MG999';
+  EXCEPTION WHEN SQLSTATE 'MG999' THEN
+    NULL;
+  END;
+  IF ran = '{}' THEN
+    outcome := 'equal';
+    RETURN;
+  END IF;
+  script := array_to_string(ran, E';\n');
+  BEGIN
+    SELECT a.reversible INTO reversible FROM migmgr.apply('1', 'trip', script) AS a;
+    became := migmgr.schema_fingerprint();
+    step := 'rollback';
+    PERFORM migmgr.rollback('1', 'trip', on_data => 'discard');
+    IF migmgr.schema_fingerprint() = was THEN
+      step := 'apply again';
+      PERFORM migmgr.apply('1', 'trip', script);
+      outcome := CASE WHEN migmgr.schema_fingerprint() = became THEN 'equal' ELSE 'DIFFERENT THE SECOND TIME' END;
+    ELSE
+      outcome := CASE WHEN reversible ~ 'but' THEN 'explained' ELSE 'DIFFERENT' END;
+      now := (SELECT jsonb_agg(to_jsonb(d)) FROM migmgr_internal.describe() AS d);
+    END IF;
+    RAISE EXCEPTION USING ERRCODE = 'MG999';
+  EXCEPTION
+    WHEN SQLSTATE 'MG999' THEN NULL;
+    WHEN SQLSTATE 'MG210' THEN
+      outcome := CASE WHEN reversible ~ '^no: .' THEN 'explained' ELSE 'NO WAY BACK' END;
+    WHEN OTHERS THEN
+      outcome := 'FAILED';
+      detail := concat(step, ': ', SQLERRM);
+  END;
+  IF now IS NOT NULL THEN
+    SELECT string_agg(concat_ws(E'\n    ', coalesce(x.identity, y.identity), x.definition, 'BUT NOW', y.definition), E'\n' ORDER BY coalesce(x.identity, y.identity) COLLATE "C") INTO detail
+      FROM migmgr_internal.describe() AS x
+      FULL JOIN jsonb_to_recordset(now) AS y(kind text, identity text, definition text) ON y.kind = x.kind AND y.identity = x.identity
+     WHERE x.definition IS DISTINCT FROM y.definition;
+  END IF;
 END
 $$;

@@ -83,7 +83,7 @@ sub migrations
 		my ($version, $rest) = $name =~ /^[Vv]?([0-9][0-9.\-]*(?:_[0-9.]+(?=__))?)(.*)$/ or next;
 		$version =~ s/[.\-]+$//;
 		$rest =~ s/^[_.\-]+//;
-		(my $key = $version) =~ s/(\d+)/sprintf('%020d', $1)/ge;
+		(my $key = $version) =~ s/(\d+)/('0' x (40 - length $1)) . $1/ge;
 		my $text = slurp($path);
 		# what goes back is left out: it is to be derived
 		$text =~ s/^--\s*(\+goose\s+down|\+migrate\s+down|migrate:down|migmgr:down)\b.*\z//ims;
@@ -201,6 +201,11 @@ foreach my $directory (@ARGV)
 	my @done;
 	psql("DROP DATABASE IF EXISTS \"$keep\" WITH (FORCE);", 'postgres');
 	fresh_database();
+	if (-f "$directory/prelude.sql")
+	{
+		my (undef, $why) = attempt(slurp("$directory/prelude.sql"));
+		die "prelude.sql: $why" if $why;
+	}
 	print "== $project: ", scalar(@all), " migrations\n";
 	my $before = state();
 	foreach my $one (@all)
@@ -247,6 +252,14 @@ foreach my $directory (@ARGV)
 		my $is_said = $reversible =~ /but|^no/;
 		push @done, $call;
 		my ($back, $no) = psql('SELECT * FROM migmgr.rollback(' . quoted($version) . ", 'corpus', on_data => '" . ($ENV{ON_DATA} || 'archive') . "');");
+		# one that runs online goes on by itself
+		for (my $n = 0; defined $back && $back =~ /\|queued\|/ && $n < 300; $n++)
+		{
+			my ($status) = psql("SELECT pg_catalog.pg_sleep(0.1); SELECT status FROM migmgr.history WHERE version = " . quoted($version) . ' LIMIT 1;');
+			next if $status =~ /^(queued|running)/m;
+			($back, $no) = (undef, $status) if $status =~ /^failed/m;
+			last;
+		}
 		my $then = state();
 		if (!defined $back)
 		{

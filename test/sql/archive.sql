@@ -134,6 +134,13 @@ SELECT status FROM migmgr.rollback('005', on_data => 'archive');
 SELECT status, detail FROM migmgr.apply('005', 'seeded', 'CREATE TABLE seeded (a int, at timestamptz); INSERT INTO seeded VALUES (3, clock_timestamp())', 'DROP TABLE seeded');
 SELECT a FROM seeded ORDER BY a;
 
+-- a domain with a check goes along
+SELECT status FROM migmgr.apply('006', 'checked', 'CREATE DOMAIN positive AS int CHECK (VALUE > 0); CREATE TABLE counted (a positive)', 'DROP TABLE counted; DROP DOMAIN positive');
+INSERT INTO counted VALUES (7);
+SELECT status FROM migmgr.rollback('006', on_data => 'archive');
+SELECT status, detail FROM migmgr.apply('006', 'checked', 'CREATE DOMAIN positive AS int CHECK (VALUE > 0); CREATE TABLE counted (a positive)', 'DROP TABLE counted; DROP DOMAIN positive');
+TABLE counted;
+
 -- purge
 SELECT * FROM public.caught($$SELECT * FROM migmgr.purge_archive()$$) \gx
 SELECT state, message FROM public.caught($$SELECT * FROM migmgr.purge_archive('migmgr_archive_0')$$);

@@ -106,12 +106,19 @@ INSERT INTO script (sql) VALUES
   ('ALTER TYPE mood RENAME TO feeling; CREATE TYPE mood AS ENUM (''sad'', ''well''); ALTER TABLE felt DROP CONSTRAINT felt_check; DROP INDEX felt_m; DROP VIEW sadness; ALTER TABLE felt ALTER m DROP DEFAULT, ALTER m TYPE mood USING m::text::mood, ALTER m SET DEFAULT ''well'''),
   ('ALTER TABLE counted SET SCHEMA extra; ALTER SCHEMA extra RENAME TO more; ALTER TABLE more.counted ADD CHECK (id > 0)'),
   ('ALTER TYPE mood RENAME VALUE ''glad'' TO ''happy''; ALTER TABLE felt DROP CONSTRAINT felt_check; ALTER TABLE felt ALTER ms DROP DEFAULT'),
+  -- what was made is needed by what was changed
+  ('CREATE TABLE names (name text); CREATE OR REPLACE VIEW shown_again AS SELECT name FROM names; CREATE OR REPLACE FUNCTION calc(a int) RETURNS int BEGIN ATOMIC SELECT count(*) FROM names; END'),
   -- the numbers of an identity column go with the table
   ('DROP TABLE counted'),
   -- foreign keys that a new type makes again, on other tables too
   ('ALTER TABLE numbered ALTER COLUMN id TYPE bigint; ALTER TABLE numbering ALTER COLUMN n TYPE bigint'),
+  ('ALTER TABLE numbering DROP CONSTRAINT numbering_n_fkey; ALTER TABLE numbering ALTER COLUMN n TYPE text; ALTER TABLE numbered ALTER COLUMN id TYPE text; ALTER TABLE numbering ADD FOREIGN KEY (n) REFERENCES numbered ON DELETE CASCADE'),
   -- a new value of an enum: the type is made again without it
-  ('ALTER TYPE mood ADD VALUE ''angry'' BEFORE ''glad''; ALTER TYPE mood ADD VALUE ''bored''');
+  ('ALTER TYPE mood ADD VALUE ''angry'' BEFORE ''glad''; ALTER TYPE mood ADD VALUE ''bored'''),
+  ('ALTER TYPE mood ADD VALUE ''angry''; ALTER TYPE mood RENAME VALUE ''sad'' TO ''down''; ALTER TYPE mood RENAME TO temper'),
+  -- what was made, and needs what was made after it
+  ('CREATE TABLE one (id int); CREATE TABLE two (id int); CREATE UNIQUE INDEX one_id ON one (id); ALTER TABLE two ADD FOREIGN KEY (id) REFERENCES one (id)'),
+  ('CREATE TABLE one (id int); CREATE TABLE two (id int); ALTER TABLE one ADD COLUMN x int; CREATE POLICY p ON two USING (EXISTS (SELECT FROM one WHERE x = two.id))');
 
 INSERT INTO base (id, at) VALUES (1, '2026-01-01'), (2, '2026-01-02');
 SET client_min_messages = error;

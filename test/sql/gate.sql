@@ -197,9 +197,21 @@ SELECT n, c.state, c.message FROM (VALUES
     (24, $$set_policy('production', 'window', '2001-01-01 02:00-04:00')$$), (25, $$set_policy('production', 'window', 'Caturday 02:00-04:00')$$),
     (26, $$set_policy('production', 'window', '2026-02-30 02:00-04:00')$$), (27, $$set_policy('production', 'window', '02:00-26:00')$$),
     (28, $$set_policy('production', 'window', '02:00-04:00 Nowhere/City')$$), (29, $$set_policy('production', 'window', 'at night')$$),
-    (30, $$set_policy('production', 'window', '02:00-04:00', for_role => 'regress_migmgr_op')$$), (31, $$waive('protected', 'x')$$), (32, $$receipt('010')$$)) AS v(n, call),
+    (30, $$set_policy('production', 'window', '02:00-04:00', for_role => 'regress_migmgr_op')$$), (31, $$waive('protected', 'x')$$), (32, $$receipt('010')$$),
+    (33, $$set_policy('production', 'max_backup_age', '999999999999999999 days')$$), (34, $$set_policy('production', 'soak', '0, 3651 days')$$),
+    (35, $$set_policy('production', 'approval_expiry', '5256001 minutes')$$), (36, $$waive('window', '  ')$$), (37, $$waive('window', 'x', version => 'not a version!')$$)) AS v(n, call),
   LATERAL public.caught('SELECT migmgr.' || call) AS c ORDER BY n;
 SELECT state, message FROM public.caught($$SELECT migmgr.record_backup('b', now() + interval '1 hour', 1)$$);
+-- nor does an apply that is refused for an expired approval, one of other bytes, or a label that nobody asks for
+SELECT migmgr.require_approval('production', 'dev-lead') IS NOT NULL, migmgr.approve('091', 'dev-lead', checksum => :'sum') IS NOT NULL,
+       migmgr.approve('092', 'dev-lead', checksum => migmgr.checksum('CREATE TABLE late (i int)'), valid_for => '1 microsecond') IS NOT NULL;
+SELECT public.fingerprint() AS before \gset
+SELECT state, regexp_replace(message, 'lead: \w+', 'lead: SOMEBODY') AS message FROM public.caught($$SELECT * FROM migmgr.apply('091', 'late', 'CREATE TABLE late (i int)', options => '{"allow_out_of_order": true}')$$);
+SELECT state, regexp_replace(message, 'that of \w+', 'that of SOMEBODY') AS message FROM public.caught($$SELECT * FROM migmgr.apply('092', 'late', 'CREATE TABLE late (i int)', options => '{"skip_failed": true}')$$);
+SELECT * FROM public.try(format('SELECT migmgr.approve(''092'', ''dev-laed'', checksum => %L)', :'sum')) \gx
+SELECT public.fingerprint() = :'before' AS unchanged;
+SELECT migmgr.require_approval('production', 'dev-lead', required => false) IS NOT NULL AS done;
+SELECT public.fingerprint() AS before \gset
 SELECT public.fingerprint() = :'before' AS unchanged;
 
 -- when a window is open: Sat and Sun, through midnight, in a zone, announced

@@ -47,6 +47,18 @@ SELECT version, status FROM migmgr.apply('001');
 \set VERBOSITY default
 SELECT regexp_replace(detail, 'since .*', 'since TIME') AS detail, status FROM public.rows('001') WHERE name = 'version';
 
+-- apply warns of it as well, where policy says so: here of a flag that is on too early
+SELECT version, status FROM migmgr.submit('002_u.sql', E'-- migmgr:flag EARLY\nALTER TABLE t ADD k int;');
+SELECT migmgr.approve('002', 'dev-lead') IS NOT NULL AS approved, migmgr.set_flag('EARLY', 0, 'new') IS NOT NULL AS made, migmgr.set_flag('EARLY', 50, 'too early') IS NOT NULL AS raised;
+SELECT * FROM migmgr_internal.preflight_warnings('002') WHERE line LIKE 'flags%';
+SELECT migmgr.set_policy('production', 'preflight', 'on');
+SELECT * FROM migmgr_internal.preflight_warnings('002') WHERE line LIKE 'flags%';
+-- (what it says is in 014_tell.pl: a disk that is full would be said here, too)
+SET client_min_messages = error;
+SELECT version, status FROM migmgr.apply('002');
+SET client_min_messages = warning;
+SELECT migmgr.set_policy('production', 'preflight', NULL);
+
 -- jobs that run now, as far as the caller may see them
 CREATE TABLE jobs (id bigint PRIMARY KEY, state text NOT NULL, started_at timestamptz, last_heartbeat_at timestamptz);
 SELECT status, detail FROM migmgr.preflight() WHERE name = 'running jobs';

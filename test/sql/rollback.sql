@@ -89,6 +89,14 @@ SELECT count(*) FROM migmgr.watch('public.jobs');
 SELECT * FROM public.caught($q$SELECT * FROM migmgr.rollback('005')$q$) \gx
 SELECT count(*) FROM migmgr.unwatch('public.jobs');
 SELECT status FROM migmgr.rollback('005');
+-- whose own SQL fails: nothing has changed, and what there is to restore
+SELECT status FROM migmgr.apply('006', 'fails', 'CREATE TABLE fails (i int)', rollback_sql => 'DROP TABLE fails; SELECT 1 / count(*) FROM customers WHERE false',
+  options => '{"proof": "off"}');
+SELECT public.fingerprint() AS before \gset
+SELECT * FROM public.caught($q$SELECT * FROM migmgr.rollback('006')$q$) \gx
+SELECT public.fingerprint() = :'before' AS unchanged;
+SELECT migmgr.record_backup('nightly.dump', '2026-01-31 02:00:00+00', 1000, 's3://backups') IS NOT NULL AS recorded;
+SELECT state, detail FROM public.caught($q$SELECT * FROM migmgr.rollback('006')$q$) \gx
 SELECT status FROM migmgr.verify() WHERE check_name = 'chain';
 \connect postgres
 DROP DATABASE regress_migmgr_rollback;

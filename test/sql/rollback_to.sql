@@ -40,6 +40,9 @@ SELECT version, object, rows, state FROM migmgr.archives;
 -- the whole story is kept
 SELECT seq, event, version FROM migmgr.ledger WHERE version = '002' OR event = 'tag' ORDER BY seq;
 SELECT migmgr.note('002', 'goes out with the next release');
+-- a decision that is about no version
+SELECT regexp_replace(migmgr.note(NULL, 'drift: option C, says the manager'), '\d+', 'N') AS noted;
+SELECT version, detail::jsonb ->> 'note' AS note FROM migmgr.ledger WHERE event = 'note' ORDER BY seq;
 SELECT version, status, note FROM migmgr.history WHERE version = '002';
 SELECT status FROM migmgr.apply('002', 'two', 'CREATE TABLE two (i int)', 'DROP TABLE two');
 SELECT version, status, note FROM migmgr.history WHERE version = '002';
@@ -69,7 +72,7 @@ DROP ROLE rollback_to_login;
 -- mistakes
 CREATE TEMP TABLE try (n serial, sql text);
 INSERT INTO try (sql) VALUES ($$migmgr.rollback_to('nowhere')$$), ($$migmgr.rollback_to('003')$$), ($$migmgr.rollback_to(NULL)$$), ($$migmgr.tag('release 1')$$), ($$migmgr.tag('002')$$),
-  ($$migmgr.tag('')$$), ($$migmgr.tag(E'a\nb')$$), ($$migmgr.tag(NULL)$$), ($$migmgr.note('009', 'x')$$), ($$migmgr.note('002', ' ')$$), ($$migmgr.note(NULL, 'x')$$);
+  ($$migmgr.tag('')$$), ($$migmgr.tag(E'a\nb')$$), ($$migmgr.tag(NULL)$$), ($$migmgr.note('009', 'x')$$), ($$migmgr.note('002', ' ')$$), ($$migmgr.note(NULL, ' ')$$);
 SELECT t.sql, c.state, c.message FROM try AS t, LATERAL public.caught('SELECT * FROM ' || t.sql) AS c ORDER BY t.n;
 SELECT check_name, status FROM migmgr.verify() WHERE check_name IN ('chain', 'texts');
 \connect postgres

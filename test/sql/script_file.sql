@@ -54,7 +54,8 @@ SELECT n, public.parts(input) FROM (VALUES
   (24, E'\uFEFF-- migmgr:up\nselect 1;'),
   (25, E'select ''open\n-- migmgr:down\nselect 2;'),
   (26, E'select 1;\n-- migmgr:lock_timeout 500 ms\n'),
-  (27, E'select 1;\r-- migmgr:down\rselect 2;\r')
+  (27, E'select 1;\r-- migmgr:down\rselect 2;\r'),
+  (28, E'-- +migrate Up notransaction\nselect 1;\n-- +migrate Down notransaction\nselect 2;\n')
 ) AS t(n, input) ORDER BY n;
 
 -- markers that are wrong never pass in silence

@@ -135,6 +135,18 @@ is_deeply([ map { line($_) } grep { $_->{event} ne 'failed' } @events ], [
 	'event=applied version=001.4 name=quiet class=none', 'event=started version=001.5 action=apply name=fails',
 	'event=applied version=001.5 name=quick class=additive' ], 'policy tell_start');
 
+# and what preflight() warns of is told to the caller, where policy wants that
+my $warnings;
+$node->psql('shop', <<'SQL', stderr => \$warnings);
+SELECT migmgr.set_flag('early', 0, 'new'), migmgr.set_flag('early', 50, 'too early');
+SELECT FROM migmgr.submit('001.6_early.sql', E'-- migmgr:flag early\nCREATE TABLE early (a integer);');
+SELECT migmgr.set_policy('production', 'preflight', 'on');
+SELECT FROM migmgr.apply('001.6');
+SELECT migmgr.set_policy('production', 'preflight', NULL);
+SQL
+like($warnings, qr/WARNING:  migration "001\.6": flags: on before their migration: early \(50 %\)\nHINT:  SELECT migmgr\.set_flag\('early', 0,/,
+	'apply warns of a flag that is on too early');
+
 # dead letters: at 10, at 100, not each
 $node->safe_psql('shop', <<'SQL');
 CREATE TABLE jobs (id bigint PRIMARY KEY, status text NOT NULL, last_heartbeat_at timestamptz, started_at timestamptz);

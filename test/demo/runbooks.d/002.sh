@@ -41,7 +41,7 @@ ROLLBACK;"
 says "58" "all of them in one call (and undone here)"
 line 59-69 "Option C: fresh baseline (recommended); manager decision required"
 sql "SELECT * FROM migmgr.baseline('20251031000000', 'october');
-SELECT migmgr.note('20251031000000', 'option C, decided by the manager: https://tickets/400') IS NOT NULL AS noted;"
+SELECT migmgr.note(NULL, 'migration drift: option C, decided by the manager: https://tickets/400') IS NOT NULL AS noted;"
 says "baseline"
 line 77 "[ ] Migration Drift Resolved"
 sql "\\set listing \`cd hotdash && sha256sum $demo_file\`

@@ -1,14 +1,14 @@
 /*
- * run_start.c
- *	  Who listens is told that a migration begins.
+ * run_tell.c
+ *	  Who listens is told that a migration begins, and that it has ended.
  *
- * Where the run commits by itself that is a transaction of its own, before the
- * first try.  A function cannot send anything before its caller commits, so a
- * background worker has to, which is too dear for a migration that takes a few
- * milliseconds: its end is told almost at once.  So policy tell_start is
- * "auto", unless somebody sets it: a function's start is told where a
- * statement takes as long as there is data, or nobody knows how long, and when
- * a lock was not to be had.
+ * The end goes out with its commit.  For the start a run that commits by itself
+ * has a transaction of its own, before the first try.  A function cannot send
+ * anything before its caller commits, so a background worker has to, which is
+ * too dear for a migration that takes a few milliseconds: its end is told
+ * almost at once.  So policy tell_start is "auto", unless somebody sets it: a
+ * function's start is told where a statement takes as long as there is data, or
+ * nobody knows how long, and when a lock was not to be had.
  */
 #include "postgres.h"
 
@@ -19,10 +19,11 @@
 #include "utils/json.h"
 
 #include "facts.h"
+#include "flag.h"
 #include "ledger.h"
 #include "migmgr.h"
 #include "run.h"
-#include "run_start.h"
+#include "run_tell.h"
 #include "spi_util.h"
 #include "tell.h"
 
@@ -74,7 +75,7 @@ tell_start(void)
 	return rule;
 }
 
-/* See run_start.h. */
+/* See run_tell.h. */
 void
 run_start_judged(Run *run, const Node *statement, const Verdict *verdict)
 {
@@ -97,7 +98,7 @@ run_start_judged(Run *run, const Node *statement, const Verdict *verdict)
 		run->lasting = true;
 }
 
-/* See run_start.h. */
+/* See run_tell.h. */
 void
 run_start_send(Run *run)
 {
@@ -115,7 +116,7 @@ run_start_send(Run *run)
 	start_send(request->version, start_detail(run));
 }
 
-/* See run_start.h. */
+/* See run_tell.h. */
 bool
 run_start_tell(Run *run)
 {
@@ -143,4 +144,22 @@ start_detail(const Run *run)
 	}
 	appendStringInfoChar(&json, '}');
 	return json.data;
+}
+
+/* Tells who listens, and binds the flags of what was applied; after its record. */
+void
+run_tell(const Run *run)
+{
+	const RunRequest *request = run->request;
+	StringInfoData json;
+
+	start_sent();
+	initStringInfo(&json);
+	appendStringInfoString(&json, "{\"name\": ");
+	escape_json(&json, request->name);
+	appendStringInfo(&json, ", \"class\": \"%s\", \"statements\": %d, \"ms\": %.0f}",
+					 class_name(run->class), list_length(run->done), run->ms);
+	tell_event(request->action == RUN_APPLY ? "applied" : "rolled back", request->version, json.data);
+	if (request->action == RUN_APPLY)
+		flag_applied(request->version, request->flags);
 }

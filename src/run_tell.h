@@ -1,9 +1,9 @@
 /*
- * run_start.h
+ * run_tell.h
  *	  Who listens is told that a migration begins.
  */
-#ifndef MIGMGR_RUN_START_H
-#define MIGMGR_RUN_START_H
+#ifndef MIGMGR_RUN_TELL_H
+#define MIGMGR_RUN_TELL_H
 
 #include "run.h"
 
@@ -21,4 +21,4 @@ extern void run_start_send(Run *run);
 /* For a run that commits: tells with the next commit.  False: not wanted. */
 extern bool run_start_tell(Run *run);
 
-#endif							/* MIGMGR_RUN_START_H */
+#endif							/* MIGMGR_RUN_TELL_H */
