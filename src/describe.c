@@ -7,8 +7,9 @@
  * catalog has rows of ours.  Texts are the server's own (pg_get_*def,
  * format_type), with the settings that they depend on pinned.
  *
- * Objects of others may come and go meanwhile: nothing is locked, and what is
- * gone when its text is asked for is left out.
+ * Others may change the schema meanwhile.  Nothing is locked here; the server
+ * opens relations for what only it can write: views, and expressions with more
+ * than columns in them.  What is gone when its text is asked for is left out.
  */
 #include "postgres.h"
 

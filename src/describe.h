@@ -235,6 +235,10 @@ extern void describe_extension(Describer *d, HeapTuple tuple);
 /* of a sequence: options as CREATE SEQUENCE takes them; NULL: there is none */
 extern char *sequence_text(Describer *d, Oid relid);
 
+/* how an operator class is written behind a column, and a partition key; NULL: it is gone */
+extern const char *opclass_text(Describer *d, Oid opclass, Oid type);
+extern const char *partition_key(Describer *d, const DescribedRelation *rel);
+
 /* parts of a relation */
 extern void describe_sequence(Describer *d, const DescribedRelation *rel);
 extern bool constraint_has_index(Form_pg_constraint form);

@@ -57,11 +57,11 @@ static int	compare_key(const void *a, const void *b, Size size);
 static char *write_expression(const DescribedRelation *rel, Node *node);
 static bool is_laid_out(Node *node, void *context);
 
-/* An expression of a relation as the server writes it. */
+/* An expression of a relation as the server writes it; NULL for none. */
 const char *
 relation_expression(Describer *d, const DescribedRelation *rel, const char *tree)
 {
-	const char *text = known_expression(d, rel, tree);
+	const char *text = tree == NULL ? NULL : known_expression(d, rel, tree);
 
 	return text != NULL ? text : expression_text(tree, rel->oid);
 }

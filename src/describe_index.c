@@ -237,6 +237,15 @@ class_of(Describer *d, Oid opclass, Oid type)
 	return class;
 }
 
+/* How it is written behind a column of the type: '' for the default one; NULL: it is gone. */
+const char *
+opclass_text(Describer *d, Oid opclass, Oid type)
+{
+	const DescribedClass *class = class_of(d, opclass, type);
+
+	return class->method == NULL ? NULL : class->text;
+}
+
 static void
 find_class(Describer *d, DescribedClass *class)
 {

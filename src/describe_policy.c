@@ -39,8 +39,8 @@ describe_policy(Describer *d, const DescribedRelation *rel, HeapTuple tuple)
 	const char *name = quote_identifier(NameStr(form->polname));
 	char	   *qual = read_text(d, READ_POLICY, tuple, Anum_pg_policy_polqual);
 	char	   *with_check = read_text(d, READ_POLICY, tuple, Anum_pg_policy_polwithcheck);
-	const char *using = expression_text(qual, rel->oid);
-	const char *check = expression_text(with_check, rel->oid);
+	const char *using = relation_expression(d, rel, qual);
+	const char *check = relation_expression(d, rel, with_check);
 	bool		isnull;
 	char	   *roles = roles_text(read_column(d, READ_POLICY, tuple, Anum_pg_policy_polroles, &isnull));
 	char	   *comment = comment_text(d, PolicyRelationId, form->oid, 0);

@@ -85,15 +85,16 @@ describe_relation(Describer *d, HeapTuple tuple)
 
 /*
  * Is this a relation of ours?  Neither a temporary one, nor a member of an
- * extension, nor one that is part of something else.
+ * extension, nor one that is part of something else.  Of a composite type it is
+ * the type that is a member.
  */
 bool
 is_described_relation(Describer *d, Form_pg_class class)
 {
 	return kind_of(class->relkind) != NULL && class->relpersistence != RELPERSISTENCE_TEMP &&
 		namespace_text(d, class->relnamespace) != NULL &&
-		!is_extension_member(d, RelationRelationId, class->oid) &&
-		!(OidIsValid(class->reltype) && is_extension_member(d, TypeRelationId, class->reltype));
+		(class->relkind == RELKIND_COMPOSITE_TYPE ? !is_extension_member(d, TypeRelationId, class->reltype)
+		 : !is_extension_member(d, RelationRelationId, class->oid));
 }
 
 static const char *
@@ -238,7 +239,7 @@ describe_origin(Describer *d, DescribeRow *row, const DescribedRelation *rel)
 	}
 	if (rel->relkind == RELKIND_PARTITIONED_TABLE)
 	{
-		const char *key = server_text(pg_get_partkeydef, 1, ObjectIdGetDatum(rel->oid));
+		const char *key = partition_key(d, rel);
 
 		if (key != NULL)
 			appendStringInfo(out, " PARTITION BY %s", key);

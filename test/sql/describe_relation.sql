@@ -34,6 +34,9 @@ CREATE FUNCTION public.misread() RETURNS TABLE (identity text, ours text, server
     LEFT JOIN pg_attrdef AS a ON a.adrelid = d.objid AND a.adnum = d.objsubid
    WHERE d.kind LIKE '% column' AND d.e IS DISTINCT FROM pg_get_expr(a.adbin, a.adrelid)
   UNION ALL
+  SELECT d.identity, d.facts ->> 'partition_by', pg_get_partkeydef(d.objid) FROM migmgr_internal.describe() AS d
+   WHERE d.kind = 'table' AND d.facts ->> 'partition_by' IS DISTINCT FROM pg_get_partkeydef(d.objid)
+  UNION ALL
   SELECT d.identity, d.facts ->> 'type', format_type(a.atttypid, a.atttypmod) FROM migmgr_internal.describe() AS d
     JOIN pg_attribute AS a ON a.attrelid = d.objid AND a.attnum = d.objsubid
    WHERE d.kind LIKE '% column' AND d.facts ->> 'type' IS DISTINCT FROM format_type(a.atttypid, a.atttypmod)
@@ -60,6 +63,8 @@ ALTER TABLE app.child ADD CONSTRAINT later CHECK (extra > 0) NOT VALID;
 CREATE TABLE app.typed OF app.pair (a WITH OPTIONS DEFAULT 3, PRIMARY KEY (a));
 CREATE TABLE app.part_e (k int, "T" text) PARTITION BY RANGE (app.f(k), "T" COLLATE "C" text_pattern_ops);
 CREATE TABLE app.part (k int, at timestamptz, t text, CONSTRAINT part_pk PRIMARY KEY (k, at)) PARTITION BY RANGE (k, at);
+CREATE TABLE app.part_h (k app.word, "T" text, e int[]) PARTITION BY HASH (k, "T" text_pattern_ops, e);
+CREATE TABLE app.part_c ("T" text COLLATE "C", k app.mood) PARTITION BY RANGE ("T" COLLATE "POSIX" text_pattern_ops, k);
 CREATE TABLE app.part_1 PARTITION OF app.part (t DEFAULT 'one') FOR VALUES FROM (MINVALUE, MINVALUE) TO (1, '2026-01-01 00:00+02') PARTITION BY LIST (k);
 CREATE TABLE app.part_1_x PARTITION OF app.part_1 FOR VALUES IN (0, -1);
 CREATE TABLE app.part_d PARTITION OF app.part DEFAULT;
