@@ -57,7 +57,7 @@ static void note_wait(Run *run);
 static void add_detail(ErrorData *error, const char *line);
 static bool worth_a_retry(const Run *run, const ErrorData *error);
 static bool wait_before_retry(void *arg);
-static void refuse_later(const Run *run, const char *lines, const char *newest) pg_attribute_noreturn();
+pg_noreturn static void refuse_later(const Run *run, const char *lines, const char *newest);
 static bool name_dependents(void *arg);
 static char *run_totals(const Run *run);
 static RunRow *run_failed(Run *run, ErrorData *error);
