@@ -18,6 +18,7 @@
 #include "commands/trigger.h"
 #include "miscadmin.h"
 #include "nodes/makefuncs.h"
+#include "nodes/parsenodes.h"
 #include "storage/lmgr.h"
 #include "storage/lock.h"
 #include "utils/builtins.h"
@@ -39,6 +40,7 @@
 
 #define PROOF_WAIT_MS 100
 
+static bool is_one_drop(const Script *down);
 static char *too_much(const Run *run);
 static char *too_much_of(const Run *run, const Verdict *verdict);
 static char *lock_of_made(void);
@@ -61,7 +63,7 @@ proof_run(Run *run)
 		return;
 	if (mode == PROOF_AUTO && (inverse->not_proved = lock_of_made()) != NULL)
 		return;
-	if (mode == PROOF_AUTO && inverse->only_drops && list_length(run->down->statements) == 1)
+	if (mode == PROOF_AUTO && inverse->only_drops && is_one_drop(run->down))
 		return;					/* no other order, and nothing else to do */
 	if (mode == PROOF_AUTO && (inverse->not_proved = too_much(run)) != NULL)
 		return;
@@ -85,6 +87,16 @@ proof_run(Run *run)
 				 errmsg("the way back of %s does not lead back", run->what),
 				 errdetail("%s", error != NULL ? error->message : proof_words(inverse)),
 				 errhint("Correct the way back, or leave out option \"proof\".")));
+}
+
+/* Is it a single statement, and not one about rows? */
+static bool
+is_one_drop(const Script *down)
+{
+	const ScriptStatement *statement = linitial(down->statements);
+
+	return list_length(down->statements) == 1 &&
+		(IsA(statement->raw->stmt, DropStmt) || IsA(statement->raw->stmt, AlterTableStmt));
 }
 
 /* What the proof has found, in one text. */
