@@ -63,7 +63,7 @@ bench:
 
 # By themselves: they download what they need before they go into the sandbox.
 peers:
-	@$(TOOL_ENV) test/peers/run $(ONLY)
+	@$(TOOL_ENV) CORPUS='$(CORPUS)' test/peers/run $(ONLY)
 
 lint:
 	@test/tools/lint

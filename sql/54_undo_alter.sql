@@ -300,9 +300,9 @@ BEGIN
       b := jsonb_build_object('by', coalesce(b -> 'raw' -> 'members', (SELECT jsonb_object_agg(m, m) FROM jsonb_array_elements_text(b -> 'members') AS m), '{}'));
       RETURN QUERY SELECT format('ALTER %s DROP %s', subject, regexp_replace(coalesce(
           (SELECT y.key FROM jsonb_each_text(b -> 'by') AS y WHERE split_part(y.value, '/', 1) = split_part(x.value, '/', 1) LIMIT 1), x.key),
-          '^(TABLE ("([^"]|"")*"|[^."])+\.("([^"]|"")*"|[^ "])+).*$', '\1')), NULL::text
+          '^TABLE (("([^"]|"")*"|[^."])+\.("([^"]|"")*"|[^ "])+).*$', 'TABLE ONLY \1')), NULL::text
         FROM jsonb_each_text(a -> 'by') AS x WHERE NOT EXISTS (SELECT FROM jsonb_each_text(b -> 'by') AS y WHERE y.value = x.value);
-      RETURN QUERY SELECT format('ALTER %s ADD %s', subject, y.key), NULL::text
+      RETURN QUERY SELECT format('ALTER %s ADD %s', subject, regexp_replace(y.key, '^TABLE ', 'TABLE ONLY ')), NULL::text
         FROM jsonb_each_text(b -> 'by') AS y WHERE NOT EXISTS (SELECT FROM jsonb_each_text(a -> 'by') AS x WHERE x.value = y.value);
     END IF;
   ELSIF kind = 'default acl' THEN

@@ -100,7 +100,7 @@ BEGIN
       RETURN QUERY SELECT format('ALTER STATISTICS %s SET STATISTICS %s', identity, f ->> 'statistics'), NULL::text;
     END IF;
   ELSIF kind = 'publication' THEN
-    RETURN QUERY SELECT concat('CREATE ', subject, CASE WHEN f ? 'all_tables' THEN ' FOR ALL TABLES' END, ' FOR ' || migmgr_internal.joined(f -> 'members'), ' WITH (', f ->> 'options', ')'), NULL::text;
+    RETURN QUERY SELECT concat('CREATE ', subject, CASE WHEN f ? 'all_tables' THEN ' FOR ALL TABLES' END, ' FOR ' || (SELECT string_agg(regexp_replace(m, '^TABLE ', 'TABLE ONLY '), ', ' ORDER BY o) FROM jsonb_array_elements_text(f -> 'members') WITH ORDINALITY AS x(m, o)), ' WITH (', f ->> 'options', ')'), NULL::text;
   ELSIF kind = 'default acl' THEN
     RETURN QUERY SELECT s, NULL::text FROM migmgr_internal.undo_default_privileges(f, NULL, f -> 'privileges') AS s;
   ELSIF kind = 'extension' THEN

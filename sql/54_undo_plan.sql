@@ -483,6 +483,13 @@ BEGIN
            WHERE t.before_key = parent AND x.kind = p.kind AND x.b -> 'facts' ->> 'name' = f ->> 'name'
              AND (x.b ->> 'parent' = 'table ' || (t.b -> 'facts' ->> 'partition_of') OR t.b -> 'facts' -> 'inherits' ? migmgr_internal.undo_parent(x.b ->> 'parent')));
         p.changed := ARRAY(SELECT c FROM unnest(p.changed) AS c WHERE c NOT IN ('type', 'collation', 'generated', 'virtual'));
+      ELSIF p.kind = 'publication' AND p.a -> 'facts' -> 'raw' ? 'members' THEN
+        -- members have their former names by now
+        p.a := jsonb_set(p.a, '{facts,raw,members}', (
+          SELECT coalesce(jsonb_object_agg(coalesce((
+                   SELECT 'TABLE ' || (x.b ->> 'identity') || substr(m.key, length('TABLE ' || (x.a ->> 'identity')) + 1) FROM unnest(pairs) AS x
+                    WHERE x.kind = 'table' AND x.b IS NOT NULL AND starts_with(m.key || ' ', 'TABLE ' || (x.a ->> 'identity') || ' ')), m.key), m.value), '{}')
+            FROM jsonb_each(p.a -> 'facts' -> 'raw' -> 'members') AS m));
       END IF;
       RETURN QUERY SELECT step.phase, step.key, step.needs, step.kind, step.identity, s.sql, s.irreversible
         FROM (SELECT * FROM migmgr_internal.undo_alter(p.kind, p.b ->> 'identity', parent, f, p.a -> 'facts', p.changed)

@@ -325,6 +325,18 @@ BEGIN
                         ELSE 'ALTER TABLE %s ALTER COLUMN %I DROP DEFAULT' END,
       archive_table.relid::regclass, item.attname);
   END LOOP;
+  -- a domain that stays may become a stricter one again
+  FOR item IN
+    WITH RECURSIVE base(attname, typid, typmod) AS (
+      SELECT a.attname, a.atttypid, a.atttypmod FROM pg_attribute AS a JOIN pg_type AS t ON t.oid = a.atttypid AND t.typtype = 'd'
+       WHERE a.attrelid = archive_table.relid AND a.attnum > 0 AND NOT a.attisdropped AND t.oid <> ALL (dropped)
+      UNION ALL
+      SELECT b.attname, t.typbasetype, t.typtypmod FROM base AS b JOIN pg_type AS t ON t.oid = b.typid AND t.typtype = 'd'
+    )
+    SELECT b.attname, format_type(b.typid, b.typmod) AS type FROM base AS b JOIN pg_type AS t ON t.oid = b.typid AND t.typtype <> 'd'
+  LOOP
+    EXECUTE format('ALTER TABLE %s ALTER COLUMN %I TYPE %s', archive_table.relid::regclass, item.attname, item.type);
+  END LOOP;
   FOR i IN 1 .. cardinality(again) LOOP
     EXECUTE again[i];
   END LOOP;

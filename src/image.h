@@ -25,6 +25,7 @@ extern void image_see(Node *parsetree);
 extern void image_want(Oid classid, Oid objid);
 extern void image_want_renamed(ObjectAddress address);
 extern void image_want_mentions(Oid classid, Oid objid, int32 subid);
+extern void image_want_referenced(Oid relid);
 extern void image_want_column_mentions(Oid relid, const char *column);
 extern void image_want_by_query(const char *sql, const char *arg);
 extern void image_miss(const char *what);

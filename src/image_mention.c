@@ -24,6 +24,7 @@
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 
+#include "facts.h"
 #include "image.h"
 
 static List *referring(const ObjectAddress *address);
@@ -117,6 +118,16 @@ image_want_renamed(ObjectAddress address)
 {
 	image_want(address.classId, address.objectId);
 	image_want_mentions(address.classId, address.objectId, 0);
+}
+
+/* See image.h.  Triggers of a table's foreign keys are on those that they reference. */
+void
+image_want_referenced(Oid relid)
+{
+	ListCell   *lc;
+
+	foreach(lc, fact_referenced(relid, NULL, InvalidAttrNumber))
+		image_want(RelationRelationId, lfirst_oid(lc));
 }
 
 /* See image.h.  The tables below are locked already. */

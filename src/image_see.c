@@ -323,6 +323,8 @@ see_alter_table(Node *node)
 		/* foreign keys and the like are made again, on other tables too */
 		if (cmd->subtype == AT_AlterColumnType)
 			image_want_column_mentions(relid, cmd->name);
+		else if (cmd->subtype == AT_AlterConstraint)
+			image_want_referenced(relid);
 		if (cmd->def != NULL && IsA(cmd->def, PartitionCmd))
 			want_relation(castNode(PartitionCmd, cmd->def)->name, AccessExclusiveLock, true);
 	}
@@ -665,7 +667,8 @@ see_operator(Node *node)
 
 /*
  * What is dropped after its own parts, and is not what it was by then: an
- * operator class after its members, a range type after its multirange.
+ * operator class after its members, a range type after its multirange; and what
+ * goes with a schema.
  */
 static void
 see_drop(Node *node)
@@ -674,10 +677,16 @@ see_drop(Node *node)
 	ListCell   *lc;
 
 	if (stmt->removeType != OBJECT_OPCLASS && stmt->removeType != OBJECT_OPFAMILY &&
-		stmt->removeType != OBJECT_TYPE)
+		stmt->removeType != OBJECT_TYPE && stmt->removeType != OBJECT_SCHEMA)
 		return;
 	foreach(lc, stmt->objects)
-		want_address(fact_address(stmt->removeType, lfirst(lc), NULL));
+	{
+		ObjectAddress address = fact_address(stmt->removeType, lfirst(lc), NULL);
+
+		want_address(address);
+		if (stmt->behavior == DROP_CASCADE)
+			image_want_mentions(address.classId, address.objectId, 0);
+	}
 }
 
 static void

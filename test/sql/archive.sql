@@ -141,6 +141,14 @@ SELECT status FROM migmgr.rollback('006', on_data => 'archive');
 SELECT status, detail FROM migmgr.apply('006', 'checked', 'CREATE DOMAIN positive AS int CHECK (VALUE > 0); CREATE TABLE counted (a positive)', 'DROP TABLE counted; DROP DOMAIN positive');
 TABLE counted;
 
+-- a domain that was there before, and gets its stricter check again
+CREATE DOMAIN short AS varchar(9) CHECK (length(VALUE) < 3);
+SELECT status FROM migmgr.apply('007', 'looser', 'ALTER DOMAIN short DROP CONSTRAINT short_check; ALTER DOMAIN short ADD CONSTRAINT short_check CHECK (length(VALUE) < 9); CREATE TABLE words (w short)');
+INSERT INTO words VALUES ('longer');
+SELECT status FROM migmgr.rollback('007', on_data => 'archive');
+SELECT status FROM migmgr.apply('007', 'looser', 'ALTER DOMAIN short DROP CONSTRAINT short_check; ALTER DOMAIN short ADD CONSTRAINT short_check CHECK (length(VALUE) < 9); CREATE TABLE words (w short)');
+SELECT w, pg_typeof(w) FROM words;
+
 -- purge
 SELECT * FROM public.caught($$SELECT * FROM migmgr.purge_archive()$$) \gx
 SELECT state, message FROM public.caught($$SELECT * FROM migmgr.purge_archive('migmgr_archive_0')$$);

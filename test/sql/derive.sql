@@ -110,6 +110,10 @@ INSERT INTO script (sql) VALUES
   ('CREATE TABLE names (name text); CREATE OR REPLACE VIEW shown_again AS SELECT name FROM names; CREATE OR REPLACE FUNCTION calc(a int) RETURNS int BEGIN ATOMIC SELECT count(*) FROM names; END'),
   -- the numbers of an identity column go with the table
   ('DROP TABLE counted'),
+  ('ALTER TABLE other ALTER CONSTRAINT other_base_fkey DEFERRABLE; ALTER TABLE other RENAME CONSTRAINT other_base_fkey TO other_base; ALTER TABLE base RENAME TO basis'),
+  ('ALTER PUBLICATION news ADD TABLE parent; ALTER TABLE parent SET SCHEMA extra; ALTER TABLE other RENAME TO others'),
+  ('DROP OPERATOR FAMILY extra.c USING btree CASCADE'),
+  ('DROP SCHEMA extra CASCADE'),
   -- foreign keys that a new type makes again, on other tables too
   ('ALTER TABLE numbered ALTER COLUMN id TYPE bigint; ALTER TABLE numbering ALTER COLUMN n TYPE bigint'),
   ('ALTER TABLE numbering DROP CONSTRAINT numbering_n_fkey; ALTER TABLE numbering ALTER COLUMN n TYPE text; ALTER TABLE numbered ALTER COLUMN id TYPE text; ALTER TABLE numbering ADD FOREIGN KEY (n) REFERENCES numbered ON DELETE CASCADE'),
