@@ -42,6 +42,7 @@
 #include "migmgr.h"
 #include "run.h"
 #include "spi_util.h"
+#include "subxact.h"
 #include "tell.h"
 
 #define NUM_FIELDS 16
@@ -82,6 +83,7 @@ static const char *const attempt_insert =
 static dsm_segment *start_segment = NULL;
 static BackgroundWorkerHandle *start_handle = NULL;
 
+static bool send_in_subxact(void *arg);
 static dsm_segment *hand_over(const char *const *fields, bool start, BackgroundWorkerHandle **handle);
 static void attempt_fields(const Attempt *attempt, const char **fields);
 static void attempt_log(const Attempt *attempt);
@@ -198,21 +200,38 @@ attempt_send(const Attempt *attempt)
 	return copied;
 }
 
-/* See run.h. */
+/* See run.h.  What goes wrong with it is no reason for the run to fail. */
 void
 start_send(const char *version, const char *detail)
 {
 	const char *fields[NUM_FIELDS] = {0};
-	MemoryContext old;
+	ErrorData  *error;
 
 	start_sent();
 	fields[FIELD_VERSION] = version;
 	fields[FIELD_MESSAGE] = detail;
-	old = MemoryContextSwitchTo(TopMemoryContext);
-	start_segment = hand_over(fields, true, &start_handle);
+	error = subxact_run(send_in_subxact, fields);
+	if (error == NULL)
+		return;
+	if (ERRCODE_TO_CATEGORY(error->sqlerrcode) == ERRCODE_TO_CATEGORY(ERRCODE_OPERATOR_INTERVENTION))
+		ReThrowError(error);
+	ereport(LOG,
+			(errmsg_internal("migmgr: nobody is told that a run of \"%s\" begins: %s", version, error->message)));
+}
+
+/* subxact_fn: because there may be no room for a segment of shared memory. */
+static bool
+send_in_subxact(void *arg)
+{
+	const char **fields = arg;
+	MemoryContext old = MemoryContextSwitchTo(TopMemoryContext);
+	dsm_segment *segment = hand_over(fields, true, &start_handle);
+
 	MemoryContextSwitchTo(old);
-	if (start_segment != NULL)
-		dsm_pin_mapping(start_segment);
+	if (segment != NULL)
+		dsm_pin_mapping(segment);
+	start_segment = segment;
+	return true;
 }
 
 /* See run.h. */

@@ -197,5 +197,11 @@ is($events[0]{call}, 'SELECT * FROM migmgr.drift();', 'with the call that shows 
 @events = told("SELECT FROM migmgr.apply('004', 'fourth', 'CREATE TABLE w (a integer)', note => repeat('x', 9000));");
 is($events[0]{name}, 'fourth', 'a long note is not in the way');
 
+# without a worker to be had the start is not told, and nothing else is the worse for it
+$node->append_conf('postgresql.conf', 'max_worker_processes = 0');
+$node->restart;
+@events = told("SELECT FROM migmgr.apply('005', 'alone', 'SELECT 1; CREATE TABLE alone (a integer)');");
+is_deeply([ map { line($_) } @events ], ['event=applied version=005 name=alone class=additive'], 'no worker is free');
+
 $node->stop;
 done_testing();
