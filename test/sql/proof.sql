@@ -36,6 +36,18 @@ SELECT count(*) FROM pg_class WHERE relname IN ('a1', 'v1', 'a2', 'v2', 'a7');
 -- none of it has happened
 SELECT to_regclass('t1') IS NOT NULL AND to_regclass('t2') IS NOT NULL AND to_regclass('t3') IS NOT NULL AS kept, pg_get_expr(adbin, adrelid) AS default FROM pg_attrdef WHERE adrelid = 'customers'::regclass;
 
+-- what partitions have of their own of a trigger and of a foreign key comes back with it
+SET client_min_messages = error;
+SELECT migmgr.set_environment('development') \gset
+CREATE TABLE parts (a int NOT NULL, b text, UNIQUE (a)) PARTITION BY LIST (a);
+CREATE TABLE part1 PARTITION OF parts FOR VALUES IN (1);
+CREATE TABLE part2 PARTITION OF parts DEFAULT;
+CREATE TABLE refers (a int REFERENCES parts (a));
+CREATE FUNCTION nothing() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';
+CREATE TRIGGER cloned BEFORE INSERT ON parts FOR EACH ROW EXECUTE FUNCTION nothing();
+SELECT status, reversible FROM public.tried('007.8', 'DROP TABLE refers; DROP TABLE part2; DROP TRIGGER cloned ON parts');
+SELECT migmgr.set_environment('production') \gset
+SET client_min_messages = warning;
 -- asked for, or not wanted
 SELECT * FROM public.tried('008', 'CREATE TABLE t8 (id int)', 'SELECT 1', '{"proof": "force"}') \gx
 SELECT * FROM public.tried('008', 'CREATE TABLE t8 (id int)', 'DROP TABLE t9', '{"proof": "force"}') \gx
