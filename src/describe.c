@@ -54,7 +54,6 @@
 #include "utils/float.h"
 #include "utils/guc.h"
 #include "utils/memutils.h"
-#include "utils/pg_locale.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
 
@@ -164,7 +163,7 @@ pin_settings(void)
 	pin(extra_float_digits == 1, "extra_float_digits", "1");
 	pin(bytea_output == BYTEA_OUTPUT_HEX, "bytea_output", "hex");
 	pin(!quote_all_identifiers, "quote_all_identifiers", "off");
-	pin(strcmp(locale_monetary, "C") == 0, "lc_monetary", "C");
+	pin(strcmp(GetConfigOption("lc_monetary", false, false), "C") == 0, "lc_monetary", "C");
 }
 
 static void
@@ -229,10 +228,7 @@ walk_catalog(Describer *d, const DescribeRule *rule)
 	HeapTuple	row;
 
 	while (HeapTupleIsValid(row = systable_getnext(scan)))
-	{
-		CHECK_FOR_INTERRUPTS();
 		describe_one(d, rule, row);
-	}
 	systable_endscan(scan);
 }
 
@@ -241,6 +237,7 @@ describe_one(Describer *d, const DescribeRule *rule, HeapTuple row)
 {
 	MemoryContext old = MemoryContextSwitchTo(d->scratch);
 
+	CHECK_FOR_INTERRUPTS();
 	rule->describe(d, row);
 	give_rows(d);
 	MemoryContextSwitchTo(old);

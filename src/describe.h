@@ -173,6 +173,7 @@ extern char *md5_of(const char *text);
 
 /* describe_text.c: texts that most objects have */
 extern const char *namespace_text(Describer *d, Oid nspid);
+extern char *quoted_name(const NameData *name);
 extern const char *role_text(Describer *d, Oid role);
 extern const ColumnType *type_of(Describer *d, Oid type, int32 typmod);
 extern const char *type_text(Describer *d, Oid type, int32 typmod);

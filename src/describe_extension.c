@@ -16,7 +16,7 @@ void
 describe_extension(Describer *d, HeapTuple tuple)
 {
 	Form_pg_extension form = (Form_pg_extension) GETSTRUCT(tuple);
-	const char *name = quote_identifier(NameStr(form->extname));
+	const char *name = quoted_name(&form->extname);
 	char	   *schema = get_namespace_name(form->extnamespace);
 	char	   *version = quote_literal_cstr(read_text(d, READ_EXTENSION, tuple, Anum_pg_extension_extversion));
 	DescribeRow *row;

@@ -59,7 +59,7 @@ describe_function(Describer *d, HeapTuple tuple)
 	function.schema = namespace_text(d, function.form->pronamespace);
 	if (function.schema == NULL || !read_depends(d, &function))
 		return;
-	function.name = quote_identifier(NameStr(function.form->proname));
+	function.name = quoted_name(&function.form->proname);
 	ObjectAddressSet(address, ProcedureRelationId, function.form->oid);
 	kind = getObjectTypeDescription(&address, true);
 	identity = kind == NULL ? NULL : getObjectIdentity(&address, true);
@@ -209,12 +209,14 @@ append_sort_operator(StringInfo out, Oid operator)
 {
 	HeapTuple	tuple = OidIsValid(operator) ? SearchSysCache1(OPEROID, ObjectIdGetDatum(operator)) : NULL;
 	Form_pg_operator form;
+	char	   *schema;
 
 	if (!HeapTupleIsValid(tuple))
 		return;
 	form = (Form_pg_operator) GETSTRUCT(tuple);
-	appendStringInfo(out, ", SORTOP = OPERATOR(%s.%s)", quote_identifier(get_namespace_name(form->oprnamespace)),
-					 NameStr(form->oprname));
+	schema = get_namespace_name(form->oprnamespace);
+	if (schema != NULL)
+		appendStringInfo(out, ", SORTOP = OPERATOR(%s.%s)", quote_identifier(schema), NameStr(form->oprname));
 	ReleaseSysCache(tuple);
 }
 

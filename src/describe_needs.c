@@ -220,9 +220,13 @@ add_needed(Describer *d, const ObjectAddress *address, const ObjectAddress *name
 		*object = ((Reference *) linitial(extensions))->to;
 		object->objectSubId = 0;
 	}
-	else if (named->classId == RelationRelationId && named->objectSubId > 0 &&
-			 strchr((const char[]) {RELKIND_VIEW, RELKIND_MATVIEW, '\0'}, relation_kind(d, named->objectId)) != NULL)
-		object->objectSubId = 0;
+	else if (named->classId == RelationRelationId && named->objectSubId > 0)
+	{
+		char		relkind = relation_kind(d, named->objectId);
+
+		if (relkind == RELKIND_VIEW || relkind == RELKIND_MATVIEW)
+			object->objectSubId = 0;
+	}
 	foreach(lc, *needed)
 	{
 		ObjectAddress *other = lfirst(lc);

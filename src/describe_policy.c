@@ -36,7 +36,7 @@ static void
 describe_policy(Describer *d, const DescribedRelation *rel, HeapTuple tuple)
 {
 	Form_pg_policy form = (Form_pg_policy) GETSTRUCT(tuple);
-	const char *name = quote_identifier(NameStr(form->polname));
+	const char *name = quoted_name(&form->polname);
 	char	   *qual = read_text(d, READ_POLICY, tuple, Anum_pg_policy_polqual);
 	char	   *with_check = read_text(d, READ_POLICY, tuple, Anum_pg_policy_polwithcheck);
 	const char *using = relation_expression(d, rel, qual);
@@ -46,6 +46,9 @@ describe_policy(Describer *d, const DescribedRelation *rel, HeapTuple tuple)
 	char	   *comment = comment_text(d, PolicyRelationId, form->oid, 0);
 	DescribeRow *row;
 
+	/* the table has gone meanwhile */
+	if ((qual != NULL && using == NULL) || (with_check != NULL && check == NULL))
+		return;
 	row = describe_row(d, "policy", psprintf("%s on %s", name, rel->identity), rel->self,
 					   PolicyRelationId, form->oid, 0);
 	appendStringInfo(&row->definition, "CREATE POLICY %s ON %s%s FOR %s TO %s", name, rel->identity,

@@ -42,6 +42,7 @@
 #include "catalog/pg_statistic_ext.h"
 #include "catalog/pg_trigger.h"
 #include "catalog/pg_type.h"
+#include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/memutils.h"
@@ -242,6 +243,7 @@ find_owners(Describer *d, Reader *r)
 	{
 		Oid			owner = DatumGetObjectId(slot_getattr(r->slot, r->index->rd_index->indkey.values[0], &isnull));
 
+		CHECK_FOR_INTERRUPTS();
 		if (r->nowners > 0 && r->owners[r->nowners - 1] == owner)
 			continue;
 		if (r->nowners == size)

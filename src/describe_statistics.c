@@ -31,7 +31,7 @@ describe_one(Describer *d, const DescribedRelation *rel, HeapTuple tuple)
 {
 	Form_pg_statistic_ext form = (Form_pg_statistic_ext) GETSTRUCT(tuple);
 	const char *schema = namespace_text(d, form->stxnamespace);
-	const char *name = quote_identifier(NameStr(form->stxname));
+	const char *name = quoted_name(&form->stxname);
 	char	   *def = schema == NULL ? NULL : server_text(pg_get_statisticsobjdef, 1, ObjectIdGetDatum(form->oid));
 	bool		isnull;
 	int			target = DatumGetInt32(read_column(d, READ_STATISTIC_EXT, tuple,

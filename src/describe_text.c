@@ -104,6 +104,13 @@ is_described_namespace(const char *name)
 		strncmp(name, "migmgr_archive_", strlen("migmgr_archive_")) != 0;
 }
 
+/* A name, quoted, that stays when the row it is of does not. */
+char *
+quoted_name(const NameData *name)
+{
+	return pstrdup(quote_identifier(NameStr(*name)));
+}
+
 /* The quoted name of a role, as pg_get_userbyid() knows it. */
 const char *
 role_text(Describer *d, Oid role)

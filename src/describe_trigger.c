@@ -42,7 +42,7 @@ describe_trigger(Describer *d, const DescribedRelation *rel, HeapTuple tuple)
 		Anum_pg_trigger_tgdeferrable, Anum_pg_trigger_tginitdeferred, Anum_pg_trigger_tgconstrrelid, 0
 	};
 	Form_pg_trigger form = (Form_pg_trigger) GETSTRUCT(tuple);
-	const char *name = quote_identifier(NameStr(form->tgname));
+	const char *name = quoted_name(&form->tgname);
 	char	   *def = server_text(pg_get_triggerdef, 1, ObjectIdGetDatum(form->oid));
 	DescribeRow *row;
 	char	   *comment;
@@ -84,7 +84,7 @@ describe_rule(Describer *d, const DescribedRelation *rel, HeapTuple tuple)
 		Anum_pg_rewrite_ev_type, Anum_pg_rewrite_is_instead, Anum_pg_rewrite_ev_qual, Anum_pg_rewrite_ev_action, 0
 	};
 	Form_pg_rewrite form = (Form_pg_rewrite) GETSTRUCT(tuple);
-	const char *name = quote_identifier(NameStr(form->rulename));
+	const char *name = quoted_name(&form->rulename);
 	char	   *def = server_text(pg_get_ruledef, 1, ObjectIdGetDatum(form->oid));
 	DescribeRow *row;
 	char	   *comment;

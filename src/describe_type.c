@@ -292,7 +292,7 @@ put_type(Describer *d, DescribeRow *row, const WholeType *type, const char *body
 {
 	Form_pg_type form = type->form;
 
-	put_text(row, "name", quote_identifier(NameStr(form->typname)));
+	put_text(row, "name", quoted_name(&form->typname));
 	put_text(row, "owner", role_text(d, form->typowner));
 	put_text(row, "type", psprintf("%c", form->typtype));
 	if (form->typtype != TYPTYPE_ENUM && form->typtype != TYPTYPE_COMPOSITE)
@@ -318,7 +318,7 @@ describe_domain_constraints(Describer *d, const WholeType *type)
 	while ((tuple = read_next(d, READ_CONSTRAINT_TYPE)) != NULL)
 	{
 		Form_pg_constraint form = (Form_pg_constraint) GETSTRUCT(tuple);
-		const char *name = quote_identifier(NameStr(form->conname));
+		const char *name = quoted_name(&form->conname);
 		DescribeRow *row;
 		char	   *def;
 		char	   *tree;
