@@ -47,6 +47,40 @@ $$;
 REVOKE ALL ON FUNCTION migmgr_internal.undo_casts(text, text) FROM PUBLIC;
 COMMENT ON FUNCTION migmgr_internal.undo_casts(text, text) IS 'is there a cast, other than over the text of a value';
 
+-- Must a column be dropped and made again, for its expression?
+CREATE FUNCTION migmgr_internal.undo_remakes_column(b jsonb, a jsonb, changed text[]) RETURNS boolean
+  LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+  AS $$
+  SELECT b ? 'generated' AND changed && '{generated,virtual}'::text[]
+         AND ('virtual' = ANY (changed) OR NOT a ? 'generated' OR current_setting('server_version_num')::integer < 170000)
+$$;
+REVOKE ALL ON FUNCTION migmgr_internal.undo_remakes_column(jsonb, jsonb, text[]) FROM PUBLIC;
+COMMENT ON FUNCTION migmgr_internal.undo_remakes_column(jsonb, jsonb, text[]) IS 'can the expression of a column only be put back by making the column again';
+
+-- Does each value come through a change of its type, there and back?
+CREATE FUNCTION migmgr_internal.undo_keeps_values(from_type text, to_type text) RETURNS boolean
+  LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+  AS $$
+  WITH t AS (
+    SELECT regexp_replace(from_type, '\([0-9, ]+\)', '') AS old, regexp_replace(to_type, '\([0-9, ]+\)', '') AS new,
+           string_to_array(substring(from_type FROM '\(([0-9, ]+)\)'), ',')::integer[] AS o, string_to_array(substring(to_type FROM '\(([0-9, ]+)\)'), ',')::integer[] AS n
+  )
+  SELECT CASE
+    WHEN from_type = to_type THEN true
+    WHEN t.new IN ('text', 'character varying') AND t.n IS NULL THEN true
+    WHEN t.old = t.new AND t.n IS NULL THEN true
+    WHEN t.old = t.new AND t.o IS NULL THEN false
+    WHEN t.old = 'numeric' AND t.new = 'numeric' THEN COALESCE(t.n[2], 0) >= COALESCE(t.o[2], 0) AND t.n[1] - COALESCE(t.n[2], 0) >= t.o[1] - COALESCE(t.o[2], 0)
+    WHEN t.old = t.new THEN t.n[1] >= t.o[1]
+    WHEN t.n IS NOT NULL THEN false
+    ELSE array_position('{smallint,integer,bigint,numeric}'::text[], t.old) < array_position('{smallint,integer,bigint,numeric}'::text[], t.new)
+      OR (t.old, t.new) IN (('real', 'double precision'), ('date', 'timestamp without time zone'))
+      OR EXISTS (SELECT FROM pg_cast AS c WHERE c.castsource = to_regtype(t.old) AND c.casttarget = to_regtype(t.new) AND c.castmethod = 'b') END
+    FROM t
+$$;
+REVOKE ALL ON FUNCTION migmgr_internal.undo_keeps_values(text, text) FROM PUBLIC;
+COMMENT ON FUNCTION migmgr_internal.undo_keeps_values(text, text) IS 'does no value lose anything in another type';
+
 -- A column back to what it was; the values go along.
 CREATE FUNCTION migmgr_internal.undo_alter_column(kind text, identity text, parent text, b jsonb, a jsonb, changed text[]) RETURNS TABLE(sql text, irreversible text)
   LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
@@ -66,7 +100,7 @@ BEGIN
   IF a ? 'generated' AND NOT b ? 'generated' THEN
     RETURN QUERY SELECT head || 'DROP EXPRESSION', NULL::text;
   ELSIF b ? 'generated' AND 'generated' = ANY (changed) OR 'virtual' = ANY (changed) THEN
-    IF a ? 'generated' AND current_setting('server_version_num')::integer >= 170000 AND NOT 'virtual' = ANY (changed) THEN
+    IF NOT migmgr_internal.undo_remakes_column(b, a, changed) THEN
       RETURN QUERY SELECT head || format('SET EXPRESSION AS (%s)', b ->> 'generated'), NULL::text;
     ELSE
       RETURN QUERY SELECT format('ALTER %s DROP COLUMN %s', migmgr_internal.undo_relation(parent), b ->> 'name'), format('the values that column %s has now', identity);
@@ -75,7 +109,9 @@ BEGIN
       RETURN;
     END IF;
   END IF;
-  IF a ? 'identity' AND (NOT b ? 'identity' OR a ->> 'sequence' IS DISTINCT FROM b ->> 'sequence' AND 'sequence' = ANY (changed)) THEN
+  IF a ? 'identity' AND NOT b ? 'identity' AND 'numberless' = ANY (changed) THEN
+    a := a - 'identity';
+  ELSIF a ? 'identity' AND (NOT b ? 'identity' OR a ->> 'sequence' IS DISTINCT FROM b ->> 'sequence' AND 'sequence' = ANY (changed)) THEN
     RETURN QUERY SELECT head || 'DROP IDENTITY', NULL::text;
     a := a - 'identity';
   END IF;
@@ -85,7 +121,10 @@ BEGIN
   IF retype THEN
     RETURN QUERY SELECT concat(head, 'TYPE ', b ->> 'type', b ->> 'collation',
       CASE WHEN NOT b ? 'generated' AND kind = 'table column' THEN
-        format(' USING %s::%s%s', b ->> 'name', CASE WHEN a ->> 'type' = b ->> 'type' AND 'type' = ANY (changed) OR NOT migmgr_internal.undo_casts(a ->> 'type', b ->> 'type') THEN 'text::' END, b ->> 'type') END), NULL::text;
+        format(' USING %s::%s%s', b ->> 'name', CASE WHEN a ->> 'type' = b ->> 'type' AND 'type' = ANY (changed) OR NOT migmgr_internal.undo_casts(a ->> 'type', b ->> 'type') THEN 'text::' END, b ->> 'type') END),
+      CASE WHEN kind = 'table column' AND NOT b ? 'generated' AND NOT COALESCE(migmgr_internal.undo_keeps_values(b ->> 'type', a ->> 'type'), false)
+                AND COALESCE(pg_relation_size(to_regclass(migmgr_internal.undo_parent(parent))), 1) > 0
+           THEN format('what the values of column %s lost when they became %s', identity, a ->> 'type') END;
   END IF;
   IF b ? 'default' AND (retype OR 'default' = ANY (changed)) THEN
     RETURN QUERY SELECT head || 'SET DEFAULT ' || (b ->> 'default'), NULL::text;

@@ -122,8 +122,10 @@ BEGIN
   END IF;
   LOOP
     -- 1: made again, 2: a column with another type
-    SELECT jsonb_object_agg(p.after_key, CASE WHEN p.recreate THEN 1 ELSE 2 END) INTO cause FROM unnest(pairs) AS p
-     WHERE p.recreate OR p.b IS NOT NULL AND p.a IS NOT NULL AND (p.kind LIKE '% column' AND p.changed && '{type,collation}'::text[]);
+    SELECT jsonb_object_agg(p.after_key, CASE WHEN p.recreate OR migmgr_internal.undo_remakes_column(p.b -> 'facts', p.a -> 'facts', p.changed) THEN 1 ELSE 2 END) INTO cause
+      FROM unnest(pairs) AS p
+     WHERE p.recreate OR p.b IS NOT NULL AND p.a IS NOT NULL AND p.kind LIKE '% column'
+       AND (p.changed && '{type,collation}'::text[] OR migmgr_internal.undo_remakes_column(p.b -> 'facts', p.a -> 'facts', p.changed));
     EXIT WHEN cause IS NULL;
     SELECT array_agg(p.id) INTO more FROM unnest(pairs) AS p
      WHERE p.b IS NOT NULL AND p.a IS NOT NULL AND NOT p.recreate AND p.swap IS NULL
@@ -148,10 +150,21 @@ BEGIN
       END IF;
     END LOOP;
   END IF;
+  -- the numbers of an identity column go before a sequence of that name is made, and a default before its sequence
+  FOR i IN 1 .. coalesce(cardinality(pairs), 0) LOOP
+    IF pairs[i].kind = 'table column' AND pairs[i].b IS NOT NULL AND pairs[i].a IS NOT NULL AND NOT pairs[i].recreate THEN
+      IF pairs[i].a -> 'facts' ? 'identity' AND NOT pairs[i].b -> 'facts' ? 'identity' THEN
+        pairs[i].changed := pairs[i].changed || '{numberless}'::text[];
+      ELSIF pairs[i].a -> 'facts' ? 'default' AND pairs[i].b -> 'facts' ? 'identity' THEN
+        pairs[i].changed := pairs[i].changed || '{neutral}'::text[];
+      END IF;
+    END IF;
+  END LOOP;
   -- made, and needed by something that is changed back later
   LOOP
     SELECT jsonb_object_agg(n, 1) INTO cause FROM unnest(pairs) AS p, jsonb_array_elements_text(nullif(p.a -> 'needs', 'null')) AS n
-     WHERE p.late OR p.b IS NOT NULL AND NOT p.recreate AND p.changed <> '{}';
+     WHERE p.late OR p.b IS NOT NULL AND NOT p.recreate AND p.changed <> '{}' AND NOT (n LIKE 'sequence %' AND p.b -> 'facts' ? 'identity' AND 'neutral' = ANY (p.changed))
+        OR p.b IS NULL AND EXISTS (SELECT FROM unnest(pairs) AS w WHERE w.late AND w.after_key = p.a ->> 'parent');
     -- and with a part the whole
     cause := coalesce(cause, '{}') || (SELECT coalesce(jsonb_object_agg(p.a ->> 'parent', 1), '{}') FROM unnest(pairs) AS p WHERE p.late AND p.a ->> 'parent' IS NOT NULL);
     SELECT array_agg(p.id) INTO more FROM unnest(pairs) AS p WHERE p.b IS NULL AND NOT p.late AND cause ? p.after_key;
@@ -257,6 +270,12 @@ BEGIN
         step.phase := 1;
         step.needs := migmgr_internal.undo_needs(p.a);
         step.sql := format('ALTER %s ALTER COLUMN %s DROP DEFAULT', migmgr_internal.undo_relation(p.a ->> 'parent'), f ->> 'name');
+        RETURN NEXT step;
+      END IF;
+      IF 'numberless' = ANY (p.changed) THEN
+        step.phase := 1;
+        step.needs := migmgr_internal.undo_needs(p.a);
+        step.sql := format('ALTER %s ALTER COLUMN %s DROP IDENTITY', migmgr_internal.undo_relation(p.a ->> 'parent'), f ->> 'name');
         RETURN NEXT step;
       END IF;
       IF p.kind = 'type' AND p.swap IS NOT NULL THEN
@@ -523,7 +542,7 @@ BEGIN
   WITH cause AS (
     SELECT (p.a ->> 'classid')::oid AS classid, (p.a ->> 'objid')::oid AS objid, (p.a ->> 'objsubid')::integer AS objsubid
       FROM unnest(pairs) AS p
-     WHERE p.a IS NOT NULL AND p.b IS NOT NULL AND (p.recreate OR p.swap IS NOT NULL OR p.kind LIKE '% column' AND p.changed && '{type,collation}'::text[])
+     WHERE p.a IS NOT NULL AND p.b IS NOT NULL AND (p.recreate OR p.swap IS NOT NULL OR p.kind LIKE '% column' AND p.changed && '{type,collation,generated,virtual}'::text[])
   ), spot AS (
     SELECT c.classid, c.objid, c.objsubid FROM cause AS c
     UNION ALL SELECT 'pg_type'::regclass, t.oid, 0 FROM cause AS c JOIN pg_class AS r ON r.oid = c.objid JOIN pg_type AS t ON t.oid = r.reltype OR t.typelem = r.reltype

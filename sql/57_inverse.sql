@@ -34,14 +34,17 @@ REVOKE ALL ON FUNCTION migmgr_internal.image_before(jsonb, oid[], oid[], oid[], 
 COMMENT ON FUNCTION migmgr_internal.image_before(jsonb, oid[], oid[], oid[], oid[], integer[]) IS 'objects as they were before a script';
 
 -- Takes out rows that a script has put into an older table, as long as they are
--- what it has left: by their primary key, and a hash of columns, those that the
--- script has neither made nor changed.  Nothing where it changed a name.
-CREATE FUNCTION migmgr_internal.inverse_rows(relid oid, rows tid[], columns smallint[], before jsonb) RETURNS TABLE (sql text)
+-- what it has left and no foreign key (of those given) refers to them: by their
+-- primary key, and a hash of columns, those that the script has neither made nor,
+-- with before, changed.  With before nothing where it changed a name.
+CREATE FUNCTION migmgr_internal.inverse_rows(relid oid, rows tid[], columns smallint[], keys oid[], before jsonb) RETURNS TABLE (sql text)
   LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+  SET datestyle = 'ISO' SET intervalstyle = 'postgres' SET timezone = 'UTC' SET extra_float_digits = 1 SET bytea_output = 'hex'
   AS $$
 DECLARE
   key text[];
   hashed text;
+  free text;
 BEGIN
   SELECT array_agg(format('t.%I', a.attname) ORDER BY a.attnum) INTO key
     FROM pg_index AS i JOIN pg_attribute AS a ON a.attrelid = i.indrelid AND a.attnum = ANY (i.indkey::smallint[])
@@ -60,14 +63,24 @@ BEGIN
      AND NOT EXISTS (SELECT FROM jsonb_to_recordset(before) AS b(kind text, objid oid, objsubid integer, facts jsonb)
                       WHERE b.kind = 'table column' AND b.objid = a.attrelid AND b.objsubid = a.attnum
                         AND b.facts ->> 'type' <> format_type(a.atttypid, a.atttypmod));
+  SELECT coalesce(string_agg(format(' AND NOT EXISTS (SELECT FROM %s AS r WHERE %s%s)', c.conrelid::regclass,
+           (SELECT string_agg(format('r.%I = t.%I', x.attname, y.attname), ' AND ' ORDER BY k.ordinality)
+              FROM unnest(c.conkey, c.confkey) WITH ORDINALITY AS k(referencing, referenced, ordinality)
+              JOIN pg_attribute AS x ON x.attrelid = c.conrelid AND x.attnum = k.referencing
+              JOIN pg_attribute AS y ON y.attrelid = c.confrelid AND y.attnum = k.referenced),
+           CASE WHEN c.conrelid = c.confrelid THEN ' AND r.ctid <> t.ctid' END), '' ORDER BY c.conname), '') INTO free
+    FROM pg_constraint AS c WHERE c.oid = ANY (inverse_rows.keys) AND c.conparentid = 0;
+  -- nor one that is made later, and would take rows along
+  free := free || format(' AND NOT EXISTS (SELECT FROM pg_catalog.pg_constraint AS c WHERE c.confrelid = t.tableoid AND c.contype = ''f'' AND c.confdeltype IN (''c'', ''n'', ''d'') AND c.conname <> ALL (%L))',
+    ARRAY(SELECT c.conname::text FROM pg_constraint AS c WHERE c.oid = ANY (inverse_rows.keys)));
   RETURN QUERY EXECUTE format('SELECT format(%L, %s, pg_catalog.md5(pg_catalog.record_send(ROW(%s)))) FROM ONLY %s AS t WHERE t.ctid = ANY ($1) ORDER BY t.ctid DESC',
-    format('DELETE FROM ONLY %s AS t WHERE %s AND pg_catalog.md5(pg_catalog.record_send(ROW(%s))) = %%L', replace(inverse_rows.relid::regclass::text, '%', '%%'),
-      (SELECT string_agg(replace(k, '%', '%%') || ' = %L', ' AND ' ORDER BY o) FROM unnest(key) WITH ORDINALITY AS u(k, o)), replace(hashed, '%', '%%')),
+    format('DELETE FROM ONLY %s AS t WHERE %s AND pg_catalog.md5(pg_catalog.record_send(ROW(%s))) = %%L%s', replace(inverse_rows.relid::regclass::text, '%', '%%'),
+      (SELECT string_agg(replace(k, '%', '%%') || ' = %L', ' AND ' ORDER BY o) FROM unnest(key) WITH ORDINALITY AS u(k, o)), replace(hashed, '%', '%%'), replace(free, '%', '%%')),
     array_to_string(key, ', '), hashed, inverse_rows.relid::regclass) USING rows;
 END
 $$;
-REVOKE ALL ON FUNCTION migmgr_internal.inverse_rows(oid, tid[], smallint[], jsonb) FROM PUBLIC;
-COMMENT ON FUNCTION migmgr_internal.inverse_rows(oid, tid[], smallint[], jsonb) IS 'statements that take out the rows that a script has put into an older table';
+REVOKE ALL ON FUNCTION migmgr_internal.inverse_rows(oid, tid[], smallint[], oid[], jsonb) FROM PUBLIC;
+COMMENT ON FUNCTION migmgr_internal.inverse_rows(oid, tid[], smallint[], oid[], jsonb) IS 'statements that take out the rows that a script has put into an older table';
 
 -- How what is there differs from what was there: one line for each object.
 CREATE FUNCTION migmgr_internal.differences(before jsonb, after jsonb) RETURNS TABLE (kind text, identity text, line text)

@@ -38,6 +38,7 @@ static bool drops_just_made(const Run *run);
 static ObjectAddress dropped_by(const Node *statement);
 static char *relation_name(Oid relid);
 static char *drop_one(const ImageMade *one);
+static bool column_is_made(const List *made, Oid relid, int32 column);
 static bool goes_with_another(const List *made, int position);
 static void derive(Run *run);
 static bool derive_script(void *arg);
@@ -81,6 +82,8 @@ inverse_find(Run *run)
 	Inverse    *inverse = palloc0(sizeof(Inverse));
 	bool		simple;
 	List	   *made = image_made(&simple);
+	char	   *first;
+	char	   *last;
 
 	run->inverse = inverse;
 	inverse->reasons = image_missed();
@@ -88,7 +91,8 @@ inverse_find(Run *run)
 	inverse->only_drops = inverse->script != NULL;
 	if (inverse->script == NULL)
 		derive(run);
-	inverse->script = psprintf("%s%s", inverse->script, inverse_rows(inverse->before, &inverse->reasons));
+	inverse_rows(inverse->before, &first, &last, &inverse->reasons);
+	inverse->script = psprintf("%s%s%s", first, inverse->script, last);
 	if (inverse->script[0] != '\0')
 		run->down = script_parse(inverse->script, "the derived way back");
 }
@@ -157,6 +161,23 @@ drop_one(const ImageMade *one)
 	return NULL;
 }
 
+/* Is this column among what was made, or its table? */
+static bool
+column_is_made(const List *made, Oid relid, int32 column)
+{
+	ListCell   *lc;
+
+	foreach(lc, made)
+	{
+		const ImageMade *one = lfirst(lc);
+
+		if (one->address.classId == RelationRelationId && one->address.objectId == relid &&
+			(one->address.objectSubId == 0 || one->address.objectSubId == column))
+			return true;
+	}
+	return false;
+}
+
 /*
  * Does an object need no statement of its own?  A sequence goes with its
  * column, an index with its constraint, a part with the relation that the
@@ -178,7 +199,8 @@ goes_with_another(const List *made, int position)
 		 */
 		if ((get_rel_relkind(one->address.objectId) == RELKIND_SEQUENCE &&
 			 (sequenceIsOwned(one->address.objectId, DEPENDENCY_AUTO, &relid, &column) ||
-			  sequenceIsOwned(one->address.objectId, DEPENDENCY_INTERNAL, &relid, &column))) ||
+			  sequenceIsOwned(one->address.objectId, DEPENDENCY_INTERNAL, &relid, &column)) &&
+			 column_is_made(made, relid, column)) ||
 			OidIsValid(get_index_constraint(one->address.objectId)))
 			return true;
 	}

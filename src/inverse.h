@@ -40,9 +40,10 @@ extern void inverse_check(const Run *run);
 
 /*
  * inverse_rows.c: statements that take out what the script has put into older
- * tables; to reasons it adds what stays.  before: as in Inverse.
+ * tables, to run before the rest of the way back and after it; to reasons it
+ * adds what stays.  before: as in Inverse.
  */
-extern char *inverse_rows(const char *before, List **reasons);
+extern void inverse_rows(const char *before, char **first, char **last, List **reasons);
 
 /* proof.c: tries the way back, undone in any case */
 extern void proof_run(Run *run);
