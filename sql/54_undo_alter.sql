@@ -2,27 +2,31 @@
 
 -- Facts that cannot be altered in place: the object is dropped and made again.
 CREATE FUNCTION migmgr_internal.undo_recreates(kind text, b jsonb, a jsonb, changed text[]) RETURNS boolean
-  LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+  LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
   AS $$
-  SELECT CASE
-    WHEN kind = 'index' THEN 'def' = ANY (changed) AND regexp_replace(b ->> 'def', ' WITH \([^)]*\)', '') IS DISTINCT FROM regexp_replace(a ->> 'def', ' WITH \([^)]*\)', '')
-                             OR 'invalid' = ANY (changed) AND a ? 'invalid'
-    WHEN kind IN ('table constraint', 'domain constraint') THEN 'def' = ANY (changed) AND NOT (b ->> 'type' = 'f' AND
-      regexp_replace(b ->> 'def', '( NOT)? DEFERRABLE| INITIALLY DEFERRED', '', 'g') = regexp_replace(a ->> 'def', '( NOT)? DEFERRABLE| INITIALLY DEFERRED', '', 'g'))
-      AND NOT (a ? 'not_valid' AND a ->> 'def' = (b ->> 'def') || ' NOT VALID')
-    WHEN kind = 'trigger' THEN 'def' = ANY (changed) AND (b ? 'constraint' OR a ? 'constraint') OR 'constraint' = ANY (changed)
-    WHEN kind = 'policy' THEN 'command' = ANY (changed) OR 'restrictive' = ANY (changed) OR (a ? 'using' AND NOT b ? 'using') OR (a ? 'check' AND NOT b ? 'check')
-    WHEN kind = 'statistics object' THEN 'def' = ANY (changed)
-    WHEN kind = 'view' THEN 'query' = ANY (changed) AND NOT coalesce((
-      SELECT bool_and(coalesce(b -> 'columns' ->> (x.o - 1)::integer = x.c, false)) FROM jsonb_array_elements_text(a -> 'columns') WITH ORDINALITY AS x(c, o)), true)
-    WHEN kind = 'materialized view' THEN 'query' = ANY (changed) OR 'columns' = ANY (changed)
-    WHEN kind IN ('function', 'procedure') THEN 'result' = ANY (changed) OR 'parameters' = ANY (changed)
-    WHEN kind = 'aggregate' THEN 'result' = ANY (changed)
-    WHEN kind IN ('operator', 'operator class', 'operator family', 'cast', 'collation', 'conversion', 'transform', 'text search parser', 'text search template',
-                  'event trigger', 'access method', 'language', 'server') THEN changed && '{body,items,is_default,trusted,head,wrapper}'::text[]
-    WHEN kind = 'text search dictionary' THEN 'body' = ANY (changed) AND split_part(b ->> 'body', ',', 1) <> split_part(a ->> 'body', ',', 1)
-    WHEN kind = 'text search configuration' THEN 'body' = ANY (changed)
-    ELSE false END
+#variable_conflict use_column
+BEGIN
+  RETURN (
+    SELECT CASE
+      WHEN kind = 'index' THEN 'def' = ANY (changed) AND regexp_replace(b ->> 'def', ' WITH \([^)]*\)', '') IS DISTINCT FROM regexp_replace(a ->> 'def', ' WITH \([^)]*\)', '')
+                               OR 'invalid' = ANY (changed) AND a ? 'invalid'
+      WHEN kind IN ('table constraint', 'domain constraint') THEN 'def' = ANY (changed) AND NOT (b ->> 'type' = 'f' AND
+        regexp_replace(b ->> 'def', '( NOT)? DEFERRABLE| INITIALLY DEFERRED', '', 'g') = regexp_replace(a ->> 'def', '( NOT)? DEFERRABLE| INITIALLY DEFERRED', '', 'g'))
+        AND NOT (a ? 'not_valid' AND a ->> 'def' = (b ->> 'def') || ' NOT VALID')
+      WHEN kind = 'trigger' THEN 'def' = ANY (changed) AND (b ? 'constraint' OR a ? 'constraint') OR 'constraint' = ANY (changed)
+      WHEN kind = 'policy' THEN 'command' = ANY (changed) OR 'restrictive' = ANY (changed) OR (a ? 'using' AND NOT b ? 'using') OR (a ? 'check' AND NOT b ? 'check')
+      WHEN kind = 'statistics object' THEN 'def' = ANY (changed)
+      WHEN kind = 'view' THEN 'query' = ANY (changed) AND NOT coalesce((
+        SELECT bool_and(coalesce(b -> 'columns' ->> (x.o - 1)::integer = x.c, false)) FROM jsonb_array_elements_text(a -> 'columns') WITH ORDINALITY AS x(c, o)), true)
+      WHEN kind = 'materialized view' THEN 'query' = ANY (changed) OR 'columns' = ANY (changed)
+      WHEN kind IN ('function', 'procedure') THEN 'result' = ANY (changed) OR 'parameters' = ANY (changed)
+      WHEN kind = 'aggregate' THEN 'result' = ANY (changed)
+      WHEN kind IN ('operator', 'operator class', 'operator family', 'cast', 'collation', 'conversion', 'transform', 'text search parser', 'text search template',
+                    'event trigger', 'access method', 'language', 'server') THEN changed && '{body,items,is_default,trusted,head,wrapper}'::text[]
+      WHEN kind = 'text search dictionary' THEN 'body' = ANY (changed) AND split_part(b ->> 'body', ',', 1) <> split_part(a ->> 'body', ',', 1)
+      WHEN kind = 'text search configuration' THEN 'body' = ANY (changed)
+      ELSE false END);
+END
 $$;
 REVOKE ALL ON FUNCTION migmgr_internal.undo_recreates(text, jsonb, jsonb, text[]) FROM PUBLIC;
 COMMENT ON FUNCTION migmgr_internal.undo_recreates(text, jsonb, jsonb, text[]) IS 'can this change only be undone by dropping and making again';

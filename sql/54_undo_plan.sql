@@ -1,45 +1,53 @@
 -- undo(): which objects need a statement, and in what order.
 
 CREATE FUNCTION migmgr_internal.undo_pairs(before jsonb, after jsonb, same_oids boolean) RETURNS SETOF migmgr_internal.undo_pair
-  LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+  LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
   AS $$
-  WITH b AS (
-    SELECT DISTINCT ON (v ->> 'kind', v ->> 'identity') v, v ->> 'kind' AS kind, (v ->> 'kind') || ' ' || (v ->> 'identity') AS key,
-           concat_ws('/', v ->> 'classid', v ->> 'objid', v ->> 'objsubid') AS address FROM jsonb_array_elements(before) AS v
-  ), a AS (
-    SELECT DISTINCT ON (v ->> 'kind', v ->> 'identity') v, v ->> 'kind' AS kind, (v ->> 'kind') || ' ' || (v ->> 'identity') AS key,
-           concat_ws('/', v ->> 'classid', v ->> 'objid', v ->> 'objsubid') AS address FROM jsonb_array_elements(after) AS v
-  ), by_address AS (
-    SELECT b.key AS before_key, a.key AS after_key FROM b JOIN a ON a.kind = b.kind AND a.address = b.address WHERE same_oids AND a.kind <> 'security label'
-  ), by_name AS (
-    SELECT b.key AS before_key, a.key AS after_key FROM b JOIN a ON a.key = b.key
-     WHERE NOT EXISTS (SELECT FROM by_address AS x WHERE x.before_key = b.key) AND NOT EXISTS (SELECT FROM by_address AS x WHERE x.after_key = a.key)
-  ), matched AS (
-    SELECT x.before_key, x.after_key, true AS same FROM by_address AS x UNION ALL SELECT x.before_key, x.after_key, false FROM by_name AS x
-    UNION ALL SELECT b.key, NULL, false FROM b WHERE NOT EXISTS (SELECT FROM by_address AS x WHERE x.before_key = b.key) AND NOT EXISTS (SELECT FROM by_name AS x WHERE x.before_key = b.key)
-    UNION ALL SELECT NULL, a.key, false FROM a WHERE NOT EXISTS (SELECT FROM by_address AS x WHERE x.after_key = a.key) AND NOT EXISTS (SELECT FROM by_name AS x WHERE x.after_key = a.key)
-  ), paired AS (
-    SELECT m.*, b.v AS b, a.v AS a, CASE WHEN a.v IS NOT NULL AND b.v IS NOT NULL THEN (
-             SELECT array_agg(k.key ORDER BY k.key COLLATE "C") FROM jsonb_object_keys((b.v -> 'facts') || (a.v -> 'facts')) AS k(key)
-              WHERE k.key NOT IN ('raw', 'position', 'type_storage', 'inherited', 'local') AND b.v -> 'facts' -> k.key IS DISTINCT FROM a.v -> 'facts' -> k.key
-                AND NOT (m.same AND coalesce(b.v -> 'facts' -> 'raw' ? k.key OR a.v -> 'facts' -> 'raw' ? k.key, false)
-                         AND b.v -> 'facts' -> 'raw' -> k.key IS NOT DISTINCT FROM a.v -> 'facts' -> 'raw' -> k.key)) END AS changed
-      FROM matched AS m LEFT JOIN b ON b.key = m.before_key LEFT JOIN a ON a.key = m.after_key
-  )
-  SELECT row_number() OVER (ORDER BY coalesce(p.before_key, p.after_key) COLLATE "C")::integer, coalesce(p.b, p.a) ->> 'kind', p.before_key, p.after_key, p.same, p.b, p.a, coalesce(p.changed, '{}'),
-         p.b IS NOT NULL AND p.a IS NOT NULL AND p.changed IS NOT NULL AND migmgr_internal.undo_recreates(p.b ->> 'kind', p.b -> 'facts', p.a -> 'facts', p.changed), false, NULL
-    FROM paired AS p
+#variable_conflict use_column
+BEGIN
+  RETURN QUERY
+    WITH b AS (
+      SELECT DISTINCT ON (v ->> 'kind', v ->> 'identity') v, v ->> 'kind' AS kind, (v ->> 'kind') || ' ' || (v ->> 'identity') AS key,
+             concat_ws('/', v ->> 'classid', v ->> 'objid', v ->> 'objsubid') AS address FROM jsonb_array_elements(before) AS v
+    ), a AS (
+      SELECT DISTINCT ON (v ->> 'kind', v ->> 'identity') v, v ->> 'kind' AS kind, (v ->> 'kind') || ' ' || (v ->> 'identity') AS key,
+             concat_ws('/', v ->> 'classid', v ->> 'objid', v ->> 'objsubid') AS address FROM jsonb_array_elements(after) AS v
+    ), by_address AS (
+      SELECT b.key AS before_key, a.key AS after_key FROM b JOIN a ON a.kind = b.kind AND a.address = b.address WHERE same_oids AND a.kind <> 'security label'
+    ), by_name AS (
+      SELECT b.key AS before_key, a.key AS after_key FROM b JOIN a ON a.key = b.key
+       WHERE NOT EXISTS (SELECT FROM by_address AS x WHERE x.before_key = b.key) AND NOT EXISTS (SELECT FROM by_address AS x WHERE x.after_key = a.key)
+    ), matched AS (
+      SELECT x.before_key, x.after_key, true AS same FROM by_address AS x UNION ALL SELECT x.before_key, x.after_key, false FROM by_name AS x
+      UNION ALL SELECT b.key, NULL, false FROM b WHERE NOT EXISTS (SELECT FROM by_address AS x WHERE x.before_key = b.key) AND NOT EXISTS (SELECT FROM by_name AS x WHERE x.before_key = b.key)
+      UNION ALL SELECT NULL, a.key, false FROM a WHERE NOT EXISTS (SELECT FROM by_address AS x WHERE x.after_key = a.key) AND NOT EXISTS (SELECT FROM by_name AS x WHERE x.after_key = a.key)
+    ), paired AS (
+      SELECT m.*, b.v AS b, a.v AS a, CASE WHEN a.v IS NOT NULL AND b.v IS NOT NULL THEN (
+               SELECT array_agg(k.key ORDER BY k.key COLLATE "C") FROM jsonb_object_keys((b.v -> 'facts') || (a.v -> 'facts')) AS k(key)
+                WHERE k.key NOT IN ('raw', 'position', 'type_storage', 'inherited', 'local') AND b.v -> 'facts' -> k.key IS DISTINCT FROM a.v -> 'facts' -> k.key
+                  AND NOT (m.same AND coalesce(b.v -> 'facts' -> 'raw' ? k.key OR a.v -> 'facts' -> 'raw' ? k.key, false)
+                           AND b.v -> 'facts' -> 'raw' -> k.key IS NOT DISTINCT FROM a.v -> 'facts' -> 'raw' -> k.key)) END AS changed
+        FROM matched AS m LEFT JOIN b ON b.key = m.before_key LEFT JOIN a ON a.key = m.after_key
+    )
+    SELECT row_number() OVER (ORDER BY coalesce(p.before_key, p.after_key) COLLATE "C")::integer, coalesce(p.b, p.a) ->> 'kind', p.before_key, p.after_key, p.same, p.b, p.a, coalesce(p.changed, '{}'),
+           p.b IS NOT NULL AND p.a IS NOT NULL AND p.changed IS NOT NULL AND migmgr_internal.undo_recreates(p.b ->> 'kind', p.b -> 'facts', p.a -> 'facts', p.changed), false, NULL
+      FROM paired AS p;
+END
 $$;
 REVOKE ALL ON FUNCTION migmgr_internal.undo_pairs(jsonb, jsonb, boolean) FROM PUBLIC;
 COMMENT ON FUNCTION migmgr_internal.undo_pairs(jsonb, jsonb, boolean) IS 'undo(): what was before beside what is after, by OID or by name';
 
 -- Has an enum got a value, and kept those that it had?
 CREATE FUNCTION migmgr_internal.undo_has_new_value(p migmgr_internal.undo_pair) RETURNS boolean
-  LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+  LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
   AS $$
-  SELECT p.kind = 'type' AND p.same AND p.b -> 'facts' ->> 'type' = 'e' AND 'labels' = ANY (p.changed)
-         AND EXISTS (SELECT FROM jsonb_object_keys(p.a -> 'facts' -> 'raw' -> 'labels') AS l WHERE NOT p.b -> 'facts' -> 'raw' -> 'labels' ? l)
-         AND NOT EXISTS (SELECT FROM jsonb_object_keys(p.b -> 'facts' -> 'raw' -> 'labels') AS l WHERE NOT p.a -> 'facts' -> 'raw' -> 'labels' ? l)
+#variable_conflict use_column
+BEGIN
+  RETURN (
+    SELECT p.kind = 'type' AND p.same AND p.b -> 'facts' ->> 'type' = 'e' AND 'labels' = ANY (p.changed)
+           AND EXISTS (SELECT FROM jsonb_object_keys(p.a -> 'facts' -> 'raw' -> 'labels') AS l WHERE NOT p.b -> 'facts' -> 'raw' -> 'labels' ? l)
+           AND NOT EXISTS (SELECT FROM jsonb_object_keys(p.b -> 'facts' -> 'raw' -> 'labels') AS l WHERE NOT p.a -> 'facts' -> 'raw' -> 'labels' ? l));
+END
 $$;
 REVOKE ALL ON FUNCTION migmgr_internal.undo_has_new_value(migmgr_internal.undo_pair) FROM PUBLIC;
 COMMENT ON FUNCTION migmgr_internal.undo_has_new_value(migmgr_internal.undo_pair) IS 'undo(): is this an enum that got a value';
@@ -192,6 +200,12 @@ DECLARE
   edges integer[];
   moved boolean;
 BEGIN
+  IF COALESCE(cardinality(steps), 0) = 0 THEN
+    RETURN;
+  ELSIF cardinality(steps) = 1 THEN
+    RETURN QUERY SELECT steps[1].key, 1;
+    RETURN;
+  END IF;
   SELECT array_agg(k.key ORDER BY k.key COLLATE "C"), array_agg(k.rank ORDER BY k.key COLLATE "C"), array_agg(0)
     INTO keys, ranks, levels
     FROM (SELECT s.key, max(migmgr_internal.undo_rank(s.kind, CASE WHEN s.sql ~ ' FOREIGN KEY ' THEN 'f' END)) AS rank FROM unnest(steps) AS s GROUP BY s.key) AS k;
@@ -219,8 +233,13 @@ REVOKE ALL ON FUNCTION migmgr_internal.undo_places(migmgr_internal.undo_step[]) 
 COMMENT ON FUNCTION migmgr_internal.undo_places(migmgr_internal.undo_step[]) IS 'undo(): the order of what must be made';
 
 CREATE FUNCTION migmgr_internal.undo_needs(v jsonb) RETURNS text[]
-  LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
-  AS $$SELECT array_remove(ARRAY(SELECT jsonb_array_elements_text(nullif(v -> 'needs', 'null'))) || (v ->> 'parent'), NULL)$$;
+  LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+  AS $$
+#variable_conflict use_column
+BEGIN
+  RETURN (SELECT array_remove(ARRAY(SELECT jsonb_array_elements_text(nullif(v -> 'needs', 'null'))) || (v ->> 'parent'), NULL));
+END
+$$;
 REVOKE ALL ON FUNCTION migmgr_internal.undo_needs(jsonb) FROM PUBLIC;
 COMMENT ON FUNCTION migmgr_internal.undo_needs(jsonb) IS 'undo(): what a described row needs, its parent included';
 
@@ -553,7 +572,7 @@ COMMENT ON FUNCTION migmgr_internal.undo_dependents(migmgr_internal.undo_pair[])
 
 CREATE FUNCTION migmgr_internal.undo(before jsonb, after jsonb, same_oids boolean DEFAULT true)
   RETURNS TABLE(n integer, kind text, identity text, sql text, irreversible text)
-  LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET quote_all_identifiers = off SET jit = off
+  LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET quote_all_identifiers = off SET jit = off SET plan_cache_mode = force_generic_plan
   AS $$
 #variable_conflict use_column
 DECLARE

@@ -15,7 +15,8 @@ typedef struct Inverse
 	char	   *script;			/* derived; NULL when the author gave one, ""
 								 * for nothing to do */
 	List	   *reasons;		/* of char *: what it cannot bring back */
-	bool		only_drops;		/* it drops what was made, and nothing else */
+	bool		only_drops;		/* it drops what was made, and nothing else,
+								 * whoever wrote it */
 	bool		as_derived;		/* the author's does just that, with one thing */
 	bool		proved;
 	char	   *not_proved;		/* why it was not tried, or NULL */
