@@ -95,6 +95,7 @@ GRANT SELECT ON migmgr_internal.online_job, migmgr_internal.online_statement, mi
 CREATE VIEW migmgr_internal.online_state WITH (security_invoker = false) AS
   SELECT j.*, COALESCE(s.done, 0)::integer AS done, w.alive,
          CASE WHEN j.state = 'running' AND w.alive THEN 'running'
+              WHEN j.started_at IS NULL AND j.state = 'stopped' AND j.action = 'apply' THEN 'failed'
               WHEN j.started_at IS NULL THEN 'queued'
               WHEN j.action = 'rollback' THEN 'partly rolled back'
               WHEN s.done IS NULL AND NOT EXISTS (SELECT FROM migmgr_internal.online_target AS t JOIN pg_class AS c ON c.oid = t.relid

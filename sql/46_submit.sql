@@ -1,14 +1,27 @@
 -- Migrations that wait: for review, for their turn, for a worker.  Like
 -- apply() these run a caller's script, so they pin no search_path.
 
-CREATE FUNCTION migmgr.submit(file text, sql text, note text DEFAULT NULL, start boolean DEFAULT false)
+CREATE FUNCTION migmgr.submit(file text, sql text, start boolean DEFAULT false, note text DEFAULT NULL)
   RETURNS TABLE (ticket bigint, version text, name text, status text, environment text, statements integer,
                  online boolean, checksum text, detail text)
   LANGUAGE c VOLATILE PARALLEL UNSAFE ROWS 1
   AS 'MODULE_PATHNAME', 'migmgr_submit';
-REVOKE ALL ON FUNCTION migmgr.submit(text, text, text, boolean) FROM PUBLIC;
-COMMENT ON FUNCTION migmgr.submit(text, text, text, boolean)
+REVOKE ALL ON FUNCTION migmgr.submit(text, text, boolean, text) FROM PUBLIC;
+COMMENT ON FUNCTION migmgr.submit(text, text, boolean, text)
   IS 'store a migration file for review, or (start) queue it for a background worker that runs it as the caller after the commit';
+
+-- The third argument tells the two apart: a boolean is start, a text is the
+-- script, as in apply(); or, after the name of a file, the note.
+CREATE FUNCTION migmgr.submit(
+  version text, name text, sql text, rollback_sql text DEFAULT NULL, verify_sql text DEFAULT NULL, note text DEFAULT NULL,
+  start boolean DEFAULT false)
+  RETURNS TABLE (ticket bigint, version text, name text, status text, environment text, statements integer,
+                 online boolean, checksum text, detail text)
+  LANGUAGE c VOLATILE PARALLEL UNSAFE ROWS 1
+  AS 'MODULE_PATHNAME', 'migmgr_submit_version';
+REVOKE ALL ON FUNCTION migmgr.submit(text, text, text, text, text, text, boolean) FROM PUBLIC;
+COMMENT ON FUNCTION migmgr.submit(text, text, text, text, text, text, boolean)
+  IS 'the same for a script that is in no file; it is kept as the file VERSION_name.sql';
 
 CREATE FUNCTION migmgr.withdraw(version text, reason text DEFAULT NULL) RETURNS bigint
   LANGUAGE c VOLATILE PARALLEL UNSAFE

@@ -21,6 +21,7 @@ char	   *guc_protected_databases = NULL;
 int			guc_progress_messages = PROGRESS_AUTO;
 int			guc_rehearse_limit = 256 * 1024;
 int			guc_small_relation = 16 * 1024;
+bool		guc_start_queued = true;
 
 static const struct config_enum_entry progress_messages[] = {
 	{"off", PROGRESS_OFF, false},
@@ -104,6 +105,14 @@ guc_init(void)
 							16 * 1024, 0, 1024 * 1024,
 							PGC_SUSET, GUC_UNIT_KB,
 							NULL, NULL, NULL);
+
+	DefineCustomBoolVariable("migmgr.start_queued",
+							 "Sets whether queued migrations start by themselves after a restart.",
+							 "By the launcher of a server that preloads migmgr; also when no background worker was free before.",
+							 &guc_start_queued,
+							 true,
+							 PGC_SIGHUP, 0,
+							 NULL, NULL, NULL);
 
 	MarkGUCPrefixReserved("migmgr");
 }

@@ -18,6 +18,7 @@ extern int	guc_rehearse_limit; /* kB of a table that a rehearsal reads or
 								 * writes as a whole */
 extern int	guc_small_relation; /* kB: blocking and rewriting do not count
 								 * below */
+extern bool guc_start_queued;	/* does the launcher do its work? */
 
 extern void guc_init(void);
 

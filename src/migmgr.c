@@ -24,6 +24,7 @@
 #include "gate.h"
 #include "guard.h"
 #include "guc.h"
+#include "launcher.h"
 #include "ledger.h"
 #include "mode.h"
 #include "online.h"
@@ -52,5 +53,6 @@ _PG_init(void)
 	progress_share_init();
 	run_init();
 	online_init();
+	launcher_init();
 	guard_init();
 }

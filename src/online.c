@@ -26,6 +26,7 @@
 #include "storage/proc.h"
 #include "storage/procarray.h"
 #include "storage/spin.h"
+#include "utils/acl.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 #include "utils/syscache.h"
@@ -34,6 +35,7 @@
 #include "compat.h"
 #include "errors.h"
 #include "gate.h"
+#include "launcher.h"
 #include "ledger.h"
 #include "migmgr.h"
 #include "online.h"
@@ -54,6 +56,7 @@ static List *starts = NIL;		/* of Start *, in TopMemoryContext */
 
 static bool only_indexes(const Script *script);
 static RunRow *register_job(RunRequest *request);
+static bool can_login(Oid role);
 static void check_finished(const Script *script, const OnlineJob *job);
 static void online_xact_callback(XactEvent event, void *arg);
 static void online_subxact_callback(SubXactEvent event, SubTransactionId mySubid,
@@ -239,20 +242,12 @@ online_rollback(RunRequest *request)
 void
 online_check_requester(void)
 {
-	HeapTuple	row;
-	bool		can_login;
-
 	if (InLocalUserIdChange())
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 				 errmsg("cannot start a worker from a SECURITY DEFINER function"),
 				 errhint("Call migmgr directly, or from a SECURITY INVOKER function.")));
-
-	row = SearchSysCache1(AUTHOID, ObjectIdGetDatum(GetSessionUserId()));
-	can_login = HeapTupleIsValid(row) && ((Form_pg_authid) GETSTRUCT(row))->rolcanlogin;
-	if (HeapTupleIsValid(row))
-		ReleaseSysCache(row);
-	if (mg_worker_needs_login && !can_login)
+	if (mg_worker_needs_login && !can_login(GetSessionUserId()))
 		ereport(ERROR,
 				(errcode(ERRCODE_MG_NO_WORKER),
 				 errmsg("cannot start a worker as role \"%s\", which cannot log in",
@@ -315,6 +310,7 @@ online_xact_callback(XactEvent event, void *arg)
 		if (event == XACT_EVENT_COMMIT && !online_start(start->ticket, GetSessionUserId(), DSM_HANDLE_INVALID, NULL))
 			ereport(WARNING,
 					(errmsg("no background worker is free: ticket " INT64_FORMAT " stays queued", start->ticket),
+					 launcher_want() ? errhint("It starts when one is.") :
 					 errhint("Go on with it later: CALL migmgr.run_pending();")));
 	}
 	list_free_deep(starts);
@@ -360,6 +356,52 @@ online_start(int64 ticket, Oid session_user, dsm_handle report, BackgroundWorker
 	strlcpy(worker.bgw_name, "migmgr online", sizeof(worker.bgw_name));
 	strlcpy(worker.bgw_type, "migmgr online", sizeof(worker.bgw_type));
 	return RegisterDynamicBackgroundWorker(&worker, handle);
+}
+
+/*
+ * The next job in the queue gets a worker of its own, as its own requester;
+ * when that role is gone, the job says so.  Outside of a transaction.
+ */
+void
+online_start_next(void)
+{
+	ErrorData	error = {.sqlerrcode = ERRCODE_MG_NO_WORKER};
+	char	   *role = NULL;
+	int64		ticket;
+	Oid			roleid = InvalidOid;
+
+	StartTransactionCommand();
+	PushActiveSnapshot(GetTransactionSnapshot());
+	ticket = OidIsValid(ledger_relid()) && ledger_state() == LEDGER_IN_FORCE ? online_next(&role) : 0;
+	if (ticket != 0)
+	{
+		roleid = get_role_oid(role, true);
+		if (!OidIsValid(roleid))
+			error.message = psprintf("role \"%s\", which has asked for it, does not exist any more", role);
+		else if (mg_worker_needs_login && !can_login(roleid))
+			error.message = psprintf("role \"%s\", which has asked for it, cannot log in any more", role);
+		if (error.message != NULL)
+			online_job_state(ticket, "stopped", &error);
+	}
+	PopActiveSnapshot();
+	CommitTransactionCommand();
+	if (ticket != 0 && error.message == NULL && !online_start(ticket, roleid, DSM_HANDLE_INVALID, NULL))
+	{
+		ereport(LOG,
+				(errmsg("migmgr: no background worker is free: ticket " INT64_FORMAT " stays queued", ticket)));
+		(void) launcher_want();
+	}
+}
+
+static bool
+can_login(Oid role)
+{
+	HeapTuple	row = SearchSysCache1(AUTHOID, ObjectIdGetDatum(role));
+	bool		result = HeapTupleIsValid(row) && ((Form_pg_authid) GETSTRUCT(row))->rolcanlogin;
+
+	if (HeapTupleIsValid(row))
+		ReleaseSysCache(row);
+	return result;
 }
 
 /*

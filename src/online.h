@@ -67,6 +67,7 @@ extern void online_init(void);
 extern RunRow *online_request(RunRequest *request);
 extern void online_start_later(int64 ticket);
 extern void online_check_requester(void);
+extern void online_start_next(void);
 extern RunRow *online_rollback(RunRequest *request);
 extern RunRow *online_finish(const RunRequest *request, RunRow *row);
 extern bool online_start(int64 ticket, Oid session_user, dsm_handle report, BackgroundWorkerHandle **handle);

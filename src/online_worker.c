@@ -73,7 +73,6 @@ static void withdraw(void);
 static void use_waivers(const Run *run);
 static MigClass class_of(const char *name);
 static void stop_job(ErrorData *error);
-static void start_next(void);
 
 /* Is this the worker that runs the job of this ticket? */
 bool
@@ -121,7 +120,7 @@ migmgr_online_main(Datum arg)
 	done = do_job();
 	LockRelease(&tag, ExclusiveLock, true);
 	if (done)
-		start_next();
+		online_start_next();
 	if (segment != NULL)
 		dsm_detach(segment);
 }
@@ -505,24 +504,4 @@ stop_job(ErrorData *error)
 	PopActiveSnapshot();
 	CommitTransactionCommand();
 	online_say_error(work->report, error);
-}
-
-/* The next job in the queue gets a worker of its own, as its own requester. */
-static void
-start_next(void)
-{
-	char	   *role = NULL;
-	int64		ticket;
-	Oid			roleid = InvalidOid;
-
-	StartTransactionCommand();
-	PushActiveSnapshot(GetTransactionSnapshot());
-	ticket = OidIsValid(ledger_relid()) ? online_next(&role) : 0;
-	if (ticket != 0)
-		roleid = get_role_oid(role, true);
-	PopActiveSnapshot();
-	CommitTransactionCommand();
-	if (OidIsValid(roleid) && !online_start(ticket, roleid, DSM_HANDLE_INVALID, NULL))
-		ereport(LOG,
-				(errmsg("migmgr: no background worker is free: ticket " INT64_FORMAT " stays queued", ticket)));
 }

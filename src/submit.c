@@ -38,9 +38,14 @@
 	"   AND a.seq > s.seq AND a.event IN (" DONE_EVENTS "))"
 
 PG_FUNCTION_INFO_V1(migmgr_submit);
+PG_FUNCTION_INFO_V1(migmgr_submit_version);
 PG_FUNCTION_INFO_V1(migmgr_withdraw);
 
 static char *text_arg(FunctionCallInfo fcinfo, int arg);
+static bool is_file(const char *version);
+static char *file_name(const char *version, const char *name);
+static char *file_text(const char *sql, const char *verify_sql, const char *rollback_sql);
+static Datum submit(FunctionCallInfo fcinfo, const char *file, const char *sql, const char *note, bool start);
 static void check_may_start(void);
 static int64 withdraw_online(const OnlineJob *job, const char *reason);
 static RunRow *submit_for_review(RunRequest *request);
@@ -53,20 +58,90 @@ text_arg(FunctionCallInfo fcinfo, int arg)
 	return PG_ARGISNULL(arg) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(arg));
 }
 
-/* submit(file, sql, note, start): one row. */
+/* submit(file, sql, start, note): one row. */
 Datum
 migmgr_submit(PG_FUNCTION_ARGS)
 {
+	return submit(fcinfo, text_arg(fcinfo, 0), text_arg(fcinfo, 1), text_arg(fcinfo, 3),
+				  !PG_ARGISNULL(2) && PG_GETARG_BOOL(2));
+}
+
+/*
+ * submit(version, name, sql, rollback_sql, verify_sql, note, start): one row.
+ * Literals without a type come here even if they are a file, its text and a note.
+ */
+Datum
+migmgr_submit_version(PG_FUNCTION_ARGS)
+{
+	char	   *version = text_arg(fcinfo, 0);
+	char	   *name = text_arg(fcinfo, 1);
+	char	   *sql = text_arg(fcinfo, 2);
+	char	   *rollback_sql = text_arg(fcinfo, 3);
+	char	   *verify_sql = text_arg(fcinfo, 4);
+	char	   *note = text_arg(fcinfo, 5);
+	bool		start = !PG_ARGISNULL(6) && PG_GETARG_BOOL(6);
+
+	if (is_file(version) && rollback_sql == NULL && verify_sql == NULL && note == NULL)
+		return submit(fcinfo, version, name, sql, start);
+	script_check_version(version);
+	if (name == NULL || sql == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_MG_BAD_SCRIPT),
+				 errmsg("submit() needs the name of the migration and its SQL")));
+	return submit(fcinfo, file_name(version, name), file_text(sql, verify_sql, rollback_sql), note, start);
+}
+
+static bool
+is_file(const char *version)
+{
+	size_t		length = version == NULL ? 0 : strlen(version);
+
+	return length > 4 && pg_strcasecmp(version + length - 4, ".sql") == 0;
+}
+
+/* The file that has this version and this name; an error where none can. */
+static char *
+file_name(const char *version, const char *name)
+{
+	char	   *file = psprintf("%s_%s.sql", version, name);
+	ScriptFile *parts = script_file(file, "SELECT 1;");
+
+	if (strcmp(parts->version, version) != 0 || strcmp(parts->name, name) != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_MG_BAD_VERSION),
+				 errmsg("migration \"%s\" cannot be submitted under the name \"%s\"", version, name),
+				 errdetail("It would be kept as file \"%s\", which is version \"%s\" with name \"%s\".",
+						   file, parts->version, parts->name)));
+	return file;
+}
+
+/* The text of a file with these sections; just sql where that is all. */
+static char *
+file_text(const char *sql, const char *verify_sql, const char *rollback_sql)
+{
+	StringInfoData text;
+
+	initStringInfo(&text);
+	appendStringInfoString(&text, sql);
+	if (verify_sql != NULL)
+		appendStringInfo(&text, "\n-- migmgr:verify\n%s", verify_sql);
+	if (rollback_sql != NULL)
+		appendStringInfo(&text, "\n-- migmgr:down\n%s", rollback_sql);
+	return text.data;
+}
+
+static Datum
+submit(FunctionCallInfo fcinfo, const char *file, const char *sql, const char *note, bool start)
+{
 	RunRequest	request;
 	RunRow	   *row;
-	bool		start = !PG_ARGISNULL(3) && PG_GETARG_BOOL(3);
 	VersionState *state;
 
 	run_begin("migmgr.submit()");
 	if (start)
 		check_may_start();
-	apply_file_request(&request, "submit()", "SELECT * FROM migmgr.submit", text_arg(fcinfo, 0), text_arg(fcinfo, 1), NULL);
-	request.note = text_arg(fcinfo, 2);
+	apply_file_request(&request, "submit()", "SELECT * FROM migmgr.submit", file, sql, NULL);
+	request.note = note;
 	request.checksum = script_checksum(request.text);
 	if (strcmp(request.sent, request.text) != 0)
 		request.received = script_checksum(request.sent);

@@ -38,7 +38,7 @@ INSERT INTO unpinned VALUES
   ('migmgr.apply_repeatable(text,text,text,jsonb)'),
   ('migmgr.apply_repeatables(jsonb,text,jsonb)'),
   ('migmgr.run_pending(text,integer,bigint,text)'),
-  ('migmgr.submit(text,text,text,boolean)'),
+  ('migmgr.submit(text,text,boolean,text)'), ('migmgr.submit(text,text,text,text,text,text,boolean)'),
   ('migmgr.withdraw(text,text)'),
   ('migmgr.rehearse(text,jsonb)'),
   ('migmgr.blockers(text)'),

@@ -67,6 +67,19 @@ SELECT state, message FROM public.caught('SELECT in_a_function()');
 CALL migmgr.run_pending();
 CALL migmgr.run_pending();
 \o
+-- the third argument tells the two forms apart, typed or not
+SELECT version, name, status, statements FROM migmgr.submit('2', 'add_x', 'CREATE TABLE x (i int)');
+SELECT version, name, status FROM migmgr.submit(version => '3', name => 'add "y"', sql => 'CREATE TABLE y (i int)', note => 'named');
+SELECT version, name, status FROM migmgr.submit('4'::text, 'add_z'::text, 'CREATE TABLE z (i int)'::text, 'DROP TABLE z', 'SELECT count(*) = 0 FROM z');
+SELECT version, name, status, checksum = migmgr.checksum('CREATE TABLE v (i int)') AS checksum FROM migmgr.submit('5_add_v.sql', 'CREATE TABLE v (i int)', note => 'a file');
+SELECT version, name, status FROM migmgr.submit('6_add_w.sql', 'CREATE TABLE w (i int)', false);
+SELECT version, name, status FROM migmgr.submit('7_add_u.sql', 'CREATE TABLE u (i int)', 'a file''s note');
+SELECT version, name, file, note FROM migmgr.pending;
+SELECT sql FROM migmgr.pending WHERE version = '4';
+SELECT c.state, c.message, c.detail FROM (VALUES (1, $$'8', 'a/b', 'SELECT 1'$$), (2, $$'8_x', 'y', 'SELECT 1'$$), (3, $$'8', NULL, 'SELECT 1'$$),
+    (4, $$NULL, 'x', 'SELECT 1'$$), (5, $$'8', 'x', ''$$)) AS f(n, args),
+  LATERAL public.caught(format('SELECT migmgr.submit(%s)', f.args)) AS c ORDER BY f.n;
+SELECT version, name, status, reversible FROM migmgr.apply_pending();
 SELECT version, status FROM migmgr.history ORDER BY version;
 SELECT event, version, detail::jsonb - 'key' - 'received' AS detail FROM migmgr.ledger WHERE event IN ('submitted', 'withdrawn') ORDER BY seq;
 

@@ -7,8 +7,8 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 use MigmgrTest;
 
-# one slot is the launcher's of logical replication, one is left
-my $node = new_node('online', conf => 'max_worker_processes = 2');
+# one slot is the launcher's of logical replication, one migmgr's own, one is left
+my $node = new_node('online', conf => 'max_worker_processes = 3');
 my $db = 'live';
 my $pg15 = $node->safe_psql('postgres', 'SHOW server_version_num') < 170000;
 
