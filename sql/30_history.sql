@@ -96,11 +96,23 @@ CREATE VIEW migmgr.ddl_log WITH (security_invoker = false) AS
    ORDER BY d.id DESC;
 COMMENT ON VIEW migmgr.ddl_log IS 'DDL that ran outside apply and rollback, the latest first';
 
+-- What a run touched, and what a captured version stands for: that is in the
+-- recording of its entry.
+CREATE VIEW migmgr_internal.version_object WITH (security_invoker = false) AS
+  SELECT o.seq, o.n, o.action, o.type, o.identity FROM migmgr_internal.object AS o
+  UNION ALL
+  SELECT l.seq, s.n, CASE WHEN s.described IS NULL THEN 'dropped'
+                          WHEN EXISTS (SELECT FROM migmgr_internal.state AS p WHERE p.kind = s.kind AND p.identity = s.identity AND p.recording < s.recording AND p.described IS NOT NULL) THEN 'changed'
+                          ELSE 'created' END, s.kind, s.identity
+    FROM migmgr.ledger AS l JOIN migmgr_internal.state AS s ON s.recording = (l.detail::jsonb -> 'state' ->> 'recording')::bigint
+   WHERE l.event = 'captured' AND l.event NOT IN ('applied', 'rolled back');
+COMMENT ON VIEW migmgr_internal.version_object IS 'objects that runs and captured versions created, changed, replaced or dropped';
+
 -- Identities are compared as text, the way pg_identify_object() writes them.
 -- Each catalog is read only if a migration has touched that kind of object.
 CREATE VIEW migmgr_internal.present WITH (security_invoker = false) AS
   WITH wanted AS MATERIALIZED (
-    SELECT DISTINCT o.type FROM migmgr_internal.object AS o
+    SELECT DISTINCT o.type FROM migmgr_internal.version_object AS o
   ), address(classid, objid, objsubid) AS (
     SELECT 'pg_class'::regclass, c.oid, 0 FROM pg_class AS c
      WHERE c.oid >= 16384 AND c.relnamespace <> 'pg_toast'::regnamespace AND EXISTS (SELECT FROM wanted AS w WHERE w.type IN ('table', 'index', 'sequence', 'view', 'materialized view', 'foreign table', 'composite type'))
@@ -169,12 +181,12 @@ CREATE VIEW migmgr.objects WITH (security_invoker = false) AS
                 WHEN o.type = 'default value' THEN regexp_replace(o.identity, '^for (.*)\.("([^"]|"")+"|[^."]+)$', '\1')
                 WHEN o.type IN ('trigger', 'rule', 'policy', 'table constraint') THEN regexp_replace(o.identity, '^.* on ', '')
            END AS relation
-      FROM run AS r JOIN migmgr_internal.object AS o ON o.seq = r.seq
+      FROM run AS r JOIN migmgr_internal.version_object AS o ON o.seq = r.seq
   ), present AS MATERIALIZED (
     SELECT p.type, p.identity FROM migmgr_internal.present AS p
   ), gone AS MATERIALIZED (
     SELECT o.type, o.identity, max(o.seq) AS seq
-      FROM migmgr_internal.object AS o WHERE o.action = 'dropped' GROUP BY o.type, o.identity
+      FROM migmgr_internal.version_object AS o WHERE o.action = 'dropped' GROUP BY o.type, o.identity
   ), gone_relation AS MATERIALIZED (
     SELECT d.identity, max(d.seq) AS seq
       FROM gone AS d WHERE d.type IN ('table', 'view', 'materialized view', 'foreign table') GROUP BY d.identity

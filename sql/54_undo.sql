@@ -34,58 +34,80 @@ COMMENT ON TYPE migmgr_internal.undo_step IS 'undo(): a statement, and what must
 
 -- Where a kind stands among others that it has no dependency on.
 CREATE FUNCTION migmgr_internal.undo_rank(kind text, type text DEFAULT NULL) RETURNS integer
-  LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+  LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
   AS $$
-  SELECT COALESCE(CASE WHEN kind = 'table constraint' AND type = 'f' THEN 34 END, array_position('{schema,extension,language,access method,collation,type,composite type column,domain constraint,
-    function,procedure,aggregate,operator,operator family,operator class,cast,conversion,transform,text search parser,text search template,
-    text search dictionary,text search configuration,foreign-data wrapper,server,user mapping,sequence,table,foreign table,
-    table column,foreign table column,table constraint,index,view,materialized view,
-    foreign key,statistics object,view column,materialized view column,rule,trigger,policy,event trigger,publication,subscription,default acl,security label}'::text[], kind), 99)
+#variable_conflict use_column
+BEGIN
+  RETURN (
+    SELECT COALESCE(CASE WHEN kind = 'table constraint' AND type = 'f' THEN 34 END, array_position('{schema,extension,language,access method,collation,type,composite type column,domain constraint,
+      function,procedure,aggregate,operator,operator family,operator class,cast,conversion,transform,text search parser,text search template,
+      text search dictionary,text search configuration,foreign-data wrapper,server,user mapping,sequence,table,foreign table,
+      table column,foreign table column,table constraint,index,view,materialized view,
+      foreign key,statistics object,view column,materialized view column,rule,trigger,policy,event trigger,publication,subscription,default acl,security label}'::text[], kind), 99));
+END
 $$;
 REVOKE ALL ON FUNCTION migmgr_internal.undo_rank(text, text) FROM PUBLIC;
 COMMENT ON FUNCTION migmgr_internal.undo_rank(text, text) IS 'order of kinds: what is made first';
 
 -- The identity in a parent, and the object as COMMENT ON and DROP name it.
 CREATE FUNCTION migmgr_internal.undo_parent(parent text) RETURNS text
-  LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
-  AS $$SELECT regexp_replace(parent, '^(table|view|materialized view|foreign table|type|schema|server) ', '')$$;
+  LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+  AS $$
+#variable_conflict use_column
+BEGIN
+  RETURN (SELECT regexp_replace(parent, '^(table|view|materialized view|foreign table|type|schema|server) ', ''));
+END
+$$;
 REVOKE ALL ON FUNCTION migmgr_internal.undo_parent(text) FROM PUBLIC;
 COMMENT ON FUNCTION migmgr_internal.undo_parent(text) IS 'identity of a parent';
 
 CREATE FUNCTION migmgr_internal.undo_relation(parent text) RETURNS text
-  LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
-  AS $$SELECT upper(substring(parent FROM '^(table|view|materialized view|foreign table|type) ')) || ' ' || migmgr_internal.undo_parent(parent)$$;
+  LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+  AS $$
+#variable_conflict use_column
+BEGIN
+  RETURN (SELECT upper(substring(parent FROM '^(table|view|materialized view|foreign table|type) ')) || ' ' || migmgr_internal.undo_parent(parent));
+END
+$$;
 REVOKE ALL ON FUNCTION migmgr_internal.undo_relation(text) FROM PUBLIC;
 COMMENT ON FUNCTION migmgr_internal.undo_relation(text) IS 'a parent as ALTER names it';
 
 CREATE FUNCTION migmgr_internal.undo_subject(kind text, identity text, parent text, facts jsonb) RETURNS text
-  LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+  LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
   AS $$
-  SELECT CASE
-    WHEN kind LIKE '% column' THEN 'COLUMN ' || migmgr_internal.undo_parent(parent) || '.' || (facts ->> 'name')
-    WHEN kind IN ('trigger', 'policy', 'rule') THEN upper(kind) || ' ' || (facts ->> 'name') || ' ON ' || migmgr_internal.undo_parent(parent)
-    WHEN kind = 'table constraint' THEN 'CONSTRAINT ' || (facts ->> 'name') || ' ON ' || migmgr_internal.undo_parent(parent)
-    WHEN kind = 'domain constraint' THEN 'CONSTRAINT ' || (facts ->> 'name') || ' ON DOMAIN ' || migmgr_internal.undo_parent(parent)
-    WHEN kind = 'type' AND facts ->> 'type' = 'd' THEN 'DOMAIN ' || identity
-    WHEN kind = 'statistics object' THEN 'STATISTICS ' || identity
-    WHEN kind = 'foreign-data wrapper' THEN 'FOREIGN DATA WRAPPER ' || identity
-    WHEN kind = 'user mapping' THEN 'USER MAPPING FOR ' || (facts ->> 'role') || ' SERVER ' || migmgr_internal.undo_parent(parent)
-    WHEN kind = 'transform' THEN 'TRANSFORM FOR ' || identity
-    ELSE upper(kind) || ' ' || identity END
+#variable_conflict use_column
+BEGIN
+  RETURN (
+    SELECT CASE
+      WHEN kind LIKE '% column' THEN 'COLUMN ' || migmgr_internal.undo_parent(parent) || '.' || (facts ->> 'name')
+      WHEN kind IN ('trigger', 'policy', 'rule') THEN upper(kind) || ' ' || (facts ->> 'name') || ' ON ' || migmgr_internal.undo_parent(parent)
+      WHEN kind = 'table constraint' THEN 'CONSTRAINT ' || (facts ->> 'name') || ' ON ' || migmgr_internal.undo_parent(parent)
+      WHEN kind = 'domain constraint' THEN 'CONSTRAINT ' || (facts ->> 'name') || ' ON DOMAIN ' || migmgr_internal.undo_parent(parent)
+      WHEN kind = 'type' AND facts ->> 'type' = 'd' THEN 'DOMAIN ' || identity
+      WHEN kind = 'statistics object' THEN 'STATISTICS ' || identity
+      WHEN kind = 'foreign-data wrapper' THEN 'FOREIGN DATA WRAPPER ' || identity
+      WHEN kind = 'user mapping' THEN 'USER MAPPING FOR ' || (facts ->> 'role') || ' SERVER ' || migmgr_internal.undo_parent(parent)
+      WHEN kind = 'transform' THEN 'TRANSFORM FOR ' || identity
+      ELSE upper(kind) || ' ' || identity END);
+END
 $$;
 REVOKE ALL ON FUNCTION migmgr_internal.undo_subject(text, text, text, jsonb) FROM PUBLIC;
 COMMENT ON FUNCTION migmgr_internal.undo_subject(text, text, text, jsonb) IS 'an object as COMMENT ON and DROP name it';
 
 -- Privileges that come with an object, as grants() writes them.
 CREATE FUNCTION migmgr_internal.undo_default_grants(kind text) RETURNS jsonb
-  LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+  LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
   AS $$
-  SELECT CASE
-    WHEN kind LIKE '% column' THEN '[]'
-    WHEN kind IN ('function', 'procedure', 'aggregate') THEN '["EXECUTE TO OWNER", "EXECUTE TO PUBLIC"]'
-    WHEN kind IN ('type', 'language') THEN '["USAGE TO OWNER", "USAGE TO PUBLIC"]'
-    WHEN kind IN ('foreign-data wrapper', 'server') THEN '["USAGE TO OWNER"]'
-    ELSE '["ALL TO OWNER"]' END::jsonb
+#variable_conflict use_column
+BEGIN
+  RETURN (
+    SELECT CASE
+      WHEN kind LIKE '% column' THEN '[]'
+      WHEN kind IN ('function', 'procedure', 'aggregate') THEN '["EXECUTE TO OWNER", "EXECUTE TO PUBLIC"]'
+      WHEN kind IN ('type', 'language') THEN '["USAGE TO OWNER", "USAGE TO PUBLIC"]'
+      WHEN kind IN ('foreign-data wrapper', 'server') THEN '["USAGE TO OWNER"]'
+      ELSE '["ALL TO OWNER"]' END::jsonb);
+END
 $$;
 REVOKE ALL ON FUNCTION migmgr_internal.undo_default_grants(text) FROM PUBLIC;
 COMMENT ON FUNCTION migmgr_internal.undo_default_grants(text) IS 'privileges of an object that nobody granted';
@@ -133,35 +155,45 @@ COMMENT ON FUNCTION migmgr_internal.undo_grants(text, text, text, jsonb, text, j
 
 -- From one list of options to another: options that are there no more, and those to set.
 CREATE FUNCTION migmgr_internal.undo_options(now jsonb, wanted jsonb, OUT gone text, OUT new text)
-  LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+  LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
   AS $$
-  SELECT (SELECT string_agg(split_part(n, '=', 1), ', ') FROM jsonb_array_elements_text(now) AS n
-           WHERE NOT EXISTS (SELECT FROM jsonb_array_elements_text(wanted) AS w WHERE split_part(w, '=', 1) = split_part(n, '=', 1))),
-         (SELECT string_agg(split_part(w, '=', 1) || ' = ' || quote_literal(substr(w, strpos(w, '=') + 1)), ', ') FROM jsonb_array_elements_text(wanted) AS w
-           WHERE now IS NULL OR NOT now ? w)
+BEGIN
+  gone := (SELECT string_agg(split_part(n, '=', 1), ', ') FROM jsonb_array_elements_text(now) AS n
+            WHERE NOT EXISTS (SELECT FROM jsonb_array_elements_text(wanted) AS w WHERE split_part(w, '=', 1) = split_part(n, '=', 1)));
+  new := (SELECT string_agg(split_part(w, '=', 1) || ' = ' || quote_literal(substr(w, strpos(w, '=') + 1)), ', ') FROM jsonb_array_elements_text(wanted) AS w
+           WHERE now IS NULL OR NOT now ? w);
+END
 $$;
 REVOKE ALL ON FUNCTION migmgr_internal.undo_options(jsonb, jsonb) FROM PUBLIC;
 COMMENT ON FUNCTION migmgr_internal.undo_options(jsonb, jsonb) IS 'what to reset and what to set';
 
 CREATE FUNCTION migmgr_internal.undo_fdw_options(now jsonb, wanted jsonb) RETURNS text
-  LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+  LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
   AS $$
-  WITH n AS (SELECT substring(o FROM '^("(?:[^"]|"")*"|\S+) ') AS name, o FROM jsonb_array_elements_text(now) AS o),
-       w AS (SELECT substring(o FROM '^("(?:[^"]|"")*"|\S+) ') AS name, o FROM jsonb_array_elements_text(wanted) AS o)
-  SELECT string_agg(CASE WHEN w.name IS NULL THEN 'DROP ' || n.name WHEN n.name IS NULL THEN 'ADD ' || w.o ELSE 'SET ' || w.o END, ', ' ORDER BY coalesce(w.name, n.name) COLLATE "C")
-    FROM n FULL JOIN w ON w.name = n.name WHERE n.o IS DISTINCT FROM w.o
+#variable_conflict use_column
+BEGIN
+  RETURN (
+    WITH n AS (SELECT substring(o FROM '^("(?:[^"]|"")*"|\S+) ') AS name, o FROM jsonb_array_elements_text(now) AS o),
+         w AS (SELECT substring(o FROM '^("(?:[^"]|"")*"|\S+) ') AS name, o FROM jsonb_array_elements_text(wanted) AS o)
+    SELECT string_agg(CASE WHEN w.name IS NULL THEN 'DROP ' || n.name WHEN n.name IS NULL THEN 'ADD ' || w.o ELSE 'SET ' || w.o END, ', ' ORDER BY coalesce(w.name, n.name) COLLATE "C")
+      FROM n FULL JOIN w ON w.name = n.name WHERE n.o IS DISTINCT FROM w.o);
+END
 $$;
 REVOKE ALL ON FUNCTION migmgr_internal.undo_fdw_options(jsonb, jsonb) FROM PUBLIC;
 COMMENT ON FUNCTION migmgr_internal.undo_fdw_options(jsonb, jsonb) IS 'the list of ALTER ... OPTIONS from one set of options to another';
 
 -- A column as CREATE TABLE and ADD COLUMN take it.
 CREATE FUNCTION migmgr_internal.undo_column(f jsonb) RETURNS text
-  LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+  LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
   AS $$
-  SELECT concat(f ->> 'name', ' ', f ->> 'type', f ->> 'collation', ' OPTIONS (' || migmgr_internal.joined(f -> 'fdw_options') || ')',
-           ' DEFAULT ' || (f ->> 'default'), ' GENERATED ALWAYS AS (' || (f ->> 'generated') || ')' || CASE WHEN f ? 'virtual' THEN ' VIRTUAL' ELSE ' STORED' END,
-           ' GENERATED ' || (f ->> 'identity') || ' AS IDENTITY (SEQUENCE NAME ' || (f ->> 'sequence') || ' ' || substr(f ->> 'sequence_options', strpos(f ->> 'sequence_options', ' START ')) || ')',
-           CASE WHEN f ? 'not_null' THEN concat(' CONSTRAINT ' || (f ->> 'not_null_name'), ' NOT NULL', f ->> 'not_null_more') END)
+#variable_conflict use_column
+BEGIN
+  RETURN (
+    SELECT concat(f ->> 'name', ' ', f ->> 'type', f ->> 'collation', ' OPTIONS (' || migmgr_internal.joined(f -> 'fdw_options') || ')',
+             ' DEFAULT ' || (f ->> 'default'), ' GENERATED ALWAYS AS (' || (f ->> 'generated') || ')' || CASE WHEN f ? 'virtual' THEN ' VIRTUAL' ELSE ' STORED' END,
+             ' GENERATED ' || (f ->> 'identity') || ' AS IDENTITY (SEQUENCE NAME ' || (f ->> 'sequence') || ' ' || substr(f ->> 'sequence_options', strpos(f ->> 'sequence_options', ' START ')) || ')',
+             CASE WHEN f ? 'not_null' THEN concat(' CONSTRAINT ' || (f ->> 'not_null_name'), ' NOT NULL', f ->> 'not_null_more') END));
+END
 $$;
 REVOKE ALL ON FUNCTION migmgr_internal.undo_column(jsonb) FROM PUBLIC;
 COMMENT ON FUNCTION migmgr_internal.undo_column(jsonb) IS 'a column as ADD COLUMN takes it';
@@ -231,31 +263,39 @@ REVOKE ALL ON FUNCTION migmgr_internal.undo_tail(text, text, text, jsonb, jsonb)
 COMMENT ON FUNCTION migmgr_internal.undo_tail(text, text, text, jsonb, jsonb) IS 'statements for owner, grants and comments';
 
 CREATE FUNCTION migmgr_internal.undo_drop(kind text, identity text, parent text, f jsonb) RETURNS text
-  LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+  LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
   AS $$
-  SELECT CASE
-    WHEN kind = 'composite type column' THEN format('ALTER %s DROP ATTRIBUTE %s CASCADE', migmgr_internal.undo_relation(parent), f ->> 'name')
-    WHEN kind IN ('view column', 'materialized view column') THEN NULL
-    WHEN kind LIKE '% column' THEN format('ALTER %s DROP COLUMN %s', migmgr_internal.undo_relation(parent), f ->> 'name')
-    WHEN kind = 'table constraint' THEN format('ALTER %s DROP CONSTRAINT %s', migmgr_internal.undo_relation(parent), f ->> 'name')
-    WHEN kind = 'domain constraint' THEN format('ALTER DOMAIN %s DROP CONSTRAINT %s', migmgr_internal.undo_parent(parent), f ->> 'name')
-    WHEN kind = 'aggregate' THEN 'DROP AGGREGATE ' || replace(identity, '()', '(*)')
-    WHEN kind = 'default acl' THEN NULL
-    WHEN kind = 'security label' THEN format('SECURITY LABEL FOR %s ON %s %s IS NULL', f ->> 'provider', upper(f ->> 'on_type'), f ->> 'on')
-    ELSE 'DROP ' || migmgr_internal.undo_subject(kind, identity, parent, f) END
+#variable_conflict use_column
+BEGIN
+  RETURN (
+    SELECT CASE
+      WHEN kind = 'composite type column' THEN format('ALTER %s DROP ATTRIBUTE %s CASCADE', migmgr_internal.undo_relation(parent), f ->> 'name')
+      WHEN kind IN ('view column', 'materialized view column') THEN NULL
+      WHEN kind LIKE '% column' THEN format('ALTER %s DROP COLUMN %s', migmgr_internal.undo_relation(parent), f ->> 'name')
+      WHEN kind = 'table constraint' THEN format('ALTER %s DROP CONSTRAINT %s', migmgr_internal.undo_relation(parent), f ->> 'name')
+      WHEN kind = 'domain constraint' THEN format('ALTER DOMAIN %s DROP CONSTRAINT %s', migmgr_internal.undo_parent(parent), f ->> 'name')
+      WHEN kind = 'aggregate' THEN 'DROP AGGREGATE ' || replace(identity, '()', '(*)')
+      WHEN kind = 'default acl' THEN NULL
+      WHEN kind = 'security label' THEN format('SECURITY LABEL FOR %s ON %s %s IS NULL', f ->> 'provider', upper(f ->> 'on_type'), f ->> 'on')
+      ELSE 'DROP ' || migmgr_internal.undo_subject(kind, identity, parent, f) END);
+END
 $$;
 REVOKE ALL ON FUNCTION migmgr_internal.undo_drop(text, text, text, jsonb) FROM PUBLIC;
 COMMENT ON FUNCTION migmgr_internal.undo_drop(text, text, text, jsonb) IS 'statement that drops an object';
 
 CREATE FUNCTION migmgr_internal.undo_rename(kind text, identity text, parent text, f jsonb, name text) RETURNS text
-  LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+  LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
   AS $$
-  SELECT CASE
-    WHEN kind = 'composite type column' THEN format('ALTER %s RENAME ATTRIBUTE %s TO %s CASCADE', migmgr_internal.undo_relation(parent), f ->> 'name', name)
-    WHEN kind LIKE '% column' THEN format('ALTER %s RENAME COLUMN %s TO %s', migmgr_internal.undo_relation(parent), f ->> 'name', name)
-    WHEN kind = 'table constraint' THEN format('ALTER %s RENAME CONSTRAINT %s TO %s', migmgr_internal.undo_relation(parent), f ->> 'name', name)
-    WHEN kind = 'domain constraint' THEN format('ALTER DOMAIN %s RENAME CONSTRAINT %s TO %s', migmgr_internal.undo_parent(parent), f ->> 'name', name)
-    ELSE format('ALTER %s RENAME TO %s', migmgr_internal.undo_subject(kind, identity, parent, f), name) END
+#variable_conflict use_column
+BEGIN
+  RETURN (
+    SELECT CASE
+      WHEN kind = 'composite type column' THEN format('ALTER %s RENAME ATTRIBUTE %s TO %s CASCADE', migmgr_internal.undo_relation(parent), f ->> 'name', name)
+      WHEN kind LIKE '% column' THEN format('ALTER %s RENAME COLUMN %s TO %s', migmgr_internal.undo_relation(parent), f ->> 'name', name)
+      WHEN kind = 'table constraint' THEN format('ALTER %s RENAME CONSTRAINT %s TO %s', migmgr_internal.undo_relation(parent), f ->> 'name', name)
+      WHEN kind = 'domain constraint' THEN format('ALTER DOMAIN %s RENAME CONSTRAINT %s TO %s', migmgr_internal.undo_parent(parent), f ->> 'name', name)
+      ELSE format('ALTER %s RENAME TO %s', migmgr_internal.undo_subject(kind, identity, parent, f), name) END);
+END
 $$;
 REVOKE ALL ON FUNCTION migmgr_internal.undo_rename(text, text, text, jsonb, text) FROM PUBLIC;
 COMMENT ON FUNCTION migmgr_internal.undo_rename(text, text, text, jsonb, text) IS 'statement that renames an object';

@@ -2,27 +2,31 @@
 
 -- Facts that cannot be altered in place: the object is dropped and made again.
 CREATE FUNCTION migmgr_internal.undo_recreates(kind text, b jsonb, a jsonb, changed text[]) RETURNS boolean
-  LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+  LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
   AS $$
-  SELECT CASE
-    WHEN kind = 'index' THEN 'def' = ANY (changed) AND regexp_replace(b ->> 'def', ' WITH \([^)]*\)', '') IS DISTINCT FROM regexp_replace(a ->> 'def', ' WITH \([^)]*\)', '')
-                             OR 'invalid' = ANY (changed) AND a ? 'invalid'
-    WHEN kind IN ('table constraint', 'domain constraint') THEN 'def' = ANY (changed) AND NOT (b ->> 'type' = 'f' AND
-      regexp_replace(b ->> 'def', '( NOT)? DEFERRABLE| INITIALLY DEFERRED', '', 'g') = regexp_replace(a ->> 'def', '( NOT)? DEFERRABLE| INITIALLY DEFERRED', '', 'g'))
-      AND NOT (a ? 'not_valid' AND a ->> 'def' = (b ->> 'def') || ' NOT VALID')
-    WHEN kind = 'trigger' THEN 'def' = ANY (changed) AND (b ? 'constraint' OR a ? 'constraint') OR 'constraint' = ANY (changed)
-    WHEN kind = 'policy' THEN 'command' = ANY (changed) OR 'restrictive' = ANY (changed) OR (a ? 'using' AND NOT b ? 'using') OR (a ? 'check' AND NOT b ? 'check')
-    WHEN kind = 'statistics object' THEN 'def' = ANY (changed)
-    WHEN kind = 'view' THEN 'query' = ANY (changed) AND NOT coalesce((
-      SELECT bool_and(coalesce(b -> 'columns' ->> (x.o - 1)::integer = x.c, false)) FROM jsonb_array_elements_text(a -> 'columns') WITH ORDINALITY AS x(c, o)), true)
-    WHEN kind = 'materialized view' THEN 'query' = ANY (changed) OR 'columns' = ANY (changed)
-    WHEN kind IN ('function', 'procedure') THEN 'result' = ANY (changed) OR 'parameters' = ANY (changed)
-    WHEN kind = 'aggregate' THEN 'result' = ANY (changed)
-    WHEN kind IN ('operator', 'operator class', 'operator family', 'cast', 'collation', 'conversion', 'transform', 'text search parser', 'text search template',
-                  'event trigger', 'access method', 'language', 'server') THEN changed && '{body,items,is_default,trusted,head,wrapper}'::text[]
-    WHEN kind = 'text search dictionary' THEN 'body' = ANY (changed) AND split_part(b ->> 'body', ',', 1) <> split_part(a ->> 'body', ',', 1)
-    WHEN kind = 'text search configuration' THEN 'body' = ANY (changed)
-    ELSE false END
+#variable_conflict use_column
+BEGIN
+  RETURN (
+    SELECT CASE
+      WHEN kind = 'index' THEN 'def' = ANY (changed) AND regexp_replace(b ->> 'def', ' WITH \([^)]*\)', '') IS DISTINCT FROM regexp_replace(a ->> 'def', ' WITH \([^)]*\)', '')
+                               OR 'invalid' = ANY (changed) AND a ? 'invalid'
+      WHEN kind IN ('table constraint', 'domain constraint') THEN 'def' = ANY (changed) AND NOT (b ->> 'type' = 'f' AND
+        regexp_replace(b ->> 'def', '( NOT)? DEFERRABLE| INITIALLY DEFERRED', '', 'g') = regexp_replace(a ->> 'def', '( NOT)? DEFERRABLE| INITIALLY DEFERRED', '', 'g'))
+        AND NOT (a ? 'not_valid' AND a ->> 'def' = (b ->> 'def') || ' NOT VALID')
+      WHEN kind = 'trigger' THEN 'def' = ANY (changed) AND (b ? 'constraint' OR a ? 'constraint') OR 'constraint' = ANY (changed)
+      WHEN kind = 'policy' THEN 'command' = ANY (changed) OR 'restrictive' = ANY (changed) OR (a ? 'using' AND NOT b ? 'using') OR (a ? 'check' AND NOT b ? 'check')
+      WHEN kind = 'statistics object' THEN 'def' = ANY (changed)
+      WHEN kind = 'view' THEN 'query' = ANY (changed) AND NOT coalesce((
+        SELECT bool_and(coalesce(b -> 'columns' ->> (x.o - 1)::integer = x.c, false)) FROM jsonb_array_elements_text(a -> 'columns') WITH ORDINALITY AS x(c, o)), true)
+      WHEN kind = 'materialized view' THEN 'query' = ANY (changed) OR 'columns' = ANY (changed)
+      WHEN kind IN ('function', 'procedure') THEN 'result' = ANY (changed) OR 'parameters' = ANY (changed)
+      WHEN kind = 'aggregate' THEN 'result' = ANY (changed)
+      WHEN kind IN ('operator', 'operator class', 'operator family', 'cast', 'collation', 'conversion', 'transform', 'text search parser', 'text search template',
+                    'event trigger', 'access method', 'language', 'server') THEN changed && '{body,items,is_default,trusted,head,wrapper}'::text[]
+      WHEN kind = 'text search dictionary' THEN 'body' = ANY (changed) AND split_part(b ->> 'body', ',', 1) <> split_part(a ->> 'body', ',', 1)
+      WHEN kind = 'text search configuration' THEN 'body' = ANY (changed)
+      ELSE false END);
+END
 $$;
 REVOKE ALL ON FUNCTION migmgr_internal.undo_recreates(text, jsonb, jsonb, text[]) FROM PUBLIC;
 COMMENT ON FUNCTION migmgr_internal.undo_recreates(text, jsonb, jsonb, text[]) IS 'can this change only be undone by dropping and making again';
@@ -43,6 +47,40 @@ $$;
 REVOKE ALL ON FUNCTION migmgr_internal.undo_casts(text, text) FROM PUBLIC;
 COMMENT ON FUNCTION migmgr_internal.undo_casts(text, text) IS 'is there a cast, other than over the text of a value';
 
+-- Must a column be dropped and made again, for its expression?
+CREATE FUNCTION migmgr_internal.undo_remakes_column(b jsonb, a jsonb, changed text[]) RETURNS boolean
+  LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+  AS $$
+  SELECT b ? 'generated' AND changed && '{generated,virtual}'::text[]
+         AND ('virtual' = ANY (changed) OR NOT a ? 'generated' OR current_setting('server_version_num')::integer < 170000)
+$$;
+REVOKE ALL ON FUNCTION migmgr_internal.undo_remakes_column(jsonb, jsonb, text[]) FROM PUBLIC;
+COMMENT ON FUNCTION migmgr_internal.undo_remakes_column(jsonb, jsonb, text[]) IS 'can the expression of a column only be put back by making the column again';
+
+-- Does each value come through a change of its type, there and back?
+CREATE FUNCTION migmgr_internal.undo_keeps_values(from_type text, to_type text) RETURNS boolean
+  LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+  AS $$
+  WITH t AS (
+    SELECT regexp_replace(from_type, '\([0-9, ]+\)', '') AS old, regexp_replace(to_type, '\([0-9, ]+\)', '') AS new,
+           string_to_array(substring(from_type FROM '\(([0-9, ]+)\)'), ',')::integer[] AS o, string_to_array(substring(to_type FROM '\(([0-9, ]+)\)'), ',')::integer[] AS n
+  )
+  SELECT CASE
+    WHEN from_type = to_type THEN true
+    WHEN t.new IN ('text', 'character varying') AND t.n IS NULL THEN true
+    WHEN t.old = t.new AND t.n IS NULL THEN true
+    WHEN t.old = t.new AND t.o IS NULL THEN false
+    WHEN t.old = 'numeric' AND t.new = 'numeric' THEN COALESCE(t.n[2], 0) >= COALESCE(t.o[2], 0) AND t.n[1] - COALESCE(t.n[2], 0) >= t.o[1] - COALESCE(t.o[2], 0)
+    WHEN t.old = t.new THEN t.n[1] >= t.o[1]
+    WHEN t.n IS NOT NULL THEN false
+    ELSE array_position('{smallint,integer,bigint,numeric}'::text[], t.old) < array_position('{smallint,integer,bigint,numeric}'::text[], t.new)
+      OR (t.old, t.new) IN (('real', 'double precision'), ('date', 'timestamp without time zone'))
+      OR EXISTS (SELECT FROM pg_cast AS c WHERE c.castsource = to_regtype(t.old) AND c.casttarget = to_regtype(t.new) AND c.castmethod = 'b') END
+    FROM t
+$$;
+REVOKE ALL ON FUNCTION migmgr_internal.undo_keeps_values(text, text) FROM PUBLIC;
+COMMENT ON FUNCTION migmgr_internal.undo_keeps_values(text, text) IS 'does no value lose anything in another type';
+
 -- A column back to what it was; the values go along.
 CREATE FUNCTION migmgr_internal.undo_alter_column(kind text, identity text, parent text, b jsonb, a jsonb, changed text[]) RETURNS TABLE(sql text, irreversible text)
   LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
@@ -62,7 +100,7 @@ BEGIN
   IF a ? 'generated' AND NOT b ? 'generated' THEN
     RETURN QUERY SELECT head || 'DROP EXPRESSION', NULL::text;
   ELSIF b ? 'generated' AND 'generated' = ANY (changed) OR 'virtual' = ANY (changed) THEN
-    IF a ? 'generated' AND current_setting('server_version_num')::integer >= 170000 AND NOT 'virtual' = ANY (changed) THEN
+    IF NOT migmgr_internal.undo_remakes_column(b, a, changed) THEN
       RETURN QUERY SELECT head || format('SET EXPRESSION AS (%s)', b ->> 'generated'), NULL::text;
     ELSE
       RETURN QUERY SELECT format('ALTER %s DROP COLUMN %s', migmgr_internal.undo_relation(parent), b ->> 'name'), format('the values that column %s has now', identity);
@@ -71,7 +109,9 @@ BEGIN
       RETURN;
     END IF;
   END IF;
-  IF a ? 'identity' AND (NOT b ? 'identity' OR a ->> 'sequence' IS DISTINCT FROM b ->> 'sequence' AND 'sequence' = ANY (changed)) THEN
+  IF a ? 'identity' AND NOT b ? 'identity' AND 'numberless' = ANY (changed) THEN
+    a := a - 'identity';
+  ELSIF a ? 'identity' AND (NOT b ? 'identity' OR a ->> 'sequence' IS DISTINCT FROM b ->> 'sequence' AND 'sequence' = ANY (changed)) THEN
     RETURN QUERY SELECT head || 'DROP IDENTITY', NULL::text;
     a := a - 'identity';
   END IF;
@@ -81,7 +121,10 @@ BEGIN
   IF retype THEN
     RETURN QUERY SELECT concat(head, 'TYPE ', b ->> 'type', b ->> 'collation',
       CASE WHEN NOT b ? 'generated' AND kind = 'table column' THEN
-        format(' USING %s::%s%s', b ->> 'name', CASE WHEN a ->> 'type' = b ->> 'type' AND 'type' = ANY (changed) OR NOT migmgr_internal.undo_casts(a ->> 'type', b ->> 'type') THEN 'text::' END, b ->> 'type') END), NULL::text;
+        format(' USING %s::%s%s', b ->> 'name', CASE WHEN a ->> 'type' = b ->> 'type' AND 'type' = ANY (changed) OR NOT migmgr_internal.undo_casts(a ->> 'type', b ->> 'type') THEN 'text::' END, b ->> 'type') END),
+      CASE WHEN kind = 'table column' AND NOT b ? 'generated' AND NOT COALESCE(migmgr_internal.undo_keeps_values(b ->> 'type', a ->> 'type'), false)
+                AND COALESCE(pg_relation_size(to_regclass(migmgr_internal.undo_parent(parent))), 1) > 0
+           THEN format('what the values of column %s lost when they became %s', identity, a ->> 'type') END;
   END IF;
   IF b ? 'default' AND (retype OR 'default' = ANY (changed)) THEN
     RETURN QUERY SELECT head || 'SET DEFAULT ' || (b ->> 'default'), NULL::text;
@@ -134,9 +177,6 @@ BEGIN
       RETURN QUERY SELECT NULL::text, format('%s of %s %s, which was %s', replace(fact, '_by', ' key'), kind, identity, coalesce(b ->> fact, 'none'));
     END IF;
   END LOOP;
-  IF a ? 'partition_of' AND changed && '{partition_of,bound}'::text[] THEN
-    RETURN QUERY SELECT format('ALTER TABLE %s DETACH PARTITION %s', a ->> 'partition_of', identity), NULL::text;
-  END IF;
   IF 'query' = ANY (changed) AND kind = 'view' THEN
     RETURN QUERY SELECT concat('CREATE OR REPLACE VIEW ', identity, ' WITH (' || migmgr_internal.joined(b -> 'options') || ')', ' AS ', b ->> 'query'), NULL::text;
   END IF;

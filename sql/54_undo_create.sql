@@ -142,19 +142,23 @@ COMMENT ON FUNCTION migmgr_internal.undo_create(text, text, text, jsonb, jsonb) 
 
 -- Default privileges from one set to another.
 CREATE FUNCTION migmgr_internal.undo_default_privileges(f jsonb, now jsonb, wanted jsonb) RETURNS SETOF text
-  LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+  LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
   AS $$
-  WITH line AS (
-    SELECT l, false AS give FROM jsonb_array_elements_text(coalesce(now, f -> 'built_in', '[]')) AS l WHERE NOT coalesce(wanted, f -> 'built_in', '[]') ? l
-    UNION ALL
-    SELECT l, true FROM jsonb_array_elements_text(coalesce(wanted, f -> 'built_in', '[]')) AS l WHERE NOT coalesce(now, f -> 'built_in', '[]') ? l
-  ), part AS (
-    SELECT give, split_part(l, ' TO ', 1) AS privilege, regexp_replace(substr(l, strpos(l, ' TO ') + 4), ' (WITH GRANT OPTION|GRANTED BY .*)', '', 'g') AS role, l LIKE '% WITH GRANT OPTION%' AS option FROM line
-  )
-  SELECT concat('ALTER DEFAULT PRIVILEGES FOR ROLE ', f ->> 'role', ' IN SCHEMA ' || (f ->> 'in_schema'), CASE WHEN p.give THEN ' GRANT ' ELSE ' REVOKE ' END,
-           p.privilege, ' ON ', f ->> 'objects', CASE WHEN p.give THEN ' TO ' ELSE ' FROM ' END, CASE p.role WHEN 'OWNER' THEN f ->> 'role' ELSE p.role END,
-           CASE WHEN p.give AND p.option THEN ' WITH GRANT OPTION' END)
-    FROM part AS p ORDER BY p.give, p.role COLLATE "C", p.privilege COLLATE "C"
+#variable_conflict use_column
+BEGIN
+  RETURN QUERY
+    WITH line AS (
+      SELECT l, false AS give FROM jsonb_array_elements_text(coalesce(now, f -> 'built_in', '[]')) AS l WHERE NOT coalesce(wanted, f -> 'built_in', '[]') ? l
+      UNION ALL
+      SELECT l, true FROM jsonb_array_elements_text(coalesce(wanted, f -> 'built_in', '[]')) AS l WHERE NOT coalesce(now, f -> 'built_in', '[]') ? l
+    ), part AS (
+      SELECT give, split_part(l, ' TO ', 1) AS privilege, regexp_replace(substr(l, strpos(l, ' TO ') + 4), ' (WITH GRANT OPTION|GRANTED BY .*)', '', 'g') AS role, l LIKE '% WITH GRANT OPTION%' AS option FROM line
+    )
+    SELECT concat('ALTER DEFAULT PRIVILEGES FOR ROLE ', f ->> 'role', ' IN SCHEMA ' || (f ->> 'in_schema'), CASE WHEN p.give THEN ' GRANT ' ELSE ' REVOKE ' END,
+             p.privilege, ' ON ', f ->> 'objects', CASE WHEN p.give THEN ' TO ' ELSE ' FROM ' END, CASE p.role WHEN 'OWNER' THEN f ->> 'role' ELSE p.role END,
+             CASE WHEN p.give AND p.option THEN ' WITH GRANT OPTION' END)
+      FROM part AS p ORDER BY p.give, p.role COLLATE "C", p.privilege COLLATE "C";
+END
 $$;
 REVOKE ALL ON FUNCTION migmgr_internal.undo_default_privileges(jsonb, jsonb, jsonb) FROM PUBLIC;
 COMMENT ON FUNCTION migmgr_internal.undo_default_privileges(jsonb, jsonb, jsonb) IS 'ALTER DEFAULT PRIVILEGES statements from one set to another';

@@ -1,45 +1,53 @@
 -- undo(): which objects need a statement, and in what order.
 
 CREATE FUNCTION migmgr_internal.undo_pairs(before jsonb, after jsonb, same_oids boolean) RETURNS SETOF migmgr_internal.undo_pair
-  LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+  LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
   AS $$
-  WITH b AS (
-    SELECT DISTINCT ON (v ->> 'kind', v ->> 'identity') v, v ->> 'kind' AS kind, (v ->> 'kind') || ' ' || (v ->> 'identity') AS key,
-           concat_ws('/', v ->> 'classid', v ->> 'objid', v ->> 'objsubid') AS address FROM jsonb_array_elements(before) AS v
-  ), a AS (
-    SELECT DISTINCT ON (v ->> 'kind', v ->> 'identity') v, v ->> 'kind' AS kind, (v ->> 'kind') || ' ' || (v ->> 'identity') AS key,
-           concat_ws('/', v ->> 'classid', v ->> 'objid', v ->> 'objsubid') AS address FROM jsonb_array_elements(after) AS v
-  ), by_address AS (
-    SELECT b.key AS before_key, a.key AS after_key FROM b JOIN a ON a.kind = b.kind AND a.address = b.address WHERE same_oids AND a.kind <> 'security label'
-  ), by_name AS (
-    SELECT b.key AS before_key, a.key AS after_key FROM b JOIN a ON a.key = b.key
-     WHERE NOT EXISTS (SELECT FROM by_address AS x WHERE x.before_key = b.key) AND NOT EXISTS (SELECT FROM by_address AS x WHERE x.after_key = a.key)
-  ), matched AS (
-    SELECT x.before_key, x.after_key, true AS same FROM by_address AS x UNION ALL SELECT x.before_key, x.after_key, false FROM by_name AS x
-    UNION ALL SELECT b.key, NULL, false FROM b WHERE NOT EXISTS (SELECT FROM by_address AS x WHERE x.before_key = b.key) AND NOT EXISTS (SELECT FROM by_name AS x WHERE x.before_key = b.key)
-    UNION ALL SELECT NULL, a.key, false FROM a WHERE NOT EXISTS (SELECT FROM by_address AS x WHERE x.after_key = a.key) AND NOT EXISTS (SELECT FROM by_name AS x WHERE x.after_key = a.key)
-  ), paired AS (
-    SELECT m.*, b.v AS b, a.v AS a, CASE WHEN a.v IS NOT NULL AND b.v IS NOT NULL THEN (
-             SELECT array_agg(k.key ORDER BY k.key COLLATE "C") FROM jsonb_object_keys((b.v -> 'facts') || (a.v -> 'facts')) AS k(key)
-              WHERE k.key NOT IN ('raw', 'position', 'type_storage', 'inherited', 'local') AND b.v -> 'facts' -> k.key IS DISTINCT FROM a.v -> 'facts' -> k.key
-                AND NOT (m.same AND coalesce(b.v -> 'facts' -> 'raw' ? k.key OR a.v -> 'facts' -> 'raw' ? k.key, false)
-                         AND b.v -> 'facts' -> 'raw' -> k.key IS NOT DISTINCT FROM a.v -> 'facts' -> 'raw' -> k.key)) END AS changed
-      FROM matched AS m LEFT JOIN b ON b.key = m.before_key LEFT JOIN a ON a.key = m.after_key
-  )
-  SELECT row_number() OVER (ORDER BY coalesce(p.before_key, p.after_key) COLLATE "C")::integer, coalesce(p.b, p.a) ->> 'kind', p.before_key, p.after_key, p.same, p.b, p.a, coalesce(p.changed, '{}'),
-         p.b IS NOT NULL AND p.a IS NOT NULL AND p.changed IS NOT NULL AND migmgr_internal.undo_recreates(p.b ->> 'kind', p.b -> 'facts', p.a -> 'facts', p.changed), false, NULL
-    FROM paired AS p
+#variable_conflict use_column
+BEGIN
+  RETURN QUERY
+    WITH b AS (
+      SELECT DISTINCT ON (v ->> 'kind', v ->> 'identity') v, v ->> 'kind' AS kind, (v ->> 'kind') || ' ' || (v ->> 'identity') AS key,
+             concat_ws('/', v ->> 'classid', v ->> 'objid', v ->> 'objsubid') AS address FROM jsonb_array_elements(before) AS v
+    ), a AS (
+      SELECT DISTINCT ON (v ->> 'kind', v ->> 'identity') v, v ->> 'kind' AS kind, (v ->> 'kind') || ' ' || (v ->> 'identity') AS key,
+             concat_ws('/', v ->> 'classid', v ->> 'objid', v ->> 'objsubid') AS address FROM jsonb_array_elements(after) AS v
+    ), by_address AS (
+      SELECT b.key AS before_key, a.key AS after_key FROM b JOIN a ON a.kind = b.kind AND a.address = b.address WHERE same_oids AND a.kind <> 'security label'
+    ), by_name AS (
+      SELECT b.key AS before_key, a.key AS after_key FROM b JOIN a ON a.key = b.key
+       WHERE NOT EXISTS (SELECT FROM by_address AS x WHERE x.before_key = b.key) AND NOT EXISTS (SELECT FROM by_address AS x WHERE x.after_key = a.key)
+    ), matched AS (
+      SELECT x.before_key, x.after_key, true AS same FROM by_address AS x UNION ALL SELECT x.before_key, x.after_key, false FROM by_name AS x
+      UNION ALL SELECT b.key, NULL, false FROM b WHERE NOT EXISTS (SELECT FROM by_address AS x WHERE x.before_key = b.key) AND NOT EXISTS (SELECT FROM by_name AS x WHERE x.before_key = b.key)
+      UNION ALL SELECT NULL, a.key, false FROM a WHERE NOT EXISTS (SELECT FROM by_address AS x WHERE x.after_key = a.key) AND NOT EXISTS (SELECT FROM by_name AS x WHERE x.after_key = a.key)
+    ), paired AS (
+      SELECT m.*, b.v AS b, a.v AS a, CASE WHEN a.v IS NOT NULL AND b.v IS NOT NULL THEN (
+               SELECT array_agg(k.key ORDER BY k.key COLLATE "C") FROM jsonb_object_keys((b.v -> 'facts') || (a.v -> 'facts')) AS k(key)
+                WHERE k.key NOT IN ('raw', 'position', 'type_storage', 'inherited', 'local') AND b.v -> 'facts' -> k.key IS DISTINCT FROM a.v -> 'facts' -> k.key
+                  AND NOT (m.same AND coalesce(b.v -> 'facts' -> 'raw' ? k.key OR a.v -> 'facts' -> 'raw' ? k.key, false)
+                           AND b.v -> 'facts' -> 'raw' -> k.key IS NOT DISTINCT FROM a.v -> 'facts' -> 'raw' -> k.key)) END AS changed
+        FROM matched AS m LEFT JOIN b ON b.key = m.before_key LEFT JOIN a ON a.key = m.after_key
+    )
+    SELECT row_number() OVER (ORDER BY coalesce(p.before_key, p.after_key) COLLATE "C")::integer, coalesce(p.b, p.a) ->> 'kind', p.before_key, p.after_key, p.same, p.b, p.a, coalesce(p.changed, '{}'),
+           p.b IS NOT NULL AND p.a IS NOT NULL AND p.changed IS NOT NULL AND migmgr_internal.undo_recreates(p.b ->> 'kind', p.b -> 'facts', p.a -> 'facts', p.changed), false, NULL
+      FROM paired AS p;
+END
 $$;
 REVOKE ALL ON FUNCTION migmgr_internal.undo_pairs(jsonb, jsonb, boolean) FROM PUBLIC;
 COMMENT ON FUNCTION migmgr_internal.undo_pairs(jsonb, jsonb, boolean) IS 'undo(): what was before beside what is after, by OID or by name';
 
 -- Has an enum got a value, and kept those that it had?
 CREATE FUNCTION migmgr_internal.undo_has_new_value(p migmgr_internal.undo_pair) RETURNS boolean
-  LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+  LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
   AS $$
-  SELECT p.kind = 'type' AND p.same AND p.b -> 'facts' ->> 'type' = 'e' AND 'labels' = ANY (p.changed)
-         AND EXISTS (SELECT FROM jsonb_object_keys(p.a -> 'facts' -> 'raw' -> 'labels') AS l WHERE NOT p.b -> 'facts' -> 'raw' -> 'labels' ? l)
-         AND NOT EXISTS (SELECT FROM jsonb_object_keys(p.b -> 'facts' -> 'raw' -> 'labels') AS l WHERE NOT p.a -> 'facts' -> 'raw' -> 'labels' ? l)
+#variable_conflict use_column
+BEGIN
+  RETURN (
+    SELECT p.kind = 'type' AND p.same AND p.b -> 'facts' ->> 'type' = 'e' AND 'labels' = ANY (p.changed)
+           AND EXISTS (SELECT FROM jsonb_object_keys(p.a -> 'facts' -> 'raw' -> 'labels') AS l WHERE NOT p.b -> 'facts' -> 'raw' -> 'labels' ? l)
+           AND NOT EXISTS (SELECT FROM jsonb_object_keys(p.b -> 'facts' -> 'raw' -> 'labels') AS l WHERE NOT p.a -> 'facts' -> 'raw' -> 'labels' ? l));
+END
 $$;
 REVOKE ALL ON FUNCTION migmgr_internal.undo_has_new_value(migmgr_internal.undo_pair) FROM PUBLIC;
 COMMENT ON FUNCTION migmgr_internal.undo_has_new_value(migmgr_internal.undo_pair) IS 'undo(): is this an enum that got a value';
@@ -114,8 +122,10 @@ BEGIN
   END IF;
   LOOP
     -- 1: made again, 2: a column with another type
-    SELECT jsonb_object_agg(p.after_key, CASE WHEN p.recreate THEN 1 ELSE 2 END) INTO cause FROM unnest(pairs) AS p
-     WHERE p.recreate OR p.b IS NOT NULL AND p.a IS NOT NULL AND (p.kind LIKE '% column' AND p.changed && '{type,collation}'::text[]);
+    SELECT jsonb_object_agg(p.after_key, CASE WHEN p.recreate OR migmgr_internal.undo_remakes_column(p.b -> 'facts', p.a -> 'facts', p.changed) THEN 1 ELSE 2 END) INTO cause
+      FROM unnest(pairs) AS p
+     WHERE p.recreate OR p.b IS NOT NULL AND p.a IS NOT NULL AND p.kind LIKE '% column'
+       AND (p.changed && '{type,collation}'::text[] OR migmgr_internal.undo_remakes_column(p.b -> 'facts', p.a -> 'facts', p.changed));
     EXIT WHEN cause IS NULL;
     SELECT array_agg(p.id) INTO more FROM unnest(pairs) AS p
      WHERE p.b IS NOT NULL AND p.a IS NOT NULL AND NOT p.recreate AND p.swap IS NULL
@@ -140,10 +150,21 @@ BEGIN
       END IF;
     END LOOP;
   END IF;
+  -- the numbers of an identity column go before a sequence of that name is made, and a default before its sequence
+  FOR i IN 1 .. coalesce(cardinality(pairs), 0) LOOP
+    IF pairs[i].kind = 'table column' AND pairs[i].b IS NOT NULL AND pairs[i].a IS NOT NULL AND NOT pairs[i].recreate THEN
+      IF pairs[i].a -> 'facts' ? 'identity' AND NOT pairs[i].b -> 'facts' ? 'identity' THEN
+        pairs[i].changed := pairs[i].changed || '{numberless}'::text[];
+      ELSIF pairs[i].a -> 'facts' ? 'default' AND pairs[i].b -> 'facts' ? 'identity' THEN
+        pairs[i].changed := pairs[i].changed || '{neutral}'::text[];
+      END IF;
+    END IF;
+  END LOOP;
   -- made, and needed by something that is changed back later
   LOOP
     SELECT jsonb_object_agg(n, 1) INTO cause FROM unnest(pairs) AS p, jsonb_array_elements_text(nullif(p.a -> 'needs', 'null')) AS n
-     WHERE p.late OR p.b IS NOT NULL AND NOT p.recreate AND p.changed <> '{}';
+     WHERE p.late OR p.b IS NOT NULL AND NOT p.recreate AND p.changed <> '{}' AND NOT (n LIKE 'sequence %' AND p.b -> 'facts' ? 'identity' AND 'neutral' = ANY (p.changed))
+        OR p.b IS NULL AND EXISTS (SELECT FROM unnest(pairs) AS w WHERE w.late AND w.after_key = p.a ->> 'parent');
     -- and with a part the whole
     cause := coalesce(cause, '{}') || (SELECT coalesce(jsonb_object_agg(p.a ->> 'parent', 1), '{}') FROM unnest(pairs) AS p WHERE p.late AND p.a ->> 'parent' IS NOT NULL);
     SELECT array_agg(p.id) INTO more FROM unnest(pairs) AS p WHERE p.b IS NULL AND NOT p.late AND cause ? p.after_key;
@@ -179,6 +200,12 @@ DECLARE
   edges integer[];
   moved boolean;
 BEGIN
+  IF COALESCE(cardinality(steps), 0) = 0 THEN
+    RETURN;
+  ELSIF cardinality(steps) = 1 THEN
+    RETURN QUERY SELECT steps[1].key, 1;
+    RETURN;
+  END IF;
   SELECT array_agg(k.key ORDER BY k.key COLLATE "C"), array_agg(k.rank ORDER BY k.key COLLATE "C"), array_agg(0)
     INTO keys, ranks, levels
     FROM (SELECT s.key, max(migmgr_internal.undo_rank(s.kind, CASE WHEN s.sql ~ ' FOREIGN KEY ' THEN 'f' END)) AS rank FROM unnest(steps) AS s GROUP BY s.key) AS k;
@@ -206,8 +233,13 @@ REVOKE ALL ON FUNCTION migmgr_internal.undo_places(migmgr_internal.undo_step[]) 
 COMMENT ON FUNCTION migmgr_internal.undo_places(migmgr_internal.undo_step[]) IS 'undo(): the order of what must be made';
 
 CREATE FUNCTION migmgr_internal.undo_needs(v jsonb) RETURNS text[]
-  LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
-  AS $$SELECT array_remove(ARRAY(SELECT jsonb_array_elements_text(nullif(v -> 'needs', 'null'))) || (v ->> 'parent'), NULL)$$;
+  LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+  AS $$
+#variable_conflict use_column
+BEGIN
+  RETURN (SELECT array_remove(ARRAY(SELECT jsonb_array_elements_text(nullif(v -> 'needs', 'null'))) || (v ->> 'parent'), NULL));
+END
+$$;
 REVOKE ALL ON FUNCTION migmgr_internal.undo_needs(jsonb) FROM PUBLIC;
 COMMENT ON FUNCTION migmgr_internal.undo_needs(jsonb) IS 'undo(): what a described row needs, its parent included';
 
@@ -238,6 +270,18 @@ BEGIN
         step.phase := 1;
         step.needs := migmgr_internal.undo_needs(p.a);
         step.sql := format('ALTER %s ALTER COLUMN %s DROP DEFAULT', migmgr_internal.undo_relation(p.a ->> 'parent'), f ->> 'name');
+        RETURN NEXT step;
+      END IF;
+      IF p.kind IN ('table', 'foreign table') AND f ? 'partition_of' AND p.changed && '{partition_of,bound}'::text[] THEN
+        step.phase := 1;
+        step.needs := migmgr_internal.undo_needs(p.a) || ('table ' || (f ->> 'partition_of'));
+        step.sql := format('ALTER TABLE %s DETACH PARTITION %s', f ->> 'partition_of', p.a ->> 'identity');
+        RETURN NEXT step;
+      END IF;
+      IF 'numberless' = ANY (p.changed) THEN
+        step.phase := 1;
+        step.needs := migmgr_internal.undo_needs(p.a);
+        step.sql := format('ALTER %s ALTER COLUMN %s DROP IDENTITY', migmgr_internal.undo_relation(p.a ->> 'parent'), f ->> 'name');
         RETURN NEXT step;
       END IF;
       IF p.kind = 'type' AND p.swap IS NOT NULL THEN
@@ -504,7 +548,7 @@ BEGIN
   WITH cause AS (
     SELECT (p.a ->> 'classid')::oid AS classid, (p.a ->> 'objid')::oid AS objid, (p.a ->> 'objsubid')::integer AS objsubid
       FROM unnest(pairs) AS p
-     WHERE p.a IS NOT NULL AND p.b IS NOT NULL AND (p.recreate OR p.swap IS NOT NULL OR p.kind LIKE '% column' AND p.changed && '{type,collation}'::text[])
+     WHERE p.a IS NOT NULL AND p.b IS NOT NULL AND (p.recreate OR p.swap IS NOT NULL OR p.kind LIKE '% column' AND p.changed && '{type,collation,generated,virtual}'::text[])
   ), spot AS (
     SELECT c.classid, c.objid, c.objsubid FROM cause AS c
     UNION ALL SELECT 'pg_type'::regclass, t.oid, 0 FROM cause AS c JOIN pg_class AS r ON r.oid = c.objid JOIN pg_type AS t ON t.oid = r.reltype OR t.typelem = r.reltype
@@ -528,7 +572,7 @@ COMMENT ON FUNCTION migmgr_internal.undo_dependents(migmgr_internal.undo_pair[])
 
 CREATE FUNCTION migmgr_internal.undo(before jsonb, after jsonb, same_oids boolean DEFAULT true)
   RETURNS TABLE(n integer, kind text, identity text, sql text, irreversible text)
-  LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET quote_all_identifiers = off SET jit = off
+  LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET quote_all_identifiers = off SET jit = off SET plan_cache_mode = force_generic_plan
   AS $$
 #variable_conflict use_column
 DECLARE

@@ -2,8 +2,13 @@
 -- are JSON arrays of rows of describe().
 
 CREATE FUNCTION migmgr_internal.image(classids oid[], objids oid[]) RETURNS jsonb
-  LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
-  AS $$SELECT jsonb_agg(to_jsonb(d)) FROM migmgr_internal.describe(classids, objids) AS d$$;
+  LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+  AS $$
+#variable_conflict use_column
+BEGIN
+  RETURN (SELECT jsonb_agg(to_jsonb(d)) FROM migmgr_internal.describe(classids, objids) AS d);
+END
+$$;
 REVOKE ALL ON FUNCTION migmgr_internal.image(oid[], oid[]) FROM PUBLIC;
 COMMENT ON FUNCTION migmgr_internal.image(oid[], oid[]) IS 'objects with all their parts, described, as one value';
 
@@ -11,28 +16,35 @@ COMMENT ON FUNCTION migmgr_internal.image(oid[], oid[]) IS 'objects with all the
 -- parts what they are now; in both without what the script has made.
 CREATE FUNCTION migmgr_internal.image_before(
   taken jsonb, classids oid[], objids oid[], created_classids oid[], created_objids oid[], created_subids integer[]) RETURNS jsonb
-  LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+  LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan
   AS $$
-  SELECT COALESCE(jsonb_agg(e.value), '[]')
-    FROM (-- of two images the first
-          SELECT DISTINCT ON (x.value ->> 'kind', x.value ->> 'classid', x.value ->> 'objid', x.value ->> 'objsubid', CASE x.value ->> 'kind' WHEN 'security label' THEN x.value ->> 'identity' END) x.value
-            FROM jsonb_array_elements(taken || CASE WHEN classids = '{}' THEN '[]' ELSE COALESCE(migmgr_internal.image(classids, objids), '[]') END) WITH ORDINALITY AS x(value, n)
-           ORDER BY x.value ->> 'kind', x.value ->> 'classid', x.value ->> 'objid', x.value ->> 'objsubid', CASE x.value ->> 'kind' WHEN 'security label' THEN x.value ->> 'identity' END, x.n) AS e
-   WHERE NOT EXISTS (SELECT FROM unnest(created_classids, created_objids, created_subids) AS c(classid, objid, objsubid)
-                      WHERE c.classid = (e.value ->> 'classid')::oid AND c.objid = (e.value ->> 'objid')::oid AND c.objsubid = (e.value ->> 'objsubid')::integer)
+#variable_conflict use_column
+BEGIN
+  RETURN (
+    SELECT COALESCE(jsonb_agg(e.value), '[]')
+      FROM (-- of two images the first
+            SELECT DISTINCT ON (x.value ->> 'kind', x.value ->> 'classid', x.value ->> 'objid', x.value ->> 'objsubid', CASE x.value ->> 'kind' WHEN 'security label' THEN x.value ->> 'identity' END) x.value
+              FROM jsonb_array_elements(taken || CASE WHEN classids = '{}' THEN '[]' ELSE COALESCE(migmgr_internal.image(classids, objids), '[]') END) WITH ORDINALITY AS x(value, n)
+             ORDER BY x.value ->> 'kind', x.value ->> 'classid', x.value ->> 'objid', x.value ->> 'objsubid', CASE x.value ->> 'kind' WHEN 'security label' THEN x.value ->> 'identity' END, x.n) AS e
+     WHERE NOT EXISTS (SELECT FROM unnest(created_classids, created_objids, created_subids) AS c(classid, objid, objsubid)
+                        WHERE c.classid = (e.value ->> 'classid')::oid AND c.objid = (e.value ->> 'objid')::oid AND c.objsubid = (e.value ->> 'objsubid')::integer));
+END
 $$;
 REVOKE ALL ON FUNCTION migmgr_internal.image_before(jsonb, oid[], oid[], oid[], oid[], integer[]) FROM PUBLIC;
 COMMENT ON FUNCTION migmgr_internal.image_before(jsonb, oid[], oid[], oid[], oid[], integer[]) IS 'objects as they were before a script';
 
 -- Takes out rows that a script has put into an older table, as long as they are
--- what it has left: by their primary key, and a hash of columns, those that the
--- script has neither made nor changed.  Nothing where it changed a name.
-CREATE FUNCTION migmgr_internal.inverse_rows(relid oid, rows tid[], columns smallint[], before jsonb) RETURNS TABLE (sql text)
+-- what it has left and no foreign key (of those given) refers to them: by their
+-- primary key, and a hash of columns, those that the script has neither made nor,
+-- with before, changed.  With before nothing where it changed a name.
+CREATE FUNCTION migmgr_internal.inverse_rows(relid oid, rows tid[], columns smallint[], keys oid[], before jsonb) RETURNS TABLE (sql text)
   LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+  SET datestyle = 'ISO' SET intervalstyle = 'postgres' SET timezone = 'UTC' SET extra_float_digits = 1 SET bytea_output = 'hex'
   AS $$
 DECLARE
   key text[];
   hashed text;
+  free text;
 BEGIN
   SELECT array_agg(format('t.%I', a.attname) ORDER BY a.attnum) INTO key
     FROM pg_index AS i JOIN pg_attribute AS a ON a.attrelid = i.indrelid AND a.attnum = ANY (i.indkey::smallint[])
@@ -51,29 +63,43 @@ BEGIN
      AND NOT EXISTS (SELECT FROM jsonb_to_recordset(before) AS b(kind text, objid oid, objsubid integer, facts jsonb)
                       WHERE b.kind = 'table column' AND b.objid = a.attrelid AND b.objsubid = a.attnum
                         AND b.facts ->> 'type' <> format_type(a.atttypid, a.atttypmod));
+  SELECT coalesce(string_agg(format(' AND NOT EXISTS (SELECT FROM %s AS r WHERE %s%s)', c.conrelid::regclass,
+           (SELECT string_agg(format('r.%I = t.%I', x.attname, y.attname), ' AND ' ORDER BY k.ordinality)
+              FROM unnest(c.conkey, c.confkey) WITH ORDINALITY AS k(referencing, referenced, ordinality)
+              JOIN pg_attribute AS x ON x.attrelid = c.conrelid AND x.attnum = k.referencing
+              JOIN pg_attribute AS y ON y.attrelid = c.confrelid AND y.attnum = k.referenced),
+           CASE WHEN c.conrelid = c.confrelid THEN ' AND r.ctid <> t.ctid' END), '' ORDER BY c.conname), '') INTO free
+    FROM pg_constraint AS c WHERE c.oid = ANY (inverse_rows.keys) AND c.conparentid = 0;
+  -- nor one that is made later, and would take rows along
+  free := free || format(' AND NOT EXISTS (SELECT FROM pg_catalog.pg_constraint AS c WHERE c.confrelid = t.tableoid AND c.contype = ''f'' AND c.confdeltype IN (''c'', ''n'', ''d'') AND c.conname <> ALL (%L))',
+    ARRAY(SELECT c.conname::text FROM pg_constraint AS c WHERE c.oid = ANY (inverse_rows.keys)));
   RETURN QUERY EXECUTE format('SELECT format(%L, %s, pg_catalog.md5(pg_catalog.record_send(ROW(%s)))) FROM ONLY %s AS t WHERE t.ctid = ANY ($1) ORDER BY t.ctid DESC',
-    format('DELETE FROM ONLY %s AS t WHERE %s AND pg_catalog.md5(pg_catalog.record_send(ROW(%s))) = %%L', replace(inverse_rows.relid::regclass::text, '%', '%%'),
-      (SELECT string_agg(replace(k, '%', '%%') || ' = %L', ' AND ' ORDER BY o) FROM unnest(key) WITH ORDINALITY AS u(k, o)), replace(hashed, '%', '%%')),
+    format('DELETE FROM ONLY %s AS t WHERE %s AND pg_catalog.md5(pg_catalog.record_send(ROW(%s))) = %%L%s', replace(inverse_rows.relid::regclass::text, '%', '%%'),
+      (SELECT string_agg(replace(k, '%', '%%') || ' = %L', ' AND ' ORDER BY o) FROM unnest(key) WITH ORDINALITY AS u(k, o)), replace(hashed, '%', '%%'), replace(free, '%', '%%')),
     array_to_string(key, ', '), hashed, inverse_rows.relid::regclass) USING rows;
 END
 $$;
-REVOKE ALL ON FUNCTION migmgr_internal.inverse_rows(oid, tid[], smallint[], jsonb) FROM PUBLIC;
-COMMENT ON FUNCTION migmgr_internal.inverse_rows(oid, tid[], smallint[], jsonb) IS 'statements that take out the rows that a script has put into an older table';
+REVOKE ALL ON FUNCTION migmgr_internal.inverse_rows(oid, tid[], smallint[], oid[], jsonb) FROM PUBLIC;
+COMMENT ON FUNCTION migmgr_internal.inverse_rows(oid, tid[], smallint[], oid[], jsonb) IS 'statements that take out the rows that a script has put into an older table';
 
 -- How what is there differs from what was there: one line for each object.
 CREATE FUNCTION migmgr_internal.differences(before jsonb, after jsonb) RETURNS TABLE (kind text, identity text, line text)
-  LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+  LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan
   AS $$
-  SELECT COALESCE(b.kind, a.kind), COALESCE(b.identity, a.identity),
-         concat(COALESCE(b.kind, a.kind), ' ', COALESCE(b.identity, a.identity),
-           CASE WHEN a.kind IS NULL THEN ' would be missing' WHEN b.kind IS NULL THEN ' would be left over' ELSE ' would be different' END)
-    FROM (SELECT DISTINCT r.kind, r.identity, r.parent, r.definition
-            FROM jsonb_to_recordset(before) AS r(kind text, identity text, parent text, definition text)) AS b
-    FULL JOIN (SELECT DISTINCT r.kind, r.identity, r.parent, r.definition
-                 FROM jsonb_to_recordset(after) AS r(kind text, identity text, parent text, definition text)) AS a
-      ON a.kind = b.kind AND a.identity = b.identity AND a.parent IS NOT DISTINCT FROM b.parent
-   WHERE a.definition IS DISTINCT FROM b.definition
-   ORDER BY 1, 2
+#variable_conflict use_column
+BEGIN
+  RETURN QUERY
+    SELECT COALESCE(b.kind, a.kind), COALESCE(b.identity, a.identity),
+           concat(COALESCE(b.kind, a.kind), ' ', COALESCE(b.identity, a.identity),
+             CASE WHEN a.kind IS NULL THEN ' would be missing' WHEN b.kind IS NULL THEN ' would be left over' ELSE ' would be different' END)
+      FROM (SELECT DISTINCT r.kind, r.identity, r.parent, r.definition
+              FROM jsonb_to_recordset(before) AS r(kind text, identity text, parent text, definition text)) AS b
+      FULL JOIN (SELECT DISTINCT r.kind, r.identity, r.parent, r.definition
+                   FROM jsonb_to_recordset(after) AS r(kind text, identity text, parent text, definition text)) AS a
+        ON a.kind = b.kind AND a.identity = b.identity AND a.parent IS NOT DISTINCT FROM b.parent
+     WHERE a.definition IS DISTINCT FROM b.definition
+     ORDER BY 1, 2;
+END
 $$;
 REVOKE ALL ON FUNCTION migmgr_internal.differences(jsonb, jsonb) FROM PUBLIC;
 COMMENT ON FUNCTION migmgr_internal.differences(jsonb, jsonb) IS 'objects that are missing, left over or different in the second of two descriptions';
@@ -105,14 +131,20 @@ GRANT SELECT ON migmgr_internal.made TO pg_database_owner;
 
 -- Of what a rollback drops anyway, owner, grants and comment do not count.
 CREATE FUNCTION migmgr_internal.made_hash(definition text, existed boolean) RETURNS text
-  LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
-  AS $$SELECT md5(CASE WHEN existed THEN definition ELSE regexp_replace(definition, '\n  (OWNER|GRANTS|COMMENT) [^\n]*', '', 'g') END)$$;
+  LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp
+  AS $$
+#variable_conflict use_column
+BEGIN
+  RETURN (SELECT md5(CASE WHEN existed THEN definition ELSE regexp_replace(definition, '\n  (OWNER|GRANTS|COMMENT) [^\n]*', '', 'g') END));
+END
+$$;
 REVOKE ALL ON FUNCTION migmgr_internal.made_hash(text, boolean) FROM PUBLIC;
 COMMENT ON FUNCTION migmgr_internal.made_hash(text, boolean) IS 'hash of a definition, as far as it matters to a rollback';
 
 CREATE FUNCTION migmgr_internal.made_keep(entry bigint, before jsonb, after jsonb) RETURNS void
-  LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
+  LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan
   AS $$
+BEGIN
   INSERT INTO migmgr_internal.made (seq, n, kind, identity, hash, existed, type, names, args)
   SELECT entry, row_number() OVER (ORDER BY a.kind, a.identity), a.kind, a.identity,
          migmgr_internal.made_hash(a.definition, b.kind IS NOT NULL), b.kind IS NOT NULL, w.type, w.object_names, w.object_args
@@ -121,7 +153,8 @@ CREATE FUNCTION migmgr_internal.made_keep(entry bigint, before jsonb, after json
            ON b.kind = a.kind AND b.identity = a.identity AND b.parent IS NOT DISTINCT FROM a.parent
     LEFT JOIN pg_class AS c ON a.classid = 'pg_class'::regclass AND c.oid = a.objid AND c.relkind = 'c'
    CROSS JOIN LATERAL pg_identify_object_as_address(CASE WHEN c.oid IS NULL THEN a.classid ELSE 'pg_type'::regclass END, COALESCE(c.reltype, a.objid), 0) AS w
-   WHERE a.definition IS DISTINCT FROM b.definition
+   WHERE a.definition IS DISTINCT FROM b.definition;
+END
 $$;
 REVOKE ALL ON FUNCTION migmgr_internal.made_keep(bigint, jsonb, jsonb) FROM PUBLIC;
 COMMENT ON FUNCTION migmgr_internal.made_keep(bigint, jsonb, jsonb) IS 'keep what a migration left';

@@ -256,6 +256,17 @@ $$;
 REVOKE ALL ON FUNCTION migmgr_internal.mirror_table() FROM PUBLIC;
 COMMENT ON FUNCTION migmgr_internal.mirror_table() IS 'the history table of another tool that is kept in step; NULL when there is none';
 
+-- Marks since the last run, or since the mirror began.
+CREATE FUNCTION migmgr_internal.mirror_is_late() RETURNS boolean
+  LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+  AS $$
+  SELECT EXISTS (SELECT FROM migmgr.ledger AS l
+                  WHERE l.event IN ('baseline', 'captured', 'imported', 'marked applied', 'marked reverted', 'renamed', 'renamed away', 'superseded')
+                    AND l.seq > (SELECT m.seq FROM migmgr.ledger AS m WHERE m.event IN ('applied', 'rolled back', 'mirror') ORDER BY m.seq DESC LIMIT 1))
+$$;
+REVOKE ALL ON FUNCTION migmgr_internal.mirror_is_late() FROM PUBLIC;
+COMMENT ON FUNCTION migmgr_internal.mirror_is_late() IS 'has anything been marked that a mirrored history table does not say yet';
+
 -- What has to be written so that a table with these versions says what the
 -- ledger says.  Versions that the ledger does not know are left alone.
 CREATE FUNCTION migmgr_internal.mirror_steps(rows jsonb)

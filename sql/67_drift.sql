@@ -26,15 +26,25 @@ COMMENT ON FUNCTION migmgr_internal.named_address(text, text) IS 'address of an 
 -- Addresses that were recorded before this entry are those of another database;
 -- NULL: all are, in a copy that was not resumed.
 CREATE FUNCTION migmgr_internal.home_since() RETURNS bigint
-  LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
-  AS $$SELECT max(l.seq) FROM migmgr.ledger AS l WHERE l.event = 'epoch' AND l.event NOT IN ('applied', 'rolled back') AND migmgr_internal.ledger_state() = 'in force'$$;
+  LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+  AS $$
+#variable_conflict use_column
+BEGIN
+  RETURN (SELECT max(l.seq) FROM migmgr.ledger AS l WHERE l.event = 'epoch' AND l.event NOT IN ('applied', 'rolled back') AND migmgr_internal.ledger_state() = 'in force');
+END
+$$;
 REVOKE ALL ON FUNCTION migmgr_internal.home_since() FROM PUBLIC;
 COMMENT ON FUNCTION migmgr_internal.home_since() IS 'the entry since which the ledger is at home in this database';
 
 -- Up to which entry of the ledger everything that runs have touched is recorded.
 CREATE FUNCTION migmgr_internal.state_through() RETURNS bigint
-  LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
-  AS $$SELECT COALESCE((SELECT r.through FROM migmgr_internal.recording AS r ORDER BY r.through DESC LIMIT 1), 0)$$;
+  LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+  AS $$
+#variable_conflict use_column
+BEGIN
+  RETURN (SELECT COALESCE((SELECT r.through FROM migmgr_internal.recording AS r ORDER BY r.through DESC LIMIT 1), 0));
+END
+$$;
 REVOKE ALL ON FUNCTION migmgr_internal.state_through() FROM PUBLIC;
 COMMENT ON FUNCTION migmgr_internal.state_through() IS 'up to which entry of the ledger everything that runs have touched is recorded';
 
@@ -45,36 +55,40 @@ COMMENT ON FUNCTION migmgr_internal.state_through() IS 'up to which entry of the
 -- count only since this ledger has this home).
 CREATE FUNCTION migmgr_internal.state_changes(now jsonb, gone jsonb, objids oid[])
   RETURNS TABLE(kind text, identity text, parent text, objid oid, objsubid integer, described jsonb)
-  LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+  LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan
   AS $$
-  WITH present AS MATERIALIZED (
-    SELECT d.*, a.row - 'keep' AS described
-      FROM jsonb_array_elements(now) AS a(row)
-     CROSS JOIN LATERAL jsonb_to_record(a.row) AS d(kind text, identity text, parent text, definition text, objid oid, objsubid integer, keep boolean)
-  ), base AS (
-    SELECT g.kind, g.identity FROM jsonb_to_recordset(gone) AS g(kind text, identity text)
-    UNION
-    -- under the address of something that is there now, or of something that is not described any more (an archived table)
-    SELECT s.kind, s.identity
-      FROM (SELECT p.objid FROM present AS p UNION SELECT o.objid FROM unnest(objids) AS o(objid)) AS t
-      JOIN migmgr_internal.state AS s ON s.objid = t.objid
-     WHERE s.objid <> 0 AND s.at > (SELECT l.at FROM migmgr.ledger AS l WHERE l.seq = migmgr_internal.home_since())
-  ), away AS (
-    SELECT b.kind, b.identity FROM base AS b
-    UNION
-    SELECT s.kind, s.identity FROM base AS b JOIN migmgr_internal.state AS s ON s.parent = concat(b.kind, ' ', b.identity)
-     WHERE NOT EXISTS (SELECT FROM present AS p WHERE p.kind = b.kind AND p.identity = b.identity)
-  )
-  SELECT r.kind, r.identity, r.parent, r.objid, r.objsubid, r.described
-    FROM (SELECT p.kind, p.identity, p.parent, p.objid, p.objsubid, p.described FROM present AS p WHERE p.keep
-          UNION ALL
-          SELECT a.kind, a.identity, NULL, 0, 0, NULL FROM away AS a
-           WHERE NOT EXISTS (SELECT FROM present AS p WHERE p.kind = a.kind AND p.identity = a.identity)) AS r
-    LEFT JOIN LATERAL (SELECT s.objid, s.parent, s.described FROM migmgr_internal.state AS s WHERE s.kind = r.kind AND s.identity = r.identity
-                        ORDER BY s.recording DESC LIMIT 1) AS l ON true
-   WHERE (l.described IS NULL, l.described ->> 'definition', l.parent) IS DISTINCT FROM (r.described IS NULL, r.described ->> 'definition', r.parent)
-      OR (r.described IS NOT NULL AND l.objid IS DISTINCT FROM r.objid)
-   ORDER BY r.kind COLLATE "C", r.identity COLLATE "C"
+#variable_conflict use_column
+BEGIN
+  RETURN QUERY
+    WITH present AS MATERIALIZED (
+      SELECT d.*, a.row - 'keep' AS described
+        FROM jsonb_array_elements(now) AS a(row)
+       CROSS JOIN LATERAL jsonb_to_record(a.row) AS d(kind text, identity text, parent text, definition text, objid oid, objsubid integer, keep boolean)
+    ), base AS (
+      SELECT g.kind, g.identity FROM jsonb_to_recordset(gone) AS g(kind text, identity text)
+      UNION
+      -- under the address of something that is there now, or of something that is not described any more (an archived table)
+      SELECT s.kind, s.identity
+        FROM (SELECT p.objid FROM present AS p UNION SELECT o.objid FROM unnest(objids) AS o(objid)) AS t
+        JOIN migmgr_internal.state AS s ON s.objid = t.objid
+       WHERE s.objid <> 0 AND s.at > (SELECT l.at FROM migmgr.ledger AS l WHERE l.seq = migmgr_internal.home_since())
+    ), away AS (
+      SELECT b.kind, b.identity FROM base AS b
+      UNION
+      SELECT s.kind, s.identity FROM base AS b JOIN migmgr_internal.state AS s ON s.parent = concat(b.kind, ' ', b.identity)
+       WHERE NOT EXISTS (SELECT FROM present AS p WHERE p.kind = b.kind AND p.identity = b.identity)
+    )
+    SELECT r.kind, r.identity, r.parent, r.objid, r.objsubid, r.described
+      FROM (SELECT p.kind, p.identity, p.parent, p.objid, p.objsubid, p.described FROM present AS p WHERE p.keep
+            UNION ALL
+            SELECT a.kind, a.identity, NULL, 0, 0, NULL FROM away AS a
+             WHERE NOT EXISTS (SELECT FROM present AS p WHERE p.kind = a.kind AND p.identity = a.identity)) AS r
+      LEFT JOIN LATERAL (SELECT s.objid, s.parent, s.described FROM migmgr_internal.state AS s WHERE s.kind = r.kind AND s.identity = r.identity
+                          ORDER BY s.recording DESC LIMIT 1) AS l ON true
+     WHERE (l.described IS NULL, l.described ->> 'definition', l.parent) IS DISTINCT FROM (r.described IS NULL, r.described ->> 'definition', r.parent)
+        OR (r.described IS NOT NULL AND l.objid IS DISTINCT FROM r.objid)
+     ORDER BY r.kind COLLATE "C", r.identity COLLATE "C";
+END
 $$;
 REVOKE ALL ON FUNCTION migmgr_internal.state_changes(jsonb, jsonb, oid[]) FROM PUBLIC;
 COMMENT ON FUNCTION migmgr_internal.state_changes(jsonb, jsonb, oid[]) IS 'rows of a recording of some objects as they are, and of others as gone';
@@ -82,19 +96,23 @@ COMMENT ON FUNCTION migmgr_internal.state_changes(jsonb, jsonb, oid[]) IS 'rows 
 -- After a run that has described what it touched, before and after.
 CREATE FUNCTION migmgr_internal.state_of_run(before jsonb, after jsonb, gone jsonb)
   RETURNS TABLE(kind text, identity text, parent text, objid oid, objsubid integer, described jsonb)
-  LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+  LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan
   AS $$
-  WITH past AS MATERIALIZED (
-    SELECT b.* FROM jsonb_to_recordset(before) AS b(kind text, identity text, definition text)
-  ), now AS MATERIALIZED (
-    SELECT a.row, d.* FROM jsonb_array_elements(after) AS a(row) CROSS JOIN LATERAL jsonb_to_record(a.row) AS d(kind text, identity text, definition text)
-  )
-  SELECT c.*
-    FROM migmgr_internal.state_changes(
-           (SELECT COALESCE(jsonb_agg(n.row || jsonb_build_object('keep', NOT EXISTS (SELECT FROM past AS p WHERE p.kind = n.kind AND p.identity = n.identity
-                      AND p.definition IS NOT DISTINCT FROM n.definition))), '[]') FROM now AS n),
-           gone || (SELECT COALESCE(jsonb_agg(jsonb_build_object('kind', p.kind, 'identity', p.identity)), '[]') FROM past AS p
-                     WHERE NOT EXISTS (SELECT FROM now AS n WHERE n.kind = p.kind AND n.identity = p.identity)), '{}') AS c
+#variable_conflict use_column
+BEGIN
+  RETURN QUERY
+    WITH past AS MATERIALIZED (
+      SELECT b.* FROM jsonb_to_recordset(before) AS b(kind text, identity text, definition text)
+    ), now AS MATERIALIZED (
+      SELECT a.row, d.* FROM jsonb_array_elements(after) AS a(row) CROSS JOIN LATERAL jsonb_to_record(a.row) AS d(kind text, identity text, definition text)
+    )
+    SELECT c.*
+      FROM migmgr_internal.state_changes(
+             (SELECT COALESCE(jsonb_agg(n.row || jsonb_build_object('keep', NOT EXISTS (SELECT FROM past AS p WHERE p.kind = n.kind AND p.identity = n.identity
+                        AND p.definition IS NOT DISTINCT FROM n.definition))), '[]') FROM now AS n),
+             gone || (SELECT COALESCE(jsonb_agg(jsonb_build_object('kind', p.kind, 'identity', p.identity)), '[]') FROM past AS p
+                       WHERE NOT EXISTS (SELECT FROM now AS n WHERE n.kind = p.kind AND n.identity = p.identity)), '{}') AS c;
+END
 $$;
 REVOKE ALL ON FUNCTION migmgr_internal.state_of_run(jsonb, jsonb, jsonb) FROM PUBLIC;
 COMMENT ON FUNCTION migmgr_internal.state_of_run(jsonb, jsonb, jsonb) IS 'rows of a recording of what differs between two descriptions';
@@ -108,7 +126,7 @@ COMMENT ON FUNCTION migmgr_internal.state_of_run(jsonb, jsonb, jsonb) IS 'rows o
 -- and no run has dropped it, is recorded without a definition.
 CREATE FUNCTION migmgr_internal.state_due()
   RETURNS TABLE(kind text, identity text, parent text, objid oid, objsubid integer, described jsonb, at timestamptz)
-  LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
+  LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan SET jit = off
   AS $$
 #variable_conflict use_column
 DECLARE
@@ -239,29 +257,42 @@ COMMENT ON FUNCTION migmgr_internal.state_keep_all() IS 'record the whole schema
 -- decides: the text of a view changes when a table is renamed, the view does
 -- not.
 CREATE FUNCTION migmgr_internal.fact_changes(a jsonb, b jsonb) RETURNS text[]
-  LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
+  LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp
   AS $$
-  SELECT array_agg(COALESCE(x.key, y.key) ORDER BY COALESCE(x.key, y.key) COLLATE "C")
-    FROM jsonb_each(a - '{raw,position}'::text[]) AS x FULL JOIN jsonb_each(b - '{raw,position}'::text[]) AS y ON y.key = x.key
-   WHERE x.value IS DISTINCT FROM y.value AND (a -> 'raw' -> COALESCE(x.key, y.key) = b -> 'raw' -> COALESCE(x.key, y.key)) IS NOT TRUE
+#variable_conflict use_column
+BEGIN
+  RETURN (
+    SELECT array_agg(COALESCE(x.key, y.key) ORDER BY COALESCE(x.key, y.key) COLLATE "C")
+      FROM jsonb_each(a - '{raw,position}'::text[]) AS x FULL JOIN jsonb_each(b - '{raw,position}'::text[]) AS y ON y.key = x.key
+     WHERE x.value IS DISTINCT FROM y.value AND (a -> 'raw' -> COALESCE(x.key, y.key) = b -> 'raw' -> COALESCE(x.key, y.key)) IS NOT TRUE);
+END
 $$;
 REVOKE ALL ON FUNCTION migmgr_internal.fact_changes(jsonb, jsonb) FROM PUBLIC;
 COMMENT ON FUNCTION migmgr_internal.fact_changes(jsonb, jsonb) IS 'names of facts of a described object that differ; NULL when none does';
 
 CREATE FUNCTION migmgr_internal.parent_identity(parent text) RETURNS text
-  LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
-  AS $$SELECT regexp_replace(parent, '^(table|view|materialized view|foreign table|type|schema|server) ', '')$$;
+  LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+  AS $$
+#variable_conflict use_column
+BEGIN
+  RETURN (SELECT regexp_replace(parent, '^(table|view|materialized view|foreign table|type|schema|server) ', ''));
+END
+$$;
 REVOKE ALL ON FUNCTION migmgr_internal.parent_identity(text) FROM PUBLIC;
 COMMENT ON FUNCTION migmgr_internal.parent_identity(text) IS 'the identity in ''kind identity'' of a parent';
 
 -- An object as the DDL log names it: without arguments and quotes; what it has
 -- no name for, by the command that makes it.
 CREATE FUNCTION migmgr_internal.logged_name(kind text, identity text) RETURNS text
-  LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+  LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
   AS $$
-  SELECT CASE WHEN kind IN ('function', 'procedure', 'aggregate', 'operator') THEN replace(regexp_replace(identity, '\([^()]*\)$', ''), '"', '')
-              WHEN kind = 'cast' THEN 'CREATE CAST' WHEN kind = 'default acl' THEN 'ALTER DEFAULT PRIVILEGES'
-              ELSE replace(identity, '"', '') END
+#variable_conflict use_column
+BEGIN
+  RETURN (
+    SELECT CASE WHEN kind IN ('function', 'procedure', 'aggregate', 'operator') THEN replace(regexp_replace(identity, '\([^()]*\)$', ''), '"', '')
+                WHEN kind = 'cast' THEN 'CREATE CAST' WHEN kind = 'default acl' THEN 'ALTER DEFAULT PRIVILEGES'
+                ELSE replace(identity, '"', '') END);
+END
 $$;
 REVOKE ALL ON FUNCTION migmgr_internal.logged_name(text, text) FROM PUBLIC;
 COMMENT ON FUNCTION migmgr_internal.logged_name(text, text) IS 'what the DDL log calls an object';
@@ -290,7 +321,7 @@ CREATE FUNCTION migmgr_internal.drift_rows()
     SELECT replace(o.identity, '"', '') FROM migmgr_internal.object AS o WHERE o.action IN ('created', 'replaced')
   ), made AS MATERIALIZED (
     -- by migrations, and not dropped since by one
-    SELECT o.kind, o.identity FROM (SELECT DISTINCT ON (b.type, b.identity) b.type AS kind, b.identity, b.action FROM migmgr_internal.object AS b ORDER BY b.type, b.identity, b.seq DESC, b.n DESC) AS o
+    SELECT o.kind, o.identity FROM (SELECT DISTINCT ON (b.type, b.identity) b.type AS kind, b.identity, b.action FROM migmgr_internal.version_object AS b ORDER BY b.type, b.identity, b.seq DESC, b.n DESC) AS o
      WHERE o.action <> 'dropped'
   ), paired AS MATERIALIZED (
     SELECT COALESCE(n.kind, r.kind) AS kind, COALESCE(n.identity, r.identity) AS identity, COALESCE(n.parent, r.parent) AS parent,

@@ -202,3 +202,31 @@ relation_of_part(const ObjectAddress *address, Oid *other)
 	}
 	return result;
 }
+
+/* Foreign keys that reference a table: a List of Oid. */
+List *
+fact_foreign_keys_to(Oid relid)
+{
+	Relation	catalog = table_open(DependRelationId, AccessShareLock);
+	List	   *keys = NIL;
+	ScanKeyData key[2];
+	SysScanDesc scan;
+	HeapTuple	tuple;
+
+	ScanKeyInit(&key[0], Anum_pg_depend_refclassid, BTEqualStrategyNumber, F_OIDEQ,
+				ObjectIdGetDatum(RelationRelationId));
+	ScanKeyInit(&key[1], Anum_pg_depend_refobjid, BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(relid));
+	scan = systable_beginscan(catalog, DependReferenceIndexId, true, NULL, 2, key);
+	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+	{
+		Form_pg_depend form = (Form_pg_depend) GETSTRUCT(tuple);
+		HeapTuple	row = form->classid != ConstraintRelationId ? NULL : fact_row(form->classid, form->objid, false);
+
+		if (HeapTupleIsValid(row) && ((Form_pg_constraint) GETSTRUCT(row))->contype == CONSTRAINT_FOREIGN &&
+			((Form_pg_constraint) GETSTRUCT(row))->confrelid == relid)
+			keys = list_append_unique_oid(keys, form->objid);
+	}
+	systable_endscan(scan);
+	table_close(catalog, AccessShareLock);
+	return keys;
+}

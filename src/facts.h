@@ -68,6 +68,7 @@ extern List *fact_children(Oid relid);
 extern Oid	fact_partition_parent(Oid relid);
 extern List *fact_referenced(Oid relid, const char *constraint, AttrNumber attnum);
 extern List *fact_referencing(Oid relid, AttrNumber attnum);
+extern List *fact_foreign_keys_to(Oid relid);
 extern List *fact_indexes(Oid relid, AttrNumber attnum);
 extern void fact_dependents(const ObjectAddress *address, bool cascade, Dependents *result);
 extern List *fact_typed_tables(Oid relid);

@@ -153,6 +153,9 @@ foreign_mirror(const RunRequest *request)
 	ForeignTable *table;
 	char	   *name,
 			   *oid;
+	bool		late;
+	int			added = 0,
+				removed = 0;
 
 	if (!own_any(MIGMGR_SCHEMA, "ledger", "ledger_event", BTEqualStrategyNumber,
 				 CStringGetTextDatum("mirror")))
@@ -160,10 +163,11 @@ foreign_mirror(const RunRequest *request)
 
 	SPI_connect();
 	record_begin(&scope);
-	spi_exec("SELECT m.name, pg_catalog.to_regclass(m.name)::pg_catalog.oid AS oid"
+	spi_exec("SELECT m.name, pg_catalog.to_regclass(m.name)::pg_catalog.oid AS oid, migmgr_internal.mirror_is_late() AS late"
 			 " FROM migmgr_internal.mirror_table() AS m(name)", SPI_OK_SELECT, 0, NULL);
 	name = keep(context, spi_text(0, "name"));
 	oid = keep(context, spi_text(0, "oid"));
+	late = spi_bool(0, "late", false);
 	record_end(&scope);
 	SPI_finish();
 	if (name == NULL)
@@ -175,6 +179,9 @@ foreign_mirror(const RunRequest *request)
 				 errhint("To go on without: SELECT * FROM migmgr.mirror_history(NULL);")));
 
 	table = foreign_table(oid);
+	/* marks are made with the owner's rights, so they wait for a run */
+	if (late)
+		mirror_sync(table, &added, &removed);
 	SPI_connect();
 	caller_exec(request->action == RUN_APPLY ? table->add : table->remove, NUM_STEP_ARGS, args);
 	SPI_finish();

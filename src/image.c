@@ -87,6 +87,7 @@ static ImageEntry *image_find(Oid classid, Oid objid, int32 subid);
 static ImageEntry *image_enter(Oid classid, Oid objid, int32 subid, ImageState state);
 static ImageState state_of_whole(Oid classid, Oid objid);
 static ObjectAddress whole_of(Oid classid, Oid objid, bool self);
+static bool is_clone(Oid classid, Oid objid);
 static void take_wanted(void);
 static char *described(const AddressArrays *addresses);
 static void addresses_begin(AddressArrays *addresses);
@@ -293,6 +294,23 @@ whole_of(Oid classid, Oid objid, bool self)
 	return whole;
 }
 
+/*
+ * A partition's own copy of a trigger or a constraint goes before the one that
+ * it was made for.
+ */
+static bool
+is_clone(Oid classid, Oid objid)
+{
+	HeapTuple	row;
+
+	if (classid != TriggerRelationId && classid != ConstraintRelationId)
+		return false;
+	row = fact_row(classid, objid, false);
+	return HeapTupleIsValid(row) &&
+		OidIsValid(classid == TriggerRelationId ? ((Form_pg_trigger) GETSTRUCT(row))->tgparentid :
+				   ((Form_pg_constraint) GETSTRUCT(row))->conparentid);
+}
+
 /* Queues the whole of an older object for its image, unless there is one. */
 void
 image_want(Oid classid, Oid objid)
@@ -303,7 +321,8 @@ image_want(Oid classid, Oid objid)
 	ObjectAddress *address;
 
 	/* without its rule a view has no text any more */
-	if (!OidIsValid(objid) || (classid != RewriteRelationId && access_is_implicit(classid, objid, 0, false)))
+	if (!OidIsValid(objid) ||
+		(classid != RewriteRelationId && access_is_implicit(classid, objid, 0, false) && !is_clone(classid, objid)))
 		return;
 	/* itself made here, as an index on an older table can be */
 	entry = image_find(classid, objid, 0);

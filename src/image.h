@@ -7,6 +7,7 @@
 
 #include "catalog/objectaddress.h"
 #include "nodes/nodes.h"
+#include "nodes/parsenodes.h"
 #include "nodes/pg_list.h"
 
 typedef struct Images Images;
@@ -26,6 +27,8 @@ extern void image_want(Oid classid, Oid objid);
 extern void image_want_renamed(ObjectAddress address);
 extern void image_want_mentions(Oid classid, Oid objid, int32 subid);
 extern void image_want_referenced(Oid relid);
+extern bool image_shared(ObjectType type, Node *stmt);
+extern void image_restart(List *options, const char *relation);
 extern void image_want_column_mentions(Oid relid, const char *column);
 extern void image_want_by_query(const char *sql, const char *arg);
 extern void image_miss(const char *what);

@@ -20,6 +20,7 @@
 #include "catalog/pg_inherits.h"
 #include "catalog/pg_namespace.h"
 #include "catalog/pg_type.h"
+#include "tcop/utility.h"
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
@@ -142,5 +143,34 @@ image_want_column_mentions(Oid relid, const char *column)
 
 		if (attnum > 0)
 			image_want_mentions(RelationRelationId, lfirst_oid(lc), attnum);
+	}
+}
+
+/*
+ * Is this a statement about something that is not described, since it belongs
+ * to the whole server, or is a large object?  Then that is noted.
+ */
+bool
+image_shared(ObjectType type, Node *stmt)
+{
+	if (type == OBJECT_LARGEOBJECT)
+		image_miss("what was done to large objects is not written down");
+	else if (type == OBJECT_DATABASE || type == OBJECT_ROLE || type == OBJECT_TABLESPACE || type == OBJECT_PARAMETER_ACL)
+		image_miss(psprintf("what %s changed belongs to the whole server", GetCommandTagName(CreateCommandTag(stmt))));
+	else
+		return false;
+	return true;
+}
+
+/* RESTART among the options of a sequence: where it was is not kept. */
+void
+image_restart(List *options, const char *relation)
+{
+	ListCell   *lc;
+
+	foreach(lc, options)
+	{
+		if (strcmp(lfirst_node(DefElem, lc)->defname, "restart") == 0)
+			image_miss(psprintf("how far the numbers of %s had come", relation));
 	}
 }

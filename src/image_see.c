@@ -46,7 +46,7 @@ static bool needs_nothing(AlterTableType type);
 static bool adds(const AlterTableCmd *cmd);
 static bool drops_made(Oid relid, const AlterTableCmd *cmd);
 static void add_to(Oid relid, LOCKMODE mode);
-static void see_named(ObjectType type, Node *object);
+static void see_named(ObjectType type, Node *object, Node *stmt);
 static void see_alter_table(Node *stmt);
 static void see_rename(Node *stmt);
 static void see_schema(Node *stmt);
@@ -325,6 +325,8 @@ see_alter_table(Node *node)
 			image_want_column_mentions(relid, cmd->name);
 		else if (cmd->subtype == AT_AlterConstraint)
 			image_want_referenced(relid);
+		else if (cmd->subtype == AT_SetIdentity)
+			image_restart((List *) cmd->def, stmt->relation->relname);
 		if (cmd->def != NULL && IsA(cmd->def, PartitionCmd))
 			want_relation(castNode(PartitionCmd, cmd->def)->name, AccessExclusiveLock, true);
 	}
@@ -351,6 +353,10 @@ see_rename(Node *node)
 	{
 		if (stmt->renameType == OBJECT_SCHEMA)
 			ObjectAddressSet(address, NamespaceRelationId, get_namespace_oid(stmt->subname, true));
+		else if (stmt->renameType == OBJECT_DOMCONSTRAINT)
+			address = fact_address(OBJECT_DOMAIN, stmt->object, NULL);
+		else if (image_shared(stmt->renameType, node))
+			return;
 		else
 			address = fact_address(stmt->renameType, stmt->object, NULL);
 		image_want_renamed(address);
@@ -388,7 +394,8 @@ see_owner(Node *node)
 {
 	AlterOwnerStmt *stmt = castNode(AlterOwnerStmt, node);
 
-	want_address(fact_address(stmt->objectType, stmt->object, stmt->relation));
+	if (!image_shared(stmt->objectType, node))
+		want_address(fact_address(stmt->objectType, stmt->object, stmt->relation));
 }
 
 static void
@@ -404,8 +411,10 @@ see_depends(Node *node)
 
 /* COMMENT ON and SECURITY LABEL. */
 static void
-see_named(ObjectType type, Node *object)
+see_named(ObjectType type, Node *object, Node *stmt)
 {
+	if (image_shared(type, stmt))
+		return;
 	if (type == OBJECT_COLUMN)
 	{
 		List	   *names = castNode(List, object);
@@ -425,7 +434,7 @@ see_comment(Node *node)
 {
 	CommentStmt *stmt = castNode(CommentStmt, node);
 
-	see_named(stmt->objtype, stmt->object);
+	see_named(stmt->objtype, stmt->object, node);
 }
 
 static void
@@ -433,7 +442,7 @@ see_label(Node *node)
 {
 	SecLabelStmt *stmt = castNode(SecLabelStmt, node);
 
-	see_named(stmt->objtype, stmt->object);
+	see_named(stmt->objtype, stmt->object, node);
 }
 
 static void
@@ -442,7 +451,7 @@ see_grant(Node *node)
 	GrantStmt  *stmt = castNode(GrantStmt, node);
 	ListCell   *lc;
 
-	if (stmt->targtype == ACL_TARGET_DEFAULTS)
+	if (stmt->targtype == ACL_TARGET_DEFAULTS || image_shared(stmt->objtype, node))
 		return;
 	foreach(lc, stmt->objects)
 	{
@@ -632,13 +641,7 @@ see_alter_statistics(Node *node)
 static void
 see_enum(Node *node)
 {
-	AlterEnumStmt *stmt = castNode(AlterEnumStmt, node);
-	ObjectAddress address = fact_address(OBJECT_TYPE, (Node *) stmt->typeName, NULL);
-
-	if (stmt->oldVal != NULL)
-		image_want_renamed(address);
-	else
-		want_address(address);
+	image_want_renamed(fact_address(OBJECT_TYPE, (Node *) castNode(AlterEnumStmt, node)->typeName, NULL));
 }
 
 static void
@@ -656,7 +659,10 @@ see_type(Node *node)
 static void
 see_sequence(Node *node)
 {
-	want_relation(castNode(AlterSeqStmt, node)->sequence, ShareRowExclusiveLock, true);
+	AlterSeqStmt *stmt = castNode(AlterSeqStmt, node);
+
+	image_restart(stmt->options, stmt->sequence->relname);
+	want_relation(stmt->sequence, ShareRowExclusiveLock, true);
 }
 
 static void

@@ -11,6 +11,7 @@
 #include "catalog/dependency.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_collation.h"
+#include "catalog/pg_constraint.h"
 #include "lib/stringinfo.h"
 #include "nodes/parsenodes.h"
 #include "utils/builtins.h"
@@ -33,10 +34,11 @@ static const char *const plain_kinds[] = {
 };
 
 static char *drop_made(const List *made);
-static bool is_the_only_drop(const Run *run);
+static bool drops_just_made(const Run *run);
 static ObjectAddress dropped_by(const Node *statement);
 static char *relation_name(Oid relid);
 static char *drop_one(const ImageMade *one);
+static bool column_is_made(const List *made, Oid relid, int32 column);
 static bool goes_with_another(const List *made, int position);
 static void derive(Run *run);
 static bool derive_script(void *arg);
@@ -66,7 +68,8 @@ inverse_derive(Run *run)
 	else
 	{
 		run->inverse = palloc0(sizeof(Inverse));
-		run->inverse->as_derived = is_the_only_drop(run);
+		run->inverse->only_drops = drops_just_made(run);
+		run->inverse->as_derived = run->inverse->only_drops && list_length(run->down->statements) == 1;
 	}
 	proof_run(run);
 	run->reversible = in_words(run, run->inverse);
@@ -79,6 +82,8 @@ inverse_find(Run *run)
 	Inverse    *inverse = palloc0(sizeof(Inverse));
 	bool		simple;
 	List	   *made = image_made(&simple);
+	char	   *first;
+	char	   *last;
 
 	run->inverse = inverse;
 	inverse->reasons = image_missed();
@@ -86,7 +91,8 @@ inverse_find(Run *run)
 	inverse->only_drops = inverse->script != NULL;
 	if (inverse->script == NULL)
 		derive(run);
-	inverse->script = psprintf("%s%s", inverse->script, inverse_rows(inverse->before, &inverse->reasons));
+	inverse_rows(inverse->before, &first, &last, &inverse->reasons);
+	inverse->script = psprintf("%s%s%s", first, inverse->script, last);
 	if (inverse->script[0] != '\0')
 		run->down = script_parse(inverse->script, "the derived way back");
 }
@@ -155,6 +161,23 @@ drop_one(const ImageMade *one)
 	return NULL;
 }
 
+/* Is this column among what was made, or its table? */
+static bool
+column_is_made(const List *made, Oid relid, int32 column)
+{
+	ListCell   *lc;
+
+	foreach(lc, made)
+	{
+		const ImageMade *one = lfirst(lc);
+
+		if (one->address.classId == RelationRelationId && one->address.objectId == relid &&
+			(one->address.objectSubId == 0 || one->address.objectSubId == column))
+			return true;
+	}
+	return false;
+}
+
 /*
  * Does an object need no statement of its own?  A sequence goes with its
  * column, an index with its constraint, a part with the relation that the
@@ -176,7 +199,8 @@ goes_with_another(const List *made, int position)
 		 */
 		if ((get_rel_relkind(one->address.objectId) == RELKIND_SEQUENCE &&
 			 (sequenceIsOwned(one->address.objectId, DEPENDENCY_AUTO, &relid, &column) ||
-			  sequenceIsOwned(one->address.objectId, DEPENDENCY_INTERNAL, &relid, &column))) ||
+			  sequenceIsOwned(one->address.objectId, DEPENDENCY_INTERNAL, &relid, &column)) &&
+			 column_is_made(made, relid, column)) ||
 			OidIsValid(get_index_constraint(one->address.objectId)))
 			return true;
 	}
@@ -198,30 +222,47 @@ goes_with_another(const List *made, int position)
 }
 
 /*
- * Has the script made one thing, and does the author's way back drop just that?
+ * Does the author's way back drop what the script has made, one by one, and
+ * nothing else?  Of a script that has done more than make things, no.
  */
 static bool
-is_the_only_drop(const Run *run)
+drops_just_made(const Run *run)
 {
 	bool		simple;
 	List	   *made = image_made(&simple);
-	const ScriptStatement *statement = linitial(run->down->statements);
-	ObjectAddress dropped;
-	const ObjectAddress *only = NULL;
+	List	   *left = NIL;
+	ListCell   *lc;
 
-	if (!simple || list_length(run->down->statements) != 1 || image_missed() != NIL)
+	if (!simple || image_missed() != NIL)
 		return false;
-	dropped = dropped_by(statement->raw->stmt);
 	for (int i = 0; i < list_length(made); i++)
 	{
-		if (goes_with_another(made, i))
-			continue;
-		if (only != NULL)
-			return false;
-		only = &((const ImageMade *) list_nth(made, i))->address;
+		if (!goes_with_another(made, i))
+			left = lappend(left, &((ImageMade *) list_nth(made, i))->address);
 	}
-	return only != NULL && only->classId == dropped.classId && only->objectId == dropped.objectId &&
-		only->objectSubId == dropped.objectSubId;
+	if (list_length(left) != list_length(run->down->statements))
+		return false;
+	foreach(lc, run->down->statements)
+	{
+		ObjectAddress dropped = dropped_by(((const ScriptStatement *) lfirst(lc))->raw->stmt);
+		int			before = list_length(left);
+		ListCell   *other;
+
+		foreach(other, left)
+		{
+			const ObjectAddress *one = lfirst(other);
+
+			if (one->classId == dropped.classId && one->objectId == dropped.objectId &&
+				one->objectSubId == dropped.objectSubId)
+			{
+				left = foreach_delete_current(left, other);
+				break;
+			}
+		}
+		if (list_length(left) == before)
+			return false;
+	}
+	return true;
 }
 
 /* What a statement drops, when it is one thing and nothing else goes with it. */
@@ -246,6 +287,8 @@ dropped_by(const Node *statement)
 		if (list_length(alter->cmds) == 1 && cmd->subtype == AT_DropColumn && cmd->behavior == DROP_RESTRICT &&
 			OidIsValid(relid) && get_attnum(relid, cmd->name) > 0)
 			ObjectAddressSubSet(address, RelationRelationId, relid, get_attnum(relid, cmd->name));
+		else if (list_length(alter->cmds) == 1 && cmd->subtype == AT_DropConstraint && cmd->behavior == DROP_RESTRICT && OidIsValid(relid))
+			ObjectAddressSet(address, ConstraintRelationId, get_relation_constraint_oid(relid, cmd->name, true));
 	}
 	return address;
 }

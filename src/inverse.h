@@ -15,7 +15,8 @@ typedef struct Inverse
 	char	   *script;			/* derived; NULL when the author gave one, ""
 								 * for nothing to do */
 	List	   *reasons;		/* of char *: what it cannot bring back */
-	bool		only_drops;		/* it drops what was made, and nothing else */
+	bool		only_drops;		/* it drops what was made, and nothing else,
+								 * whoever wrote it */
 	bool		as_derived;		/* the author's does just that, with one thing */
 	bool		proved;
 	char	   *not_proved;		/* why it was not tried, or NULL */
@@ -39,9 +40,10 @@ extern void inverse_check(const Run *run);
 
 /*
  * inverse_rows.c: statements that take out what the script has put into older
- * tables; to reasons it adds what stays.  before: as in Inverse.
+ * tables, to run before the rest of the way back and after it; to reasons it
+ * adds what stays.  before: as in Inverse.
  */
-extern char *inverse_rows(const char *before, List **reasons);
+extern void inverse_rows(const char *before, char **first, char **last, List **reasons);
 
 /* proof.c: tries the way back, undone in any case */
 extern void proof_run(Run *run);

@@ -6,9 +6,14 @@
  * Which tables were written to, and how many rows, the server's statistics of
  * this transaction know, whatever hid it.  Of a small table each row version is
  * looked at: a row that comes from none that was there before is taken out by
- * its primary key, as long as it is what the script has left.  Values are not
- * written down, only keys and a hash.  Other changes of rows stay, and that is
- * said; but not of a row that differs in columns only that go, too.
+ * its primary key, as long as it is what the script has left and nothing refers
+ * to it.  Values are not written down, only keys and a hash.  Other changes of
+ * rows stay, and that is said; but not of a row that differs in columns only
+ * that go, too.
+ *
+ * Rows go before anything else of the way back, which may make columns again
+ * that they have no value for; but after it where foreign keys of the script's
+ * refer to their table.
  */
 #include "postgres.h"
 
@@ -20,6 +25,7 @@
 #include "access/xact.h"
 #include "catalog/pg_am_d.h"
 #include "catalog/pg_class.h"
+#include "catalog/pg_constraint.h"
 #include "executor/tuptable.h"
 #include "lib/stringinfo.h"
 #include "storage/bufmgr.h"
@@ -62,6 +68,8 @@ typedef struct Replaced
 	bool		old_is_ours;
 } Replaced;
 
+static char *older_references(Oid relid, bool *made);
+static char *qualified_name(Relation rel);
 static List *changed_tables(void);
 static bool is_older_table(Relation rel);
 static bool is_ours(TransactionId xid, TransactionId first);
@@ -75,33 +83,65 @@ static void take_out(RowChanges *changes, const char *const *args, StringInfo sc
 static char *stays(const RowChanges *changes);
 
 /* See inverse.h. */
-char *
-inverse_rows(const char *before, List **reasons)
+void
+inverse_rows(const char *before, char **first, char **last, List **reasons)
 {
-	StringInfoData script;
+	StringInfoData scripts[2];
 	ListCell   *lc;
 
-	initStringInfo(&script);
+	initStringInfo(&scripts[0]);
+	initStringInfo(&scripts[1]);
 	foreach(lc, changed_tables())
 	{
 		RowChanges *changes = lfirst(lc);
 		Relation	rel = relation_open(changes->relid, AccessShareLock);
-		const char *args[4] = {psprintf("%u", changes->relid)};
-
+		const char *args[5] = {psprintf("%u", changes->relid)};
 		List	   *columns = older_columns(rel);
+		bool		late;
 
 		args[1] = look_at_rows(rel, columns, changes);
 		args[2] = column_array(columns);
-		args[3] = before;
+		args[3] = older_references(changes->relid, &late);
+		args[4] = late ? before : NULL;
 		relation_close(rel, NoLock);
 		if (args[1] != NULL && changes->inserted > 0)
-			take_out(changes, args, &script);
+			take_out(changes, args, &scripts[late ? 1 : 0]);
 		if (changes->truncated)
 			*reasons = lappend(*reasons, psprintf("the rows that TRUNCATE took from %s are gone", changes->table));
 		if (changes->taken_out < changes->inserted || changes->updated > 0 || changes->deleted > 0)
 			*reasons = lappend(*reasons, stays(changes));
 	}
-	return script.data;
+	*first = scripts[0].data;
+	*last = scripts[1].data;
+}
+
+/*
+ * The foreign keys that refer to a table, without those that the script has
+ * made: an array.  made: has it made any?
+ */
+static char *
+older_references(Oid relid, bool *made)
+{
+	StringInfoData keys;
+	ListCell   *lc;
+
+	*made = false;
+	initStringInfo(&keys);
+	foreach(lc, fact_foreign_keys_to(relid))
+	{
+		if (fresh_is_new(ConstraintRelationId, lfirst_oid(lc), 0))
+			*made = true;
+		else
+			appendStringInfo(&keys, "%c%u", keys.len == 0 ? '{' : ',', lfirst_oid(lc));
+	}
+	appendStringInfoString(&keys, keys.len == 0 ? "{}" : "}");
+	return keys.data;
+}
+
+static char *
+qualified_name(Relation rel)
+{
+	return quote_qualified_identifier(get_namespace_name(RelationGetNamespace(rel)), RelationGetRelationName(rel));
 }
 
 /* Older tables that rows were written to, the one that came last first. */
@@ -124,8 +164,7 @@ changed_tables(void)
 			RowChanges *changes = palloc0(sizeof(RowChanges));
 
 			changes->relid = RelationGetRelid(rel);
-			changes->table = quote_qualified_identifier(get_namespace_name(RelationGetNamespace(rel)),
-														RelationGetRelationName(rel));
+			changes->table = qualified_name(rel);
 			changes->inserted = trans->tuples_inserted;
 			changes->updated = trans->tuples_updated;
 			changes->deleted = trans->tuples_deleted;
@@ -168,7 +207,7 @@ is_gone(HeapTupleHeader header, TransactionId first)
 /*
  * Where the rows are that the script has made: an array of ctid.  What it has
  * done in the end is counted in changes.  NULL, and changes as they were, when
- * nobody can tell, since the table is large or was written anew.
+ * nobody can tell, since the table is large, a partition, or was written anew.
  */
 static char *
 look_at_rows(Relation rel, const List *columns, RowChanges *changes)
@@ -182,7 +221,8 @@ look_at_rows(Relation rel, const List *columns, RowChanges *changes)
 	int64		inserted = 0;
 	int64		updated = 0;
 
-	if (rel->rd_rel->relam != HEAP_TABLE_AM_OID || rel->mg_new_storage != InvalidSubTransactionId ||
+	/* what looks new in a partition may have come from another one */
+	if (rel->rd_rel->relispartition || rel->rd_rel->relam != HEAP_TABLE_AM_OID || rel->mg_new_storage != InvalidSubTransactionId ||
 		changes->truncated || RelationGetNumberOfBlocks(rel) > MAX_SCANNED_BLOCKS)
 		return NULL;
 	replaced = replaced_rows(rel, first, &deleted);
@@ -316,8 +356,8 @@ take_out(RowChanges *changes, const char *const *args, StringInfo script)
 	SPI_connect();
 	record_begin(&scope);
 	spi_exec_latest("SELECT r.sql FROM migmgr_internal.inverse_rows($1::pg_catalog.oid, $2::pg_catalog._tid,"
-					" $3::pg_catalog._int2, $4::pg_catalog.jsonb) AS r",
-					SPI_OK_SELECT, 4, args);
+					" $3::pg_catalog._int2, $4::pg_catalog._oid, $5::pg_catalog.jsonb) AS r",
+					SPI_OK_SELECT, 5, args);
 	changes->taken_out = SPI_processed;
 	for (uint64 i = 0; i < SPI_processed; i++)
 	{

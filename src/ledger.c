@@ -488,6 +488,8 @@ ledger_refresh_head(void)
 	OwnTable   *table;
 
 	head_message[0] = '\0';
+	if (!OidIsValid(ledger_relid()))
+		return;					/* dropped in this transaction */
 	table = own_open(MIGMGR_SCHEMA, "ledger", AccessShareLock);
 	own_scan(table, "ledger_pkey", BackwardScanDirection, InvalidStrategy, (Datum) 0);
 	if (own_next(table))

@@ -18,6 +18,7 @@
 #include "commands/trigger.h"
 #include "miscadmin.h"
 #include "nodes/makefuncs.h"
+#include "nodes/parsenodes.h"
 #include "storage/lmgr.h"
 #include "storage/lock.h"
 #include "utils/builtins.h"
@@ -39,6 +40,7 @@
 
 #define PROOF_WAIT_MS 100
 
+static bool is_one_drop(const Script *down);
 static char *too_much(const Run *run);
 static char *too_much_of(const Run *run, const Verdict *verdict);
 static char *lock_of_made(void);
@@ -59,10 +61,12 @@ proof_run(Run *run)
 
 	if (mode == PROOF_OFF || run->down == NULL)
 		return;
+	if (mode == PROOF_AUTO && (inverse->not_proved = lock_of_made()) != NULL)
+		return;
+	if (mode == PROOF_AUTO && inverse->only_drops && is_one_drop(run->down))
+		return;					/* no other order, and nothing else to do */
 	if (mode == PROOF_AUTO && (inverse->not_proved = too_much(run)) != NULL)
 		return;
-	if (mode == PROOF_AUTO && (inverse->as_derived || (inverse->only_drops && list_length(run->down->statements) == 1)))
-		return;					/* no other order, and nothing else to do */
 	error = subxact_run(way_back_in_subxact, run);
 	run->proving = false;
 	image_pause(false);
@@ -85,6 +89,16 @@ proof_run(Run *run)
 				 errhint("Correct the way back, or leave out option \"proof\".")));
 }
 
+/* Is it a single statement, and not one about rows? */
+static bool
+is_one_drop(const Script *down)
+{
+	const ScriptStatement *statement = linitial(down->statements);
+
+	return list_length(down->statements) == 1 &&
+		(IsA(statement->raw->stmt, DropStmt) || IsA(statement->raw->stmt, AlterTableStmt));
+}
+
 /* What the proof has found, in one text. */
 char *
 proof_words(const Inverse *inverse)
@@ -98,12 +112,12 @@ proof_words(const Inverse *inverse)
 	return text.data;
 }
 
-/* Why the proof would cost more than the script itself, or NULL. */
+/* Why a statement of it would cost more than the script itself, or NULL. */
 static char *
 too_much(const Run *run)
 {
 	ListCell   *lc;
-	char	   *reason = lock_of_made();
+	char	   *reason = NULL;
 
 	foreach(lc, run->down->statements)
 	{

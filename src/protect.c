@@ -48,6 +48,7 @@ PG_FUNCTION_INFO_V1(migmgr_unprotect);
 static TimestampTz lifted_until = 0;
 static bool lifted_here = false;	/* in this transaction: ends with its
 									 * abort */
+static SubTransactionId lifted_subid = InvalidSubTransactionId; /* ... or with this one */
 
 static void protect_xact_callback(XactEvent event, void *arg);
 static void protect_subxact_callback(SubXactEvent event, SubTransactionId mySubid,
@@ -194,8 +195,12 @@ static void
 protect_subxact_callback(SubXactEvent event, SubTransactionId mySubid,
 						 SubTransactionId parentSubid, void *arg)
 {
-	if (event == SUBXACT_EVENT_ABORT_SUB && lifted_here)
+	if (!lifted_here || mySubid != lifted_subid)
+		return;
+	if (event == SUBXACT_EVENT_ABORT_SUB)
 		lifted_until = 0;
+	else if (event == SUBXACT_EVENT_COMMIT_SUB)
+		lifted_subid = parentSubid;
 }
 
 /*
@@ -257,5 +262,6 @@ migmgr_unprotect(PG_FUNCTION_ARGS)
 	record_unprotect(reason, words);
 	lifted_until = until;
 	lifted_here = true;
+	lifted_subid = GetCurrentSubTransactionId();
 	PG_RETURN_TEXT_P(cstring_to_text(psprintf("migmgr is not protected from this session until %s", words)));
 }

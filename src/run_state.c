@@ -56,7 +56,7 @@ run_state(const Run *run)
 	spi_exec("SELECT s.*, pg_catalog.clock_timestamp() AS at, s.described OPERATOR(pg_catalog.->>) 'definition' AS definition"
 			 " FROM migmgr_internal.state_of_run($1::pg_catalog.jsonb, $2::pg_catalog.jsonb, $3::pg_catalog.jsonb) AS s",
 			 SPI_OK_SELECT, 3, args);
-	recording = state_write(&hash);
+	recording = state_write(state_rows(CurrentMemoryContext), &hash);
 	if (recording == 0)
 		return NULL;
 	old = MemoryContextSwitchTo(GetMemoryChunkContext(unconstify(Run *, run)));

@@ -7,11 +7,13 @@
  * run left them.  DDL from elsewhere ends that, so the guard calls
  * state_settle() before each statement; mostly that is one look into an index.
  *
- * It must neither wait nor fail for DDL that has nothing to do with it.  So a
- * recording takes a number of its own, no lock of the ledger, and gives up
- * where an object is locked.  Two sessions may then record the same; if one of
- * them commits, and changes something, while the other still looks, that one
- * sees the recording afterwards and drops its own.
+ * It must neither wait nor fail for DDL that has nothing to do with it, nor
+ * keep a lock for it.  So what is due is described in a subtransaction that is
+ * undone, which gives back the locks on what a view reads; it gives up where an
+ * object is locked; and a recording takes a number of its own, no lock of the
+ * ledger.  Two sessions may then record the same; if one of them commits, and
+ * changes something, while the other still looks, that one sees the recording
+ * afterwards and drops its own.
  */
 #include "postgres.h"
 
@@ -41,6 +43,14 @@
 PG_FUNCTION_INFO_V1(migmgr_state_number);
 PG_FUNCTION_INFO_V1(migmgr_state_settle);
 
+/* what is being recorded */
+typedef struct Settlement
+{
+	MemoryContext context;
+	int64		through;		/* up to this entry of the ledger */
+	List	   *rows;			/* of StateRow * */
+} Settlement;
+
 static bool kept = false;		/* is the state of the schema kept here? */
 static Oid	kept_relid = InvalidOid;	/* the ledger that said so;
 										 * InvalidOid: ask */
@@ -55,7 +65,9 @@ static int64 next_number(void);
 static int64 last_touched(void);
 static int64 recorded_through(int64 *recording);
 static bool is_due(int64 *through);
-static bool settle(void *arg);
+static char *keep_text(HeapTuple row, TupleDesc desc, const char *column);
+static bool describe_due(void *arg);
+static bool write_due(void *arg);
 static void hash_field(StringInfo text, const char *value);
 
 void
@@ -112,52 +124,83 @@ next_number(void)
 	return own_numbers(get_relname_relid("recording_id_seq", get_namespace_oid(MIGMGR_INTERNAL, false)), 1);
 }
 
-/* See state.h.  Connected to SPI, recording. */
-int64
-state_write(char **hash)
+/* See state.h. */
+List *
+state_rows(MemoryContext context)
 {
-	MemoryContext context = CurrentMemoryContext;
-	static const char *const texts[] = {"kind", "identity", "parent"};
-	uint64		count = SPI_processed;
-	SPITupleTable *rows = SPI_tuptable;
-	TupleDesc	desc;
+	List	   *list = NIL;
+	TupleDesc	desc = SPI_tuptable->tupdesc;
+	MemoryContext old = MemoryContextSwitchTo(context);
+
+	for (uint64 i = 0; i < SPI_processed; i++)
+	{
+		HeapTuple	row = SPI_tuptable->vals[i];
+		StateRow   *one = palloc0(sizeof(StateRow));
+		Datum		value;
+		bool		isnull;
+
+		one->kind = keep_text(row, desc, "kind");
+		one->identity = keep_text(row, desc, "identity");
+		one->parent = keep_text(row, desc, "parent");
+		one->definition = keep_text(row, desc, "definition");
+		one->objid = DatumGetObjectId(SPI_getbinval(row, desc, SPI_fnumber(desc, "objid"), &isnull));
+		one->objsubid = DatumGetInt32(SPI_getbinval(row, desc, SPI_fnumber(desc, "objsubid"), &isnull));
+		one->at = DatumGetTimestampTz(SPI_getbinval(row, desc, SPI_fnumber(desc, "at"), &isnull));
+		value = SPI_getbinval(row, desc, SPI_fnumber(desc, "described"), &isnull);
+		one->described = isnull ? NULL : DatumGetJsonbPCopy(value);
+		list = lappend(list, one);
+	}
+	MemoryContextSwitchTo(old);
+	return list;
+}
+
+/* A column of a row of SPI as text in the current context, or NULL. */
+static char *
+keep_text(HeapTuple row, TupleDesc desc, const char *column)
+{
+	bool		isnull;
+	Datum		value = SPI_getbinval(row, desc, SPI_fnumber(desc, column), &isnull);
+
+	return isnull ? NULL : TextDatumGetCString(value);
+}
+
+/* See state.h.  Recording. */
+int64
+state_write(const List *rows, char **hash)
+{
 	StringInfoData hashed;
 	OwnTable   *table;
 	int64		recording;
+	ListCell   *lc;
 
 	*hash = NULL;
-	if (count == 0)
+	if (rows == NIL)
 		return 0;
-	desc = rows->tupdesc;
 	initStringInfo(&hashed);
 	recording = next_number();
 	table = own_open(MIGMGR_INTERNAL, "state", RowExclusiveLock);
-	for (uint64 i = 0; i < count; i++)
+	foreach(lc, rows)
 	{
-		HeapTuple	row = rows->vals[i];
-		Datum		value;
-		bool		isnull;
-		char	   *definition;
+		const StateRow *one = lfirst(lc);
 
 		own_set(table, "recording", Int64GetDatum(recording));
-		own_set(table, "n", Int32GetDatum(i + 1));
-		own_set(table, "at", SPI_getbinval(row, desc, SPI_fnumber(desc, "at"), &isnull));
-		for (int field = 0; field < lengthof(texts); field++)
-			own_set_text(table, texts[field], SPI_getvalue(row, desc, SPI_fnumber(desc, texts[field])));
-		own_set(table, "objid", SPI_getbinval(row, desc, SPI_fnumber(desc, "objid"), &isnull));
-		own_set(table, "objsubid", SPI_getbinval(row, desc, SPI_fnumber(desc, "objsubid"), &isnull));
-		value = SPI_getbinval(row, desc, SPI_fnumber(desc, "described"), &isnull);
-		if (!isnull)
-			own_set(table, "described", value);
+		own_set(table, "n", Int32GetDatum(foreach_current_index(lc) + 1));
+		own_set(table, "at", TimestampTzGetDatum(one->at));
+		own_set_text(table, "kind", one->kind);
+		own_set_text(table, "identity", one->identity);
+		own_set_text(table, "parent", one->parent);
+		own_set(table, "objid", ObjectIdGetDatum(one->objid));
+		own_set(table, "objsubid", Int32GetDatum(one->objsubid));
+		if (one->described != NULL)
+			own_set(table, "described", JsonbPGetDatum(one->described));
 		own_insert(table);
 
-		definition = SPI_getvalue(row, desc, SPI_fnumber(desc, "definition"));
-		hash_field(&hashed, SPI_getvalue(row, desc, SPI_fnumber(desc, "kind")));
-		hash_field(&hashed, SPI_getvalue(row, desc, SPI_fnumber(desc, "identity")));
-		hash_field(&hashed, definition);
+		hash_field(&hashed, one->kind);
+		hash_field(&hashed, one->identity);
+		hash_field(&hashed, one->definition);
 	}
 	own_close(table);
-	*hash = MemoryContextStrdup(context, script_checksum(hashed.data));
+	*hash = script_checksum(hashed.data);
 	return recording;
 }
 
@@ -223,12 +266,14 @@ is_due(int64 *through)
 void
 state_settle(void)
 {
-	int64		through;
+	Settlement	settlement = {.context = CurrentMemoryContext};
 	ErrorData  *error;
 
-	if (XactReadOnly || ledger_state() != LEDGER_IN_FORCE || !is_due(&through))
+	if (XactReadOnly || ledger_state() != LEDGER_IN_FORCE || !is_due(&settlement.through) || !ActiveSnapshotSet())
 		return;
-	error = subxact_run(settle, &through);
+	error = subxact_run(describe_due, &settlement);
+	if (error == NULL)
+		error = subxact_run(write_due, &settlement);
 	if (error == NULL)
 		return;
 	if (error->sqlerrcode == ERRCODE_QUERY_CANCELED || error->sqlerrcode == ERRCODE_ADMIN_SHUTDOWN)
@@ -239,41 +284,53 @@ state_settle(void)
 				 errdetail("The statement itself is not affected; drift() will not know how they were before it.")));
 }
 
-/* Describes and writes what is due; false when another session has done it. */
+/* Always undone, for the sake of the locks that it takes. */
 static bool
-settle(void *arg)
+describe_due(void *arg)
 {
-	int64		through = *(int64 *) arg;
-	int64		recording;
-	int64		other = 0;
-	char	   *hash;
-	OwnTable   *table;
+	Settlement *settlement = arg;
 	RecordScope scope;
-	bool		alone;
 
-	if (!ActiveSnapshotSet())
-		return false;
 	SPI_connect();
 	record_begin(&scope);
 	(void) set_config_option("lock_timeout", SETTLE_WAIT_MS, PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
 	spi_exec_latest("SELECT d.*, d.described OPERATOR(pg_catalog.->>) 'definition' AS definition FROM migmgr_internal.state_due() AS d",
 					SPI_OK_SELECT, 0, NULL);
-	recording = state_write(&hash);
-	if (recording == 0)
-		recording = next_number();
-	alone = recorded_through(&other) < through;
-	if (alone)
-	{
-		table = own_open(MIGMGR_INTERNAL, "recording", RowExclusiveLock);
-		own_set(table, "id", Int64GetDatum(recording));
-		own_set(table, "at", TimestampTzGetDatum(GetCurrentTimestamp()));
-		own_set(table, "through", Int64GetDatum(through));
-		own_insert(table);
-		own_close(table);
-		settled = through;
-	}
+	settlement->rows = state_rows(settlement->context);
 	record_end(&scope);
 	SPI_finish();
+	return false;
+}
+
+/* Writes what is due; false when another session has done it. */
+static bool
+write_due(void *arg)
+{
+	Settlement *settlement = arg;
+	int64		recording;
+	int64		other = 0;
+	char	   *hash;
+	RecordScope scope;
+	bool		alone;
+
+	record_begin(&scope);
+	recording = state_write(settlement->rows, &hash);
+	if (recording == 0)
+		recording = next_number();
+	alone = recorded_through(&other) < settlement->through;
+	if (alone)
+	{
+		OwnTable   *table = own_open(MIGMGR_INTERNAL, "recording", RowExclusiveLock);
+
+		own_set(table, "id", Int64GetDatum(recording));
+		own_set(table, "at", TimestampTzGetDatum(GetCurrentTimestamp()));
+		own_set(table, "through", Int64GetDatum(settlement->through));
+		own_insert(table);
+		own_close(table);
+		settled = settlement->through;
+		settled_relid = ledger_relid();
+	}
+	record_end(&scope);
 	return alone;
 }
 

@@ -87,7 +87,8 @@ sub migrations
 		my $text = slurp($path);
 		# what goes back is left out: it is to be derived
 		$text =~ s/^--\s*(\+goose\s+down|\+migrate\s+down|migrate:down|migmgr:down)\b.*\z//ims;
-		push @found, [ $key, $version, $rest, $text ];
+		# Flyway's names say more than a number
+		push @found, [ $key, $version, $rest, $text, basename($path) =~ /^V.*__/ ? basename($path) : undef ];
 	}
 	@found = sort { $a->[0] cmp $b->[0] || $a->[2] cmp $b->[2] } @found;
 	my %seen;
@@ -97,7 +98,7 @@ sub migrations
 		my $n = $seen{ $one->[1] }++;
 		$one->[1] .= ".$n" if $n;
 	}
-	return map { [ $_->[1], "$_->[1]_" . ($_->[2] eq '' ? 'x' : $_->[2]) . '.sql', $_->[3] ] } @found;
+	return map { [ $_->[1], $_->[4] || "$_->[1]_" . ($_->[2] eq '' ? 'x' : $_->[2]) . '.sql', $_->[3] ] } @found;
 }
 
 # What is compared: the schema, the rows, and how far sequences are.
@@ -238,6 +239,7 @@ foreach my $directory (@ARGV)
 			}
 			next;
 		}
+		($version) = split /\|/, $up;
 		$trying = 1 if $ENV{FROM} && $version eq $ENV{FROM};
 		if (!$trying)
 		{

@@ -63,6 +63,7 @@ SELECT * FROM seen;
 SELECT regexp_replace(regexp_replace(sql, '\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC', 'TIME', 'g'), ' by \w+', ' by ROLE', 'g') AS sql FROM migmgr.capture('005_by_hand.sql', 'the night of the incident') \gx
 SELECT object, drift FROM migmgr.drift();
 SELECT version, name, status, note FROM migmgr.history;
+SELECT action, type, identity, state FROM migmgr.objects WHERE version = '005';
 SELECT version, status FROM migmgr.apply_file('005_by_hand.sql', (SELECT sql FROM migmgr.export('{005}')));
 SELECT state, message FROM public.caught($$SELECT * FROM migmgr.capture('006_nothing.sql')$$);
 SELECT version, checksum = migmgr.checksum(sql) AS equal FROM migmgr.export('{005}');

@@ -26,7 +26,12 @@ SELECT * FROM seen;
 SELECT * FROM recorded;
 
 -- DDL that is undone leaves no recording, DDL from elsewhere one of what was due
-BEGIN; CREATE TABLE undone (id int); SELECT count(*) AS recordings FROM recorded; ROLLBACK;
+BEGIN;
+CREATE TABLE undone (id int);
+SELECT count(*) AS recordings FROM migmgr_internal.recording;
+-- ... and no lock on what was described for it
+SELECT relation::regclass AS locked FROM pg_locks WHERE pid = pg_backend_pid() AND relation IN ('orders'::regclass, 'totals'::regclass);
+ROLLBACK;
 SELECT * FROM recorded;
 ALTER TABLE orders DISABLE ROW LEVEL SECURITY;
 ALTER TABLE orders ADD COLUMN byhand int;

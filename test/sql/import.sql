@@ -134,6 +134,11 @@ SELECT version, status FROM migmgr.rollback('20260202000000', 'back');
 SELECT version, status FROM migmgr.mark_reverted('{20250112000000}', 'never') WHERE version IS NOT NULL;
 SELECT mirror, added, removed FROM migmgr.mirror_history('f.schema_migrations');
 TABLE f.schema_migrations ORDER BY version;
+-- what is marked follows with the next run
+SELECT version, status FROM migmgr.mark_applied('{20260203500000}', 'by hand') WHERE version IS NOT NULL;
+SELECT count(*) AS already FROM f.schema_migrations WHERE version = '20260203500000';
+SELECT version, status FROM migmgr.apply('20260203600000', 'next', 'CREATE TABLE t_next (id int)');
+TABLE f.schema_migrations ORDER BY version;
 -- Supabase's, with the text
 DELETE FROM f.supabase;
 SELECT mirror, tool, added, removed FROM migmgr.mirror_history('f.supabase');

@@ -39,6 +39,49 @@ RESET timezone;
 RESET datestyle;
 SELECT k, n FROM kinds ORDER BY k;
 
+-- something refers to it since, which would go along; then not any more
+CREATE TABLE dependent (id int PRIMARY KEY, k text, n int, FOREIGN KEY (k, n) REFERENCES kinds ON DELETE CASCADE);
+SELECT status FROM migmgr.apply('2a', 'referred to', $$INSERT INTO kinds VALUES ('u', 1), ('v', 1)$$);
+SELECT * FROM way_back('2a');
+INSERT INTO dependent VALUES (1, 'u', 1);
+SELECT status FROM migmgr.rollback('2a');
+SELECT k, n FROM kinds ORDER BY k;
+DELETE FROM dependent WHERE id = 1;
+DELETE FROM kinds WHERE k = 'u';
+
+-- before a column is made again that they have no value for
+CREATE TABLE filled (id int PRIMARY KEY, c int NOT NULL);
+SELECT status FROM migmgr.apply('2b', 'filled', $$INSERT INTO filled VALUES (1, 1); ALTER TABLE filled DROP COLUMN c; ALTER TABLE filled RENAME COLUMN id TO n; INSERT INTO filled VALUES (2)$$);
+SELECT status FROM migmgr.rollback('2b');
+TABLE filled;
+
+-- a foreign key that was made since, and would take rows along
+CREATE TABLE early (f float8 PRIMARY KEY, d date);
+SET extra_float_digits = 0;
+SET datestyle = 'German';
+SELECT status FROM migmgr.apply('2c', 'keys', $$INSERT INTO early VALUES (0.1::float8 + 0.2, '01.02.2024'), (5, NULL)$$);
+RESET extra_float_digits;
+RESET datestyle;
+CREATE TABLE late (f float8 REFERENCES early ON DELETE CASCADE);
+INSERT INTO late VALUES (5);
+SELECT status FROM migmgr.rollback('2c');
+SELECT (SELECT count(*) FROM early) AS early, (SELECT count(*) FROM late) AS late;
+DROP TABLE late;
+TRUNCATE early;
+SET extra_float_digits = 0;
+SELECT status FROM migmgr.apply('2d', 'keys', $$INSERT INTO early VALUES (0.1::float8 + 0.2, '2024-02-01'), (5, NULL)$$);
+RESET extra_float_digits;
+SELECT status FROM migmgr.rollback('2d');
+SELECT count(*) FROM early;
+
+-- a row that moves to another partition
+CREATE TABLE parted (a int PRIMARY KEY, b text) PARTITION BY RANGE (a);
+CREATE TABLE parted_1 PARTITION OF parted FOR VALUES FROM (0) TO (10);
+CREATE TABLE parted_2 PARTITION OF parted FOR VALUES FROM (10) TO (20);
+INSERT INTO parted VALUES (5, 'five');
+SELECT status, reversible FROM migmgr.apply('2e', 'moves', 'UPDATE parted SET a = 16 WHERE a = 5');
+TABLE parted;
+
 -- what stays, and is said: no key, another name, rows of its own kind
 SELECT status, reversible FROM migmgr.apply('3', 'keyless', 'INSERT INTO keyless VALUES (1), (2)');
 SELECT status, reversible FROM migmgr.apply('4', 'named', 'INSERT INTO kinds VALUES (''f'', 6); ALTER TABLE kinds RENAME COLUMN k TO kind');

@@ -24,9 +24,30 @@ SELECT status, reversible FROM public.tried('004', 'CREATE TABLE t4 (id int REFE
 SELECT status, reversible FROM public.tried('005', 'CREATE INDEX customers_name ON customers (name)', 'DROP INDEX customers_name');
 SELECT status, reversible FROM public.tried('006', 'ALTER TABLE customers ALTER COLUMN seen SET DEFAULT 2', 'ALTER TABLE customers ALTER COLUMN seen SET DEFAULT 3');
 SELECT status, reversible FROM public.tried('007', 'ALTER TABLE customers ALTER COLUMN seen SET DEFAULT 4', 'ALTER TABLE customers ALTER COLUMN seen SET DEFAULT 2');
+-- drops of just what was made: a single one is not tried, several are; in the wrong order, or another object's, they are no way back
+SELECT status, reversible FROM public.tried('007.1', 'ALTER TABLE customers ADD COLUMN added int', 'ALTER TABLE customers DROP COLUMN added');
+SELECT status, reversible FROM public.tried('007.2', 'ALTER TABLE t1 ADD CONSTRAINT t1_key UNIQUE (id)', 'ALTER TABLE public.t1 DROP CONSTRAINT t1_key');
+SELECT status, reversible FROM public.tried('007.3', 'CREATE TABLE a1 (id serial); CREATE INDEX ON a1 (id); CREATE VIEW v1 AS SELECT id FROM a1', 'DROP VIEW v1; DROP TABLE IF EXISTS a1 CASCADE');
+SELECT status, reversible FROM public.tried('007.4', 'CREATE TABLE a2 (id int); CREATE VIEW v2 AS SELECT id FROM a2', 'DROP TABLE a2; DROP VIEW v2');
+SELECT status, reversible FROM public.tried('007.5', 'ALTER TABLE t1 ADD COLUMN b int; ALTER TABLE t1 ADD COLUMN c int', 'ALTER TABLE t1 DROP COLUMN c');
+SELECT status, reversible FROM public.tried('007.6', 'ALTER TABLE t1 ADD COLUMN d int', 'ALTER TABLE t1 DROP COLUMN b');
+SELECT status, reversible FROM public.tried('007.7', 'CREATE TABLE a7 (id int)', 'DROP TABLE a7', '{"proof": "force"}');
+SELECT count(*) FROM pg_class WHERE relname IN ('a1', 'v1', 'a2', 'v2', 'a7');
 -- none of it has happened
 SELECT to_regclass('t1') IS NOT NULL AND to_regclass('t2') IS NOT NULL AND to_regclass('t3') IS NOT NULL AS kept, pg_get_expr(adbin, adrelid) AS default FROM pg_attrdef WHERE adrelid = 'customers'::regclass;
 
+-- what partitions have of their own of a trigger and of a foreign key comes back with it
+SET client_min_messages = error;
+SELECT migmgr.set_environment('development') \gset
+CREATE TABLE parts (a int NOT NULL, b text, UNIQUE (a)) PARTITION BY LIST (a);
+CREATE TABLE part1 PARTITION OF parts FOR VALUES IN (1);
+CREATE TABLE part2 PARTITION OF parts DEFAULT;
+CREATE TABLE refers (a int REFERENCES parts (a));
+CREATE FUNCTION nothing() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';
+CREATE TRIGGER cloned BEFORE INSERT ON parts FOR EACH ROW EXECUTE FUNCTION nothing();
+SELECT status, reversible FROM public.tried('007.8', 'DROP TABLE refers; DROP TABLE part2; DROP TRIGGER cloned ON parts');
+SELECT migmgr.set_environment('production') \gset
+SET client_min_messages = warning;
 -- asked for, or not wanted
 SELECT * FROM public.tried('008', 'CREATE TABLE t8 (id int)', 'SELECT 1', '{"proof": "force"}') \gx
 SELECT * FROM public.tried('008', 'CREATE TABLE t8 (id int)', 'DROP TABLE t9', '{"proof": "force"}') \gx
