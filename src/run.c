@@ -537,11 +537,11 @@ check_rollback_data(const Run *run)
 		if (lost.len > 0)
 			appendStringInfoString(&lost, "\n");
 		if (object->column != NULL)
-			appendStringInfo(&lost, INT64_FORMAT " values of column %s.",
-							 object->data_count, object->identity);
+			appendStringInfo(&lost, INT64_FORMAT " %s of column %s.", object->data_count,
+							 object->data_count == 1 ? "value" : "values", object->identity);
 		else
-			appendStringInfo(&lost, INT64_FORMAT " rows of %s %s.",
-							 object->data_count, object->type, object->identity);
+			appendStringInfo(&lost, INT64_FORMAT " %s of %s %s.", object->data_count,
+							 object->data_count == 1 ? "row" : "rows", object->type, object->identity);
 	}
 	if (lost.len > 0)
 		ereport(ERROR,

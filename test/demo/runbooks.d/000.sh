@@ -199,7 +199,7 @@ as postgres
 sql "SELECT migmgr.dlq_add('job-1', 'export', 'it failed', dlq_table => 'public.job_dlq') IS NOT NULL AS added;"
 as dba
 sql "SELECT * FROM migmgr.rollback('001', 'not needed');"
-refused MG210 '1 rows of table public.job_dlq'
+refused MG210 '1 row of table public.job_dlq'
 line 207-212 "If count = 0: DROP TRIGGER, FUNCTION, POLICY, POLICY, TABLE"
 as postgres
 run_psql <<<"DELETE FROM public.job_dlq" >/dev/null
