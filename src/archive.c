@@ -389,7 +389,8 @@ archive_words(const Archive *archive)
 		appendStringInfo(&words, " %s%s of %s %s", strcmp(part->kind, "column") == 0 ? "value" : "row",
 						 part->rows == 1 ? "" : "s", part->kind, part->identity);
 		if (part->missing > 0)
-			appendStringInfo(&words, " (" INT64_FORMAT " stay in %s)", part->missing, archive->schema);
+			appendStringInfo(&words, " (" INT64_FORMAT " %s in %s)", part->missing,
+							 part->missing == 1 ? "stays" : "stay", archive->schema);
 	}
 	return words.data;
 }

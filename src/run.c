@@ -537,11 +537,11 @@ check_rollback_data(const Run *run)
 		if (lost.len > 0)
 			appendStringInfoString(&lost, "\n");
 		if (object->column != NULL)
-			appendStringInfo(&lost, INT64_FORMAT " value%s of column %s.",
-							 object->data_count, object->data_count == 1 ? "" : "s", object->identity);
+			appendStringInfo(&lost, INT64_FORMAT " %s of column %s.", object->data_count,
+							 object->data_count == 1 ? "value" : "values", object->identity);
 		else
-			appendStringInfo(&lost, INT64_FORMAT " row%s of %s %s.",
-							 object->data_count, object->data_count == 1 ? "" : "s", object->type, object->identity);
+			appendStringInfo(&lost, INT64_FORMAT " %s of %s %s.", object->data_count,
+							 object->data_count == 1 ? "row" : "rows", object->type, object->identity);
 	}
 	if (lost.len > 0)
 		ereport(ERROR,
@@ -776,8 +776,8 @@ object_list(const List *objects, bool with_counts)
 		appendStringInfo(&text, "%s%s %s %s", shown ? ", " : "", object->action,
 						 object->type, object->identity);
 		if (with_counts && object->data_count > 0)
-			appendStringInfo(&text, " (" INT64_FORMAT " %s%s)", object->data_count,
-							 object->column ? "value" : "row", object->data_count == 1 ? "" : "s");
+			appendStringInfo(&text, " (" INT64_FORMAT " %s)", object->data_count,
+							 object->column ? "values" : "rows");
 		shown++;
 	}
 	return text.data;
