@@ -776,8 +776,8 @@ object_list(const List *objects, bool with_counts)
 		appendStringInfo(&text, "%s%s %s %s", shown ? ", " : "", object->action,
 						 object->type, object->identity);
 		if (with_counts && object->data_count > 0)
-			appendStringInfo(&text, " (" INT64_FORMAT " %s)", object->data_count,
-							 object->column ? "values" : "rows");
+			appendStringInfo(&text, " (" INT64_FORMAT " %s%s)", object->data_count,
+							 object->column ? "value" : "row", object->data_count == 1 ? "" : "s");
 		shown++;
 	}
 	return text.data;
