@@ -207,13 +207,13 @@ describe_named(Describer *d, Oid classid, List *objids)
 			describe_by_view(d, rules[i].named, InvalidOid, list.data);
 		else
 			foreach(lc, objids)
-			{
-				HeapTuple	row = read_oid(d, rules[i].reader, lfirst_oid(lc));
+		{
+			HeapTuple	row = read_oid(d, rules[i].reader, lfirst_oid(lc));
 
-				/* others read the same catalog while this one is described */
-				if (row != NULL)
-					describe_one(d, &rules[i], heap_copytuple(row));
-			}
+			/* others read the same catalog while this one is described */
+			if (row != NULL)
+				describe_one(d, &rules[i], heap_copytuple(row));
+		}
 	}
 	if (has_rows_of_ours(d, SecLabelRelationId))
 		describe_by_view(d, label_rule.named, classid, list.data);
@@ -255,6 +255,7 @@ has_rows_of_ours(Describer *d, Oid classid)
 	while (!found && HeapTupleIsValid(row = systable_getnext(scan)))
 	{
 		bool		isnull;
+
 		/* the first column of each of them is an OID */
 		Oid			oid = DatumGetObjectId(heap_getattr(row, 1, RelationGetDescr(catalog), &isnull));
 
@@ -296,7 +297,8 @@ take_row(Describer *d, uint64 number)
 	HeapTuple	tuple = SPI_tuptable->vals[number];
 	TupleDesc	desc = SPI_tuptable->tupdesc;
 	bool		isnull;
-	DescribeRow *row = describe_row(d, SPI_getvalue(tuple, desc, 1), SPI_getvalue(tuple, desc, 2), SPI_getvalue(tuple, desc, 3),
+	DescribeRow *row = describe_row(d, SPI_getvalue(tuple, desc, 1), SPI_getvalue(tuple, desc, 2),
+									SPI_getvalue(tuple, desc, 3),
 									DatumGetObjectId(SPI_getbinval(tuple, desc, 6, &isnull)),
 									DatumGetObjectId(SPI_getbinval(tuple, desc, 7, &isnull)),
 									DatumGetInt32(SPI_getbinval(tuple, desc, 8, &isnull)));

@@ -77,7 +77,8 @@ typedef struct DescribeRow
 	const char *parent;			/* 'kind identity', or NULL */
 	StringInfoData definition;
 	ObjectAddress address;
-	ObjectAddress part;			/* what it is made of that has dependencies of its own; may be none */
+	ObjectAddress part;			/* what it is made of that has dependencies of
+								 * its own; may be none */
 	bool		with_facts;		/* false: nobody asks for facts and needs */
 	bool		has_raw;		/* the fact raw, be it empty; true at first */
 	DescribeFacts facts;
@@ -98,7 +99,8 @@ typedef struct Describer
 	bool		with_facts;
 	Snapshot	snapshot;
 	MemoryContext context;		/* of the call */
-	MemoryContext scratch;		/* of a whole; the current one while it is described */
+	MemoryContext scratch;		/* of a whole; the current one while it is
+								 * described */
 	List	   *rows;			/* of the whole: DescribeRow *, in scratch */
 	struct KnownNeeds *needs;	/* of the whole, in scratch */
 	void		(*sink) (struct Describer *d);	/* takes d->rows */
@@ -128,7 +130,8 @@ typedef struct DescribedRelation
 	int			natts;
 	HeapTuple  *columns;		/* of pg_attribute, by attnum - 1; may be NULL */
 	const char **names;			/* of columns, quoted; NULL: dropped */
-	const char **comments;		/* by attnum, the first that on itself; NULL: there is none */
+	const char **comments;		/* by attnum, the first that on itself; NULL:
+								 * there is none */
 	List	   *constraints;	/* HeapTuple of pg_constraint */
 	List	   *indexes;		/* HeapTuple of pg_index */
 	char	   *query;			/* of a view */

@@ -70,6 +70,7 @@ static bool
 call_server(void *arg)
 {
 	ServerCall *call = arg;
+
 	LOCAL_FCINFO(fcinfo, 2);
 	Datum		result;
 

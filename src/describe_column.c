@@ -30,7 +30,8 @@ typedef struct Column
 	const char *name;			/* quoted */
 	const ColumnType *type;
 	const char *collation;		/* ' COLLATE ...', or NULL */
-	const char *tree;			/* of its default or how it is generated, or NULL */
+	const char *tree;			/* of its default or how it is generated, or
+								 * NULL */
 	Oid			default_oid;	/* of this */
 	List	   *options;
 	List	   *fdw_options;
@@ -152,7 +153,7 @@ column_options(Datum array)
 
 	foreach(lc, texts)
 		if (strncmp(lfirst(lc), "pg_attver=", strlen("pg_attver=")) == 0)
-			texts = foreach_delete_current(texts, lc);
+		texts = foreach_delete_current(texts, lc);
 	return texts;
 }
 
@@ -282,7 +283,8 @@ identity_sequence(Describer *d, Oid relid, AttrNumber attnum, const char **ident
 {
 	HeapTuple	row;
 
-	read_seek(d, READ_DEPEND_REFERENCE, 3, ObjectIdGetDatum(RelationRelationId), ObjectIdGetDatum(relid), Int32GetDatum(attnum));
+	read_seek(d, READ_DEPEND_REFERENCE, 3, ObjectIdGetDatum(RelationRelationId), ObjectIdGetDatum(relid),
+			  Int32GetDatum(attnum));
 	while ((row = read_next(d, READ_DEPEND_REFERENCE)) != NULL)
 	{
 		Form_pg_depend depend = (Form_pg_depend) GETSTRUCT(row);

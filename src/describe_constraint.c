@@ -33,14 +33,15 @@ describe_constraints(Describer *d, const DescribedRelation *rel)
 
 	foreach(lc, rel->constraints)
 		if (strchr("cpuxf", ((Form_pg_constraint) GETSTRUCT((HeapTuple) lfirst(lc)))->contype) != NULL)
-			describe_constraint(d, rel, lfirst(lc));
+		describe_constraint(d, rel, lfirst(lc));
 }
 
 /* Does a constraint have an index of its own? */
 bool
 constraint_has_index(Form_pg_constraint form)
 {
-	return form->contype == CONSTRAINT_PRIMARY || form->contype == CONSTRAINT_UNIQUE || form->contype == CONSTRAINT_EXCLUSION;
+	return form->contype == CONSTRAINT_PRIMARY || form->contype == CONSTRAINT_UNIQUE ||
+		form->contype == CONSTRAINT_EXCLUSION;
 }
 
 static void
@@ -210,6 +211,6 @@ index_of(const DescribedRelation *rel, Oid indexid)
 
 	foreach(lc, rel->indexes)
 		if (((Form_pg_index) GETSTRUCT((HeapTuple) lfirst(lc)))->indexrelid == indexid)
-			return (Form_pg_index) GETSTRUCT((HeapTuple) lfirst(lc));
+		return (Form_pg_index) GETSTRUCT((HeapTuple) lfirst(lc));
 	return NULL;
 }

@@ -63,7 +63,7 @@ relation_expression(Describer *d, const DescribedRelation *rel, const char *tree
 {
 	const char *text = tree == NULL ? NULL : known_expression(d, rel, tree);
 
-	return text != NULL ? text : expression_text(tree, rel->oid);
+	return text !=NULL ? text : expression_text(tree, rel->oid);
 }
 
 /*
@@ -93,9 +93,11 @@ known_expression(Describer *d, const DescribedRelation *rel, const char *tree)
 	node = stringToNode(tree);
 	if (!is_laid_out(node, NULL))
 		text = MemoryContextStrdup(memo->context, write_expression(rel, node));
+
 	key.data = memcpy(MemoryContextAlloc(memo->context, key.len), key.data, key.len);
 	entry = hash_search(memo->texts, &key, HASH_ENTER, NULL);
 	entry->text = text;
+
 	memo->size += sizeof(MemoEntry) + key.len + (text == NULL ? 0 : strlen(text));
 	return text;
 }

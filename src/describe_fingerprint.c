@@ -114,7 +114,7 @@ is_excluded(const FingerprintState *state, const DescribeRow *row)
 
 	foreach(lc, state->excluded)
 		if (is_of_schema(row, lfirst(lc)))
-			return true;
+		return true;
 	return false;
 }
 
@@ -140,7 +140,7 @@ without_kind(const char *text)
 
 	for (int i = 0; i < lengthof(kinds); i++)
 		if (strncmp(text, kinds[i], strlen(kinds[i])) == 0)
-			return text + strlen(kinds[i]);
+			return text +strlen(kinds[i]);
 	return text;
 }
 

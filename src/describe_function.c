@@ -95,7 +95,8 @@ read_depends(Describer *d, WholeFunction *function)
 	StringInfoData out;
 	HeapTuple	tuple;
 
-	read_seek(d, READ_DEPEND, 3, ObjectIdGetDatum(ProcedureRelationId), ObjectIdGetDatum(function->form->oid), Int32GetDatum(0));
+	read_seek(d, READ_DEPEND, 3, ObjectIdGetDatum(ProcedureRelationId), ObjectIdGetDatum(function->form->oid),
+			  Int32GetDatum(0));
 	while ((tuple = read_next(d, READ_DEPEND)) != NULL)
 	{
 		Form_pg_depend form = (Form_pg_depend) GETSTRUCT(tuple);
@@ -135,9 +136,10 @@ definition_text(Describer *d, const WholeFunction *function)
 	if (function->form->prokind == PROKIND_AGGREGATE)
 		return function->aggregate == NULL ? NULL : aggregate_text(d, function);
 	text = server_text(pg_get_functiondef, 1, ObjectIdGetDatum(function->form->oid));
+
 	if (text == NULL)
 		return NULL;
-	for (end = text + strlen(text); end > text && end[-1] == '\n'; end--)
+	for (end = text +strlen(text); end > text &&end[-1] == '\n'; end--)
 		end[-1] = '\0';
 	return text;
 }

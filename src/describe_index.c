@@ -38,7 +38,8 @@ typedef struct DescribedClass
 		Oid			type;
 	}			key;
 	bool		has_options;
-	bool		ordered;		/* its access method knows DESC and NULLS FIRST */
+	bool		ordered;		/* its access method knows DESC and NULLS
+								 * FIRST */
 	const char *method;			/* quoted; NULL: it is gone */
 	const char *text;			/* '' if it is the default one */
 } DescribedClass;
@@ -131,7 +132,8 @@ describe_index(Describer *d, const DescribedRelation *rel, const TableIndex *ind
 	put_flag(row, "invalid", !index->form->indisvalid);
 	if (class->relispartition && (more = index_parent(d, row, class->oid)) != NULL)
 		appendStringInfo(out, "\n  PARTITION OF %s", more);
-	if (!heap_attisnull(index->tuple, Anum_pg_index_indexprs, NULL) && (more = describe_targets(d, row, class->oid)) != NULL)
+	if (!heap_attisnull(index->tuple, Anum_pg_index_indexprs, NULL) && (more = describe_targets(d, row,
+																								class->oid)) != NULL)
 		appendStringInfo(out, "\n  STATISTICS %s", more);
 	put_text(row, "comment", comment);
 	append_tail(row, NULL, NULL, comment);
@@ -144,7 +146,7 @@ index_text(Describer *d, const DescribedRelation *rel, const TableIndex *index)
 	Form_pg_index form = index->form;
 	Form_pg_class class = (Form_pg_class) GETSTRUCT(index->class);
 	bool		written = heap_attisnull(index->class, Anum_pg_class_reloptions, NULL) &&
-		 heap_attisnull(index->tuple, Anum_pg_index_indexprs, NULL);
+		heap_attisnull(index->tuple, Anum_pg_index_indexprs, NULL);
 	char	   *tree = read_text(d, READ_INDEX, index->tuple, Anum_pg_index_indpred);
 	const char *condition = NULL;
 	StringInfoData out;
@@ -191,10 +193,13 @@ append_key(Describer *d, StringInfo out, const DescribedRelation *rel, const Tab
 		return true;
 	}
 	column = (Form_pg_attribute) GETSTRUCT(rel->columns[attnum - 1]);
-	class = class_of(d, ((oidvector *) DatumGetPointer(read_column(d, READ_INDEX, index->tuple, Anum_pg_index_indclass, &isnull)))->values[i],
+	class = class_of(d, ((oidvector *) DatumGetPointer(read_column(d, READ_INDEX, index->tuple,
+																   Anum_pg_index_indclass, &isnull)))->values[i],
 					 column->atttypid);
-	collation = ((oidvector *) DatumGetPointer(read_column(d, READ_INDEX, index->tuple, Anum_pg_index_indcollation, &isnull)))->values[i];
-	option = ((int2vector *) DatumGetPointer(read_column(d, READ_INDEX, index->tuple, Anum_pg_index_indoption, &isnull)))->values[i];
+	collation = ((oidvector *) DatumGetPointer(read_column(d, READ_INDEX, index->tuple,
+														   Anum_pg_index_indcollation, &isnull)))->values[i];
+	option = ((int2vector *) DatumGetPointer(read_column(d, READ_INDEX, index->tuple, Anum_pg_index_indoption,
+														 &isnull)))->values[i];
 	if (class->method == NULL || class->has_options)
 		return false;
 	if (i == 0)
@@ -276,7 +281,10 @@ find_class(Describer *d, DescribedClass *class)
 static bool
 is_default_class(Form_pg_opclass form, Oid type)
 {
-	/* the server looks through all of them; but one made for the type has no other beside it */
+	/*
+	 * the server looks through all of them; but one made for the type has no
+	 * other beside it
+	 */
 	return (form->opcdefault && form->opcintype == getBaseType(type)) ||
 		GetDefaultOpClass(type, form->opcmethod) == form->oid;
 }

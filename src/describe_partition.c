@@ -20,7 +20,8 @@
 
 static const char *strategy_text(char strategy);
 static bool append_keys(Describer *d, StringInfo out, const DescribedRelation *rel, HeapTuple tuple);
-static bool append_key(Describer *d, StringInfo out, const DescribedRelation *rel, int attnum, Oid opclass, Oid collation);
+static bool append_key(Describer *d, StringInfo out, const DescribedRelation *rel, int attnum, Oid opclass,
+					   Oid collation);
 
 /* A partition key as pg_get_partkeydef() writes it; NULL: it is gone. */
 const char *
@@ -50,8 +51,12 @@ append_keys(Describer *d, StringInfo out, const DescribedRelation *rel, HeapTupl
 {
 	Form_pg_partitioned_table form = (Form_pg_partitioned_table) GETSTRUCT(tuple);
 	bool		isnull;
-	oidvector  *classes = (oidvector *) DatumGetPointer(SysCacheGetAttr(PARTRELID, tuple, Anum_pg_partitioned_table_partclass, &isnull));
-	oidvector  *collations = (oidvector *) DatumGetPointer(SysCacheGetAttr(PARTRELID, tuple, Anum_pg_partitioned_table_partcollation, &isnull));
+	Datum		value = SysCacheGetAttr(PARTRELID, tuple, Anum_pg_partitioned_table_partclass, &isnull);
+	oidvector  *classes = (oidvector *) DatumGetPointer(value);
+	oidvector  *collations;
+
+	value = SysCacheGetAttr(PARTRELID, tuple, Anum_pg_partitioned_table_partcollation, &isnull);
+	collations = (oidvector *) DatumGetPointer(value);
 
 	appendStringInfoString(out, strategy_text(form->partstrat));
 	for (int i = 0; i < form->partnatts; i++)

@@ -72,6 +72,7 @@ static const struct
 	Oid			index;
 	bool		sparse;			/* few owners have rows */
 }			reader_rules[DESCRIBE_READERS] =
+
 {
 	[READ_CLASS] = {RelationRelationId, ClassOidIndexId},
 	[READ_NAMESPACE] = {NamespaceRelationId, NamespaceOidIndexId},
@@ -195,6 +196,7 @@ HeapTuple
 read_next(Describer *d, DescribeReader which)
 {
 	Reader	   *r = d->readers[which];
+
 	/* the scan may allocate what it keeps until it ends */
 	MemoryContext old = MemoryContextSwitchTo(d->context);
 	bool		found = index_getnext_slot(r->scan, ForwardScanDirection, r->slot);

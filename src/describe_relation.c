@@ -371,15 +371,15 @@ describe_replica_identity(DescribeRow *row, const DescribedRelation *rel)
 		name = "NOTHING";
 	else if (identity == REPLICA_IDENTITY_INDEX)
 		foreach(lc, rel->indexes)
-		{
-			Form_pg_index index = (Form_pg_index) GETSTRUCT((HeapTuple) lfirst(lc));
-			char	   *index_name = index->indisreplident ? get_rel_name(index->indexrelid) : NULL;
+	{
+		Form_pg_index index = (Form_pg_index) GETSTRUCT((HeapTuple) lfirst(lc));
+		char	   *index_name = index->indisreplident ? get_rel_name(index->indexrelid) : NULL;
 
-			if (index_name == NULL)
-				continue;
-			name = psprintf("USING INDEX %s", quote_identifier(index_name));
-			put_raw_oid(row, "replica_identity", index->indexrelid);
-		}
+		if (index_name == NULL)
+			continue;
+		name = psprintf("USING INDEX %s", quote_identifier(index_name));
+		put_raw_oid(row, "replica_identity", index->indexrelid);
+	}
 	if (name != NULL)
 		appendStringInfo(&row->definition, "\n  REPLICA IDENTITY %s", name);
 	put_text(row, "replica_identity", name);
@@ -428,8 +428,11 @@ put_view_columns(Describer *d, DescribeRow *row, const DescribedRelation *rel)
 		if (!type->exists)
 			continue;
 		if (OidIsValid(column->attcollation) && column->attcollation != type->collation)
-			texts = lappend(texts, psprintf("%s %s COLLATE %s", rel->names[i], type->text,
-											DatumGetCString(DirectFunctionCall1(regcollationout, ObjectIdGetDatum(column->attcollation)))));
+		{
+			Datum		collation = DirectFunctionCall1(regcollationout, ObjectIdGetDatum(column->attcollation));
+
+			texts = lappend(texts, psprintf("%s %s COLLATE %s", rel->names[i], type->text, DatumGetCString(collation)));
+		}
 		else
 			texts = lappend(texts, psprintf("%s %s", rel->names[i], type->text));
 	}

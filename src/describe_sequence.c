@@ -95,6 +95,7 @@ owner_text(Describer *d, const ObjectAddress *owner)
 		if (column != NULL && is_described_relation(d, class))
 			text = psprintf("%s.%s.%s", namespace_text(d, class->relnamespace), quote_identifier(NameStr(class->relname)),
 							quote_identifier(column));
+
 		ReleaseSysCache(row);
 	}
 	return text;

@@ -160,7 +160,8 @@ type_of(Describer *d, Oid type, int32 typmod)
 		ReleaseSysCache(row);
 	}
 	entry->text = MemoryContextStrdup(d->context,
-									  format_type_extended(type, typmod, FORMAT_TYPE_TYPEMOD_GIVEN | FORMAT_TYPE_ALLOW_INVALID));
+									  format_type_extended(type, typmod, FORMAT_TYPE_TYPEMOD_GIVEN |
+														   FORMAT_TYPE_ALLOW_INVALID));
 	return entry;
 }
 
@@ -213,6 +214,7 @@ collation_text(Oid collation)
 		return NULL;
 	text = quote_qualified_identifier(get_namespace_name(((Form_pg_collation) GETSTRUCT(row))->collnamespace),
 									  NameStr(((Form_pg_collation) GETSTRUCT(row))->collname));
+
 	ReleaseSysCache(row);
 	return text;
 }
@@ -346,7 +348,7 @@ grants_of(Describer *d, const Acl *acl, ObjectType type, Oid owner)
 
 	foreach(lc, usual)
 		if (strcmp(((GrantLine *) lfirst(lc))->role, "OWNER") == 0)
-			all++;
+		all++;
 	own = with_all(own, all);
 	usual = with_all(usual, all);
 	if (equal_texts(own, usual))

@@ -69,7 +69,7 @@ describe_composite_type(Describer *d, Oid type)
 static void
 describe_one_type(Describer *d, HeapTuple tuple)
 {
-	WholeType type = {.form = (Form_pg_type) GETSTRUCT(tuple),.tuple = tuple};
+	WholeType	type = {.form = (Form_pg_type) GETSTRUCT(tuple),.tuple = tuple};
 	const char *schema = namespace_text(d, type.form->typnamespace);
 	DescribeRow *row;
 	DescribedGrants *grants = NULL;
@@ -260,14 +260,14 @@ append_base(StringInfo out, const WholeType *type)
 	if (form->typbyval)
 		appendStringInfoString(out, ", PASSEDBYVALUE");
 	appendStringInfo(out, ", ALIGNMENT = %s, STORAGE = %s, CATEGORY = %s", alignment_text(form->typalign),
-					 storage_text(form->typstorage), quote_literal_cstr((char[]) {form->typcategory, '\0'}));
+					 storage_text(form->typstorage), quote_literal_cstr(psprintf("%c", form->typcategory)));
 	if (form->typispreferred)
 		appendStringInfoString(out, ", PREFERRED = true");
 	if (type->default_text != NULL)
 		appendStringInfo(out, ", DEFAULT = %s", type->default_text);
 	if (OidIsValid(form->typelem))
 		appendStringInfo(out, ", ELEMENT = %s", type_text_plain(form->typelem));
-	appendStringInfo(out, ", DELIMITER = %s", quote_literal_cstr((char[]) {form->typdelim, '\0'}));
+	appendStringInfo(out, ", DELIMITER = %s", quote_literal_cstr(psprintf("%c", form->typdelim)));
 	if (OidIsValid(form->typcollation))
 		appendStringInfoString(out, ", COLLATABLE = true");
 	appendStringInfoChar(out, ')');

@@ -38,6 +38,7 @@ static const struct
 	AttrNumber	column;
 	Oid			whole;
 }			parts[] =
+
 {
 	{AccessMethodOperatorRelationId, READ_AMOP_OID, Anum_pg_amop_amopfamily, OperatorFamilyRelationId},
 	{AccessMethodProcedureRelationId, READ_AMPROC_OID, Anum_pg_amproc_amprocfamily, OperatorFamilyRelationId},
@@ -45,7 +46,8 @@ static const struct
 	{ConstraintRelationId, READ_CONSTRAINT_OID, Anum_pg_constraint_conrelid, RelationRelationId},
 	{ConstraintRelationId, READ_CONSTRAINT_OID, Anum_pg_constraint_contypid, TypeRelationId},
 	{PolicyRelationId, READ_POLICY_OID, Anum_pg_policy_polrelid, RelationRelationId},
-	{PublicationNamespaceRelationId, READ_PUBLICATION_NAMESPACE_OID, Anum_pg_publication_namespace_pnpubid, PublicationRelationId},
+	{PublicationNamespaceRelationId, READ_PUBLICATION_NAMESPACE_OID, Anum_pg_publication_namespace_pnpubid,
+	PublicationRelationId},
 	{PublicationRelRelationId, READ_PUBLICATION_REL_OID, Anum_pg_publication_rel_prpubid, PublicationRelationId},
 	{RewriteRelationId, READ_REWRITE_OID, Anum_pg_rewrite_ev_class, RelationRelationId},
 	{StatisticExtRelationId, READ_STATISTIC_EXT_OID, Anum_pg_statistic_ext_stxrelid, RelationRelationId},
@@ -123,7 +125,7 @@ sorted_once(List *addresses)
 	list_sort(addresses, compare_addresses);
 	foreach(lc, addresses)
 	{
-		ListCell   last = {.ptr_value = result == NIL ? NULL : llast(result)};
+		ListCell	last = {.ptr_value = result == NIL ? NULL : llast(result)};
 
 		if (result == NIL || compare_addresses(&last, lc) != 0)
 			result = lappend(result, lfirst(lc));
@@ -182,12 +184,14 @@ add_relation_of(Describer *d, List *addresses, Oid relid)
 		case RELKIND_COMPOSITE_TYPE:
 			return add_address(addresses, TypeRelationId, form->reltype);
 		case RELKIND_SEQUENCE:
-			read_seek(d, READ_DEPEND, 3, ObjectIdGetDatum(RelationRelationId), ObjectIdGetDatum(relid), Int32GetDatum(0));
+			read_seek(d, READ_DEPEND, 3, ObjectIdGetDatum(RelationRelationId), ObjectIdGetDatum(relid),
+					  Int32GetDatum(0));
 			while ((row = read_next(d, READ_DEPEND)) != NULL)
 			{
 				Form_pg_depend depend = (Form_pg_depend) GETSTRUCT(row);
 
-				if (depend->refclassid == RelationRelationId && depend->refobjsubid > 0 && depend->deptype == DEPENDENCY_INTERNAL)
+				if (depend->refclassid == RelationRelationId && depend->refobjsubid > 0 &&
+					depend->deptype == DEPENDENCY_INTERNAL)
 					addresses = add_address(addresses, RelationRelationId, depend->refobjid);
 			}
 			return addresses;

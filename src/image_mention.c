@@ -155,7 +155,8 @@ image_shared(ObjectType type, Node *stmt)
 {
 	if (type == OBJECT_LARGEOBJECT)
 		image_miss("what was done to large objects is not written down");
-	else if (type == OBJECT_DATABASE || type == OBJECT_ROLE || type == OBJECT_TABLESPACE || type == OBJECT_PARAMETER_ACL)
+	else if (type == OBJECT_DATABASE || type == OBJECT_ROLE || type == OBJECT_TABLESPACE ||
+			 type == OBJECT_PARAMETER_ACL)
 		image_miss(psprintf("what %s changed belongs to the whole server", GetCommandTagName(CreateCommandTag(stmt))));
 	else
 		return false;

@@ -287,7 +287,8 @@ dropped_by(const Node *statement)
 		if (list_length(alter->cmds) == 1 && cmd->subtype == AT_DropColumn && cmd->behavior == DROP_RESTRICT &&
 			OidIsValid(relid) && get_attnum(relid, cmd->name) > 0)
 			ObjectAddressSubSet(address, RelationRelationId, relid, get_attnum(relid, cmd->name));
-		else if (list_length(alter->cmds) == 1 && cmd->subtype == AT_DropConstraint && cmd->behavior == DROP_RESTRICT && OidIsValid(relid))
+		else if (list_length(alter->cmds) == 1 && cmd->subtype == AT_DropConstraint &&
+				 cmd->behavior == DROP_RESTRICT && OidIsValid(relid))
 			ObjectAddressSet(address, ConstraintRelationId, get_relation_constraint_oid(relid, cmd->name, true));
 	}
 	return address;

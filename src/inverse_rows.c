@@ -159,7 +159,8 @@ changed_tables(void)
 		if (rel == NULL)
 			continue;
 		if (is_older_table(rel) &&
-			(trans->tuples_inserted > 0 || trans->tuples_updated > 0 || trans->tuples_deleted > 0 || trans->truncdropped))
+			(trans->tuples_inserted > 0 || trans->tuples_updated > 0 || trans->tuples_deleted > 0 ||
+			 trans->truncdropped))
 		{
 			RowChanges *changes = palloc0(sizeof(RowChanges));
 
@@ -222,7 +223,8 @@ look_at_rows(Relation rel, const List *columns, RowChanges *changes)
 	int64		updated = 0;
 
 	/* what looks new in a partition may have come from another one */
-	if (rel->rd_rel->relispartition || rel->rd_rel->relam != HEAP_TABLE_AM_OID || rel->mg_new_storage != InvalidSubTransactionId ||
+	if (rel->rd_rel->relispartition || rel->rd_rel->relam != HEAP_TABLE_AM_OID ||
+		rel->mg_new_storage != InvalidSubTransactionId ||
 		changes->truncated || RelationGetNumberOfBlocks(rel) > MAX_SCANNED_BLOCKS)
 		return NULL;
 	replaced = replaced_rows(rel, first, &deleted);

@@ -26,7 +26,7 @@
 #define BLANKS " \t\r"
 #define HEX "0123456789abcdefABCDEF"
 #define BOM "\xEF\xBB\xBF"
-#define HOW_TO_LIST "Pass what this prints, or a checksum.txt made with it: sha256sum migrations/*.sql"
+#define HOW_TO_LIST "Pass what this prints, or a checksum.txt made with it: sha256sum migrations/" "*.sql"
 
 /* a line of the listing */
 typedef struct Listed

@@ -29,8 +29,7 @@
 
 typedef struct ProgressSlot
 {
-	int			st_changecount; /* odd: being written; so named for the
-								 * macros */
+	int			st_changecount; /* odd: being written; so named for the macros */
 	int			pid;			/* 0: nothing runs */
 	Oid			database;
 	int			attempt;
@@ -40,7 +39,7 @@ typedef struct ProgressSlot
 	TimestampTz step_started;
 	char		what[256];
 	char		part[32];
-	char		text[1024];
+	char text[	1024];
 } ProgressSlot;
 
 PG_FUNCTION_INFO_V1(migmgr_progress_slots);
