@@ -54,6 +54,8 @@ typedef struct PsqlCommand
 	const char *hint;
 } PsqlCommand;
 
+static bool is_nothing_but(const char *text, const char *characters);
+
 static const PsqlCommand psql_commands[] = {
 	{"i", "Apply each file by itself: a script cannot read others."},
 	{"ir", "Apply each file by itself: a script cannot read others."},
@@ -188,6 +190,12 @@ has_word(const char *sql, const char *word)
 	return false;
 }
 
+static bool
+is_nothing_but(const char *text, const char *characters)
+{
+	return text[strspn(text, characters)] == '\0';
+}
+
 /* Likewise, with statements that no script may have: to look at them. */
 Script *
 script_split(const char *sql, const char *what)
@@ -207,7 +215,9 @@ script_split(const char *sql, const char *what)
 				 errmsg("%s is empty", what),
 				 *sql == '\0' ? errdetail("The text has no characters.") :
 				 errdetail("It has no statement to run, only white space, comments, semicolons or BEGIN and COMMIT."),
-				 errhint("Did psql's backtick find no file? \\set sql `cat FILE` gives an empty text then.")));
+				 is_nothing_but(sql, " \t\r\n;") ?
+				 errhint("Did psql's backtick find no file? \\set sql `cat FILE` gives an empty text then.") :
+				 errhint("One that is to do nothing says so with a statement: SELECT 1;")));
 	return script;
 }
 
