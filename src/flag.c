@@ -18,12 +18,12 @@
 #include "fmgr.h"
 #include "lib/stringinfo.h"
 #include "utils/builtins.h"
-#include "utils/inval.h"
 #include "utils/json.h"
 #include "utils/jsonb.h"
 #include "utils/memutils.h"
 
 #include "flag.h"
+#include "invalidation.h"
 #include "ledger.h"
 #include "migmgr.h"
 #include "own_table.h"
@@ -64,7 +64,7 @@ static List *flags_of_entry(int64 seq);
 void
 flag_init(void)
 {
-	CacheRegisterRelcacheCallback(flag_relcache_callback, (Datum) 0);
+	invalidation_register(flag_relcache_callback);
 }
 
 static void

@@ -15,12 +15,12 @@
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
-#include "utils/inval.h"
 #include "utils/memutils.h"
 
 #include "check.h"
 #include "errors.h"
 #include "gate.h"
+#include "invalidation.h"
 #include "ledger.h"
 #include "migmgr.h"
 #include "own_table.h"
@@ -71,7 +71,7 @@ static char *checksum_array(const RunRequest *request);
 void
 gate_init(void)
 {
-	CacheRegisterRelcacheCallback(gate_relcache_callback, (Datum) 0);
+	invalidation_register(gate_relcache_callback);
 }
 
 static void

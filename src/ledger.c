@@ -35,6 +35,7 @@
 #include "utils/timestamp.h"
 
 #include "errors.h"
+#include "invalidation.h"
 #include "ledger.h"
 #include "lock.h"
 #include "migmgr.h"
@@ -84,7 +85,7 @@ ledger_init(void)
 {
 	RegisterXactCallback(ledger_xact_callback, NULL);
 	RegisterSubXactCallback(ledger_subxact_callback, NULL);
-	CacheRegisterRelcacheCallback(ledger_relcache_callback, (Datum) 0);
+	invalidation_register(ledger_relcache_callback);
 }
 
 /*

@@ -29,7 +29,6 @@
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/datetime.h"
-#include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
@@ -40,6 +39,7 @@
 #include "errors.h"
 #include "guard.h"
 #include "guard_state.h"
+#include "invalidation.h"
 #include "ledger.h"
 #include "migmgr.h"
 #include "mode.h"
@@ -85,7 +85,7 @@ static char *waived(const char *version);
 void
 mode_init(void)
 {
-	CacheRegisterRelcacheCallback(mode_relcache_callback, (Datum) 0);
+	invalidation_register(mode_relcache_callback);
 }
 
 static void

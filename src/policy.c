@@ -17,7 +17,6 @@
 #include "funcapi.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
-#include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
@@ -25,6 +24,7 @@
 
 #include "errors.h"
 #include "guard.h"
+#include "invalidation.h"
 #include "ledger.h"
 #include "policy.h"
 #include "protect.h"
@@ -117,7 +117,7 @@ static bool policy_waived(const Verdict *verdict);
 void
 policy_init(void)
 {
-	CacheRegisterRelcacheCallback(policy_relcache_callback, (Datum) 0);
+	invalidation_register(policy_relcache_callback);
 	RegisterXactCallback(policy_xact_callback, NULL);
 }
 

@@ -15,11 +15,11 @@
 #include "access/stratnum.h"
 #include "lib/stringinfo.h"
 #include "utils/builtins.h"
-#include "utils/inval.h"
 #include "utils/json.h"
 
 #include "facts.h"
 #include "flag.h"
+#include "invalidation.h"
 #include "ledger.h"
 #include "migmgr.h"
 #include "run.h"
@@ -43,7 +43,7 @@ static char *start_detail(const Run *run);
 void
 run_start_init(void)
 {
-	CacheRegisterRelcacheCallback(start_relcache_callback, (Datum) 0);
+	invalidation_register(start_relcache_callback);
 }
 
 /* What decides is an entry of the ledger, of which every session hears. */

@@ -25,11 +25,11 @@
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
-#include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
+#include "invalidation.h"
 #include "ledger.h"
 #include "migmgr.h"
 #include "own_table.h"
@@ -73,7 +73,7 @@ static void hash_field(StringInfo text, const char *value);
 void
 state_init(void)
 {
-	CacheRegisterRelcacheCallback(state_relcache_callback, (Datum) 0);
+	invalidation_register(state_relcache_callback);
 	RegisterXactCallback(state_xact_callback, NULL);
 	RegisterSubXactCallback(state_subxact_callback, NULL);
 }

@@ -39,6 +39,7 @@
 
 #include "compat.h"
 #include "errors.h"
+#include "invalidation.h"
 #include "ledger.h"
 #include "migmgr.h"
 #include "spi_util.h"
@@ -173,7 +174,7 @@ watch_cache_create(void)
 	if (watch_cache != NULL)
 		return;
 	watch_cache = hash_create("migmgr watches", 16, &ctl, HASH_ELEM | HASH_BLOBS);
-	CacheRegisterRelcacheCallback(watch_relcache_callback, (Datum) 0);
+	invalidation_register(watch_relcache_callback);
 }
 
 /* A table of a watch, or the table of watches, has changed: load it anew. */
