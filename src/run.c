@@ -175,6 +175,7 @@ run_request(const RunRequest *request)
 												run->not_ready == NULL ? "" : "; not ready: ",
 												run->not_ready == NULL ? "" : run->not_ready));
 
+	run_start_late(run);
 	if (request->action == RUN_ROLLBACK)
 		flag_rolled_back(request->version, request->undoes);
 	run_record(run);

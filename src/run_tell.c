@@ -5,8 +5,8 @@
  * The end goes out with its commit.  For the start a run that commits by itself
  * has a transaction of its own, before the first try.  A function cannot send
  * anything before its caller commits, so a background worker has to, which is
- * too dear for a migration that takes a few milliseconds: its end is told
- * almost at once.  So policy tell_start is "auto", unless somebody sets it: a
+ * too dear for a migration that takes a few milliseconds: its start is told
+ * with its end, almost at once.  So policy tell_start is "auto", unless somebody sets it: a
  * function's start is told where a statement takes as long as there is data, or
  * nobody knows how long, and when a lock was not to be had.
  */
@@ -114,6 +114,19 @@ run_start_send(Run *run)
 		return;
 	run->start_told = true;
 	start_send(request->version, start_detail(run));
+}
+
+/* See run_tell.h. */
+void
+run_start_late(const Run *run)
+{
+	bool		any_policy;
+
+	if (run->start_told)
+		return;
+	any_policy = own_any(MIGMGR_SCHEMA, "ledger", "ledger_event", BTEqualStrategyNumber, CStringGetTextDatum("policy"));
+	if (any_policy ? tell_start() != TELL_OFF : policy_environment() != ENV_DEVELOPMENT)
+		tell_event("started", run->request->version, start_detail(run));
 }
 
 /* See run_tell.h. */

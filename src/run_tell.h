@@ -18,6 +18,12 @@ extern void run_start_judged(Run *run, const Node *statement, const Verdict *ver
  */
 extern void run_start_send(Run *run);
 
+/*
+ * After the script of a start that was not told: it is told with the end, so
+ * that who listens finds both, where policy wants it.
+ */
+extern void run_start_late(const Run *run);
+
 /* For a run that commits: tells with the next commit.  False: not wanted. */
 extern bool run_start_tell(Run *run);
 

@@ -41,12 +41,14 @@ SELECT FROM migmgr.set_mode('normal', 'a test');
 SELECT FROM migmgr.rollback('001', 'back');
 SQL
 is_deeply([ map { line($_) } @events ], [
+	'event=started version=001 action=apply name=first',
 	'event=applied version=001 name=first class=additive',
 	'event=flag version=001 flag=dark percent=0',
 	'event=waiver what=soak',
 	'event=flag flag=dark percent=5',
 	'event=mode mode=frozen',
 	'event=mode mode=normal',
+	'event=started version=001 action=rollback name=first',
 	'event=flag version=001 flag=dark percent=0',
 	'event=rolled back version=001 name=first class=destructive' ], 'apply, flag, waiver, mode, rollback');
 
@@ -133,7 +135,7 @@ is_deeply([ map { line($_) } grep { $_->{event} ne 'failed' } @events ], [
 	'event=started version=001.35 action=apply name=short', 'event=applied version=001.35 name=short class=additive',
 	'event=started version=001.35 action=rollback name=short', 'event=rolled back version=001.35 name=short class=destructive',
 	'event=applied version=001.4 name=quiet class=none', 'event=started version=001.5 action=apply name=fails',
-	'event=applied version=001.5 name=quick class=additive' ], 'policy tell_start');
+	'event=started version=001.5 action=apply name=quick', 'event=applied version=001.5 name=quick class=additive' ], 'policy tell_start');
 
 # and what preflight() warns of is told to the caller, where policy wants that
 my $warnings;
