@@ -240,6 +240,8 @@ foreach my $layout (sort keys %layouts)
 	$node->safe_psql($db, 'CREATE TABLE busy (i int)');
 	$blocker = $node->background_psql($db);
 	$blocker->query_safe('BEGIN; LOCK TABLE busy');
+	# a test that runs in the background has the signal ignored, and what it starts as well
+	local $SIG{INT} = 'DEFAULT';
 	my $script = IPC::Run::start([ 'migmgr-apply', '-y', '-d', $node->connstr($db), $folder ], '<', \'', '>', \$out, '2>', \$err);
 	wait_until($node, $db, "SELECT EXISTS (SELECT FROM migmgr.progress WHERE version = '2' AND waiting_for IS NOT NULL)");
 	$script->signal('INT');
