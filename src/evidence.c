@@ -91,6 +91,7 @@ static char *clip(const char *text);
 static char *client_address(void);
 static bool wait_for_worker(Envelope *envelope, BackgroundWorkerHandle *handle);
 static void set_stage(Envelope *envelope, uint32 stage);
+static void insert_attempt(const char **fields);
 static void notify_failure(const char *const *fields);
 
 /* NULL stays NULL; a text that is too long is cut. */
@@ -146,9 +147,17 @@ void
 attempt_write(const Attempt *attempt)
 {
 	const char *fields[NUM_FIELDS];
-	RecordScope scope;
 
 	attempt_fields(attempt, fields);
+	insert_attempt(fields);
+}
+
+/* Writes the row of a failed attempt, and tells who listens. */
+static void
+insert_attempt(const char **fields)
+{
+	RecordScope scope;
+
 	SPI_connect();
 	record_begin(&scope);
 	spi_exec(attempt_insert, SPI_OK_INSERT, NUM_FIELDS, fields);
@@ -394,16 +403,7 @@ migmgr_evidence_main(Datum arg)
 		if (start)
 			tell_event("started", fields[FIELD_VERSION], fields[FIELD_MESSAGE]);
 		else
-		{
-			RecordScope scope;
-
-			SPI_connect();
-			record_begin(&scope);
-			spi_exec(attempt_insert, SPI_OK_INSERT, NUM_FIELDS, fields);
-			record_end(&scope);
-			SPI_finish();
-			notify_failure(fields);
-		}
+			insert_attempt(fields);
 		PopActiveSnapshot();
 	}
 	CommitTransactionCommand();
