@@ -56,7 +56,6 @@ typedef struct GateAnswer
 static Oid	asked_relid = InvalidOid;	/* the ledger that was looked at */
 static bool asked = false;		/* is anything configured in it? */
 
-static void gate_relcache_callback(Datum arg, Oid relid);
 static char *refuse(const RunRequest *request, PolicyEnvironment environment, const GateAnswer *answer);
 static bool gate_configured(void);
 static bool rule_is_set(void);
@@ -71,14 +70,7 @@ static char *checksum_array(const RunRequest *request);
 void
 gate_init(void)
 {
-	invalidation_register(gate_relcache_callback);
-}
-
-static void
-gate_relcache_callback(Datum arg, Oid relid)
-{
-	if (!OidIsValid(relid) || relid == asked_relid)
-		asked_relid = InvalidOid;
+	invalidation_forget(&asked_relid);
 }
 
 /* See gate.h. */

@@ -10,27 +10,48 @@
 
 #include "invalidation.h"
 
-#define CALLBACKS 16			/* as many as migmgr has, and some */
+#define PLACES 16				/* as many as migmgr needs, and some */
 
-static RelcacheCallbackFunction callbacks[CALLBACKS];
+static RelcacheCallbackFunction callbacks[PLACES];
 static int	ncallbacks = 0;
+static Oid *kept[PLACES];
+static int	nkept = 0;
 
-static void call_all(Datum arg, Oid relid);
+static void take_slot(int places);
+static void relcache_callback(Datum arg, Oid relid);
 
-/* To be called for each invalidation of a relation; InvalidOid: of all. */
+/* See invalidation.h. */
 void
 invalidation_register(RelcacheCallbackFunction callback)
 {
-	if (ncallbacks == CALLBACKS)
-		elog(ERROR, "no place for another callback of migmgr");
-	if (ncallbacks == 0)
-		CacheRegisterRelcacheCallback(call_all, (Datum) 0);
+	take_slot(ncallbacks);
 	callbacks[ncallbacks++] = callback;
 }
 
-static void
-call_all(Datum arg, Oid relid)
+/* See invalidation.h. */
+void
+invalidation_forget(Oid *relid)
 {
+	take_slot(nkept);
+	kept[nkept++] = relid;
+}
+
+/* The slot of the server, once; raises when all places here are taken. */
+static void
+take_slot(int places)
+{
+	if (places == PLACES)
+		elog(ERROR, "no place for another callback of migmgr");
+	if (ncallbacks + nkept == 0)
+		CacheRegisterRelcacheCallback(relcache_callback, (Datum) 0);
+}
+
+static void
+relcache_callback(Datum arg, Oid relid)
+{
+	for (int i = 0; i < nkept; i++)
+		if (!OidIsValid(relid) || *kept[i] == relid)
+			*kept[i] = InvalidOid;
 	for (int i = 0; i < ncallbacks; i++)
 		callbacks[i] (arg, relid);
 }

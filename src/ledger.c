@@ -70,7 +70,6 @@ static LedgerState state_cache = LEDGER_ABSENT;
 static void ledger_xact_callback(XactEvent event, void *arg);
 static void ledger_subxact_callback(SubXactEvent event, SubTransactionId mySubid,
 									SubTransactionId parentSubid, void *arg);
-static void ledger_relcache_callback(Datum arg, Oid relid);
 static void ledger_format_head(int64 seq, const char *event, const char *hash);
 static void ledger_refresh_head(void);
 static bool is_home(const char *detail);
@@ -85,7 +84,8 @@ ledger_init(void)
 {
 	RegisterXactCallback(ledger_xact_callback, NULL);
 	RegisterSubXactCallback(ledger_subxact_callback, NULL);
-	invalidation_register(ledger_relcache_callback);
+	invalidation_forget(&ledger_oid);
+	invalidation_forget(&state_relid);
 }
 
 /*
@@ -548,15 +548,6 @@ ledger_subxact_callback(SubXactEvent event, SubTransactionId mySubid,
 	}
 	if (recording && recording_subid >= mySubid)
 		recording = false;
-}
-
-static void
-ledger_relcache_callback(Datum arg, Oid relid)
-{
-	if (!OidIsValid(relid) || relid == ledger_oid)
-		ledger_oid = InvalidOid;
-	if (!OidIsValid(relid) || relid == state_relid)
-		state_relid = InvalidOid;
 }
 
 /*

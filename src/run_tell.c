@@ -36,22 +36,13 @@ static Oid	rule_relid = InvalidOid;	/* the ledger that said so;
 										 * InvalidOid: ask */
 static TellStart rule;
 
-static void start_relcache_callback(Datum arg, Oid relid);
 static TellStart tell_start(void);
 static char *start_detail(const Run *run);
 
 void
 run_start_init(void)
 {
-	invalidation_register(start_relcache_callback);
-}
-
-/* What decides is an entry of the ledger, of which every session hears. */
-static void
-start_relcache_callback(Datum arg, Oid relid)
-{
-	if (!OidIsValid(relid) || relid == rule_relid)
-		rule_relid = InvalidOid;
+	invalidation_forget(&rule_relid);
 }
 
 static TellStart
@@ -63,6 +54,10 @@ tell_start(void)
 		char	   *value;
 
 		rule_relid = ledger_relid();
+		/* most have nobody who set anything: to ask takes longer than to look */
+		rule = policy_environment() == ENV_DEVELOPMENT ? TELL_OFF : TELL_AUTO;
+		if (!own_any(MIGMGR_SCHEMA, "ledger", "ledger_event", BTEqualStrategyNumber, CStringGetTextDatum("policy")))
+			return rule;
 		rule = TELL_OFF;		/* should the question fail */
 		SPI_connect();
 		record_begin(&scope);
@@ -106,10 +101,6 @@ run_start_send(Run *run)
 
 	if (run->start_told || request->dry_run || request->commits)
 		return;
-	/* most have nobody who set anything, and nothing that takes its time */
-	if (!run->lasting && run->attempts == 1 &&
-		!own_any(MIGMGR_SCHEMA, "ledger", "ledger_event", BTEqualStrategyNumber, CStringGetTextDatum("policy")))
-		return;
 	if (tell_start() == TELL_OFF || (tell_start() == TELL_AUTO && !run->lasting && run->attempts == 1))
 		return;
 	run->start_told = true;
@@ -120,12 +111,7 @@ run_start_send(Run *run)
 void
 run_start_late(const Run *run)
 {
-	bool		any_policy;
-
-	if (run->start_told)
-		return;
-	any_policy = own_any(MIGMGR_SCHEMA, "ledger", "ledger_event", BTEqualStrategyNumber, CStringGetTextDatum("policy"));
-	if (any_policy ? tell_start() != TELL_OFF : policy_environment() != ENV_DEVELOPMENT)
+	if (!run->start_told && tell_start() != TELL_OFF)
 		tell_event("started", run->request->version, start_detail(run));
 }
 

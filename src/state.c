@@ -57,7 +57,6 @@ static Oid	kept_relid = InvalidOid;	/* the ledger that said so;
 static int64 settled = 0;		/* through this entry, of this ledger ... */
 static Oid	settled_relid = InvalidOid;
 
-static void state_relcache_callback(Datum arg, Oid relid);
 static void state_xact_callback(XactEvent event, void *arg);
 static void state_subxact_callback(SubXactEvent event, SubTransactionId mySubid,
 								   SubTransactionId parentSubid, void *arg);
@@ -73,17 +72,9 @@ static void hash_field(StringInfo text, const char *value);
 void
 state_init(void)
 {
-	invalidation_register(state_relcache_callback);
+	invalidation_forget(&kept_relid);
 	RegisterXactCallback(state_xact_callback, NULL);
 	RegisterSubXactCallback(state_subxact_callback, NULL);
-}
-
-/* What decides is an entry of the ledger, of which every session hears. */
-static void
-state_relcache_callback(Datum arg, Oid relid)
-{
-	if (!OidIsValid(relid) || relid == kept_relid)
-		kept_relid = InvalidOid;
 }
 
 /* A recording goes with the transaction that wrote it. */
